@@ -1,0 +1,135 @@
+//! The configuration after all checks: types that cannot hold a wrong value.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::{Bps, Bytes, Mac, Plan, PlanId};
+
+/// Everything of `/etc/config/lango`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub gateway: Gateway,
+    pub plans: Vec<Plan>,
+    pub gardens: Vec<Garden>,
+    pub devices: Vec<Device>,
+    pub trial: Option<PlanId>,
+    pub cloud: Option<Cloud>,
+    pub retention: Retention,
+}
+
+/// Section `gateway`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    pub enabled: bool,
+    pub site: String,
+    /// Guest networks: names of L3 devices, at least one.
+    pub interfaces: Vec<String>,
+    pub portal_name: String,
+    pub portal_port: u16,
+    pub https_port: u16,
+    /// Certificate and key, both or none.
+    pub tls: Option<Tls>,
+    pub dns_port: u16,
+    pub dns_upstream: SocketAddr,
+    pub captive_address: Ipv4Addr,
+    pub state_dir: PathBuf,
+    pub run_dir: PathBuf,
+    /// Language of a guest that asks for none we have.
+    pub language: String,
+    pub portal_dir: Option<PathBuf>,
+    pub title: String,
+    /// As dialled, with `+`; empty: none.
+    pub support_phone: String,
+    /// Digits only, as in `https://wa.me/…`; empty: none.
+    pub whatsapp: String,
+    pub checkpoint: Duration,
+    pub max_clients: u32,
+    pub user: Option<String>,
+    /// One bit of the connection mark.
+    pub mark: u32,
+    pub uplink_probes: Vec<UplinkProbe>,
+    pub uplink: Option<String>,
+    pub site_key_file: Option<PathBuf>,
+    /// `#rrggbb`.
+    pub colour: String,
+    pub controller: String,
+    pub terms_required: bool,
+    pub key_from_cloud: bool,
+    pub anomaly: Anomaly,
+    pub new_devices_per_minute: u32,
+}
+
+/// Certificate chain and key of the HTTPS portal, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// `tcp:ADDRESS:PORT`: a place whose answer means that the uplink is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UplinkProbe(pub SocketAddr);
+
+/// What is done about a device seen at two places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anomaly {
+    Report,
+    End,
+}
+
+/// Section `garden`: reachable before login.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Garden {
+    /// `name` or `*.suffix`, lower case.
+    pub names: Vec<String>,
+    pub networks: Vec<Network>,
+    pub ports: Vec<u16>,
+    pub rate: Option<Bps>,
+    pub data: Option<Bytes>,
+}
+
+/// An address with the length of its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub prefix: u8,
+}
+
+/// Section `device`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub mac: Mac,
+    pub policy: Policy,
+}
+
+/// What a listed device may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    Trusted,
+    Blocked,
+}
+
+/// Section `cloud`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cloud {
+    pub url: String,
+    pub token_file: PathBuf,
+    pub ca_file: Option<PathBuf>,
+    /// Ed25519 public key; set: unsigned feeds are refused.
+    pub signing_key: Option<[u8; 32]>,
+    pub poll: Duration,
+    pub provisional_plan: Option<PlanId>,
+    pub allow_http: bool,
+}
+
+/// Section `retention`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub sessions: Duration,
+    pub audit: Duration,
+    pub unpaid_devices: Duration,
+    pub claims: Duration,
+    /// Of law: nothing is purged earlier.
+    pub minimum: Option<Duration>,
+}

@@ -1,0 +1,32 @@
+//! What was sold, to whom, and what is left of it: every decision Lango makes, and nothing else.
+//!
+//! Owns: plans, codes, entitlements, sessions, attempts, and the [`Gate`] that decides over them.
+//! Never: time (passed in as [`Now`]), randomness (passed in), files, sockets, the kernel, async.
+//! Read `gate.rs` first: `decide` reads, `apply` changes, `due` is what time alone brings about,
+//! `desired` is what the kernel should hold.
+
+mod attempts;
+mod book;
+mod code;
+mod entitlement;
+mod gate;
+mod ids;
+mod plan;
+mod record;
+mod session;
+mod time;
+mod view;
+mod voucher;
+
+pub use attempts::{Attempts, Blame};
+pub use book::Book;
+pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
+pub use entitlement::{Ending, Entitlement, Origin, Stamp, Terms};
+pub use gate::{Gate, Limits};
+pub use ids::{BatchId, BootId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanId, SessionId};
+pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource};
+pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply, Restored};
+pub use session::{Closing, Session};
+pub use time::{Boot, Now, Trust, Wall};
+pub use view::{Grant, SessionView, View};
+pub use voucher::{Voucher, VoucherState};

@@ -1,0 +1,88 @@
+//! What is for sale: how long, how much, how fast, on how many devices.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{PlanId, Wall};
+
+/// Bytes of IP packets, headers included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+/// Bits a second, of IP packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bps(pub u64);
+
+/// How much may pass: both directions together, or each apart. `None`: as much as the guest likes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataCap {
+    pub total: Option<Bytes>,
+    pub up: Option<Bytes>,
+    pub down: Option<Bytes>,
+}
+
+/// Where a plan was written down. Plans of both live side by side; of one name, the file's wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanSource {
+    File,
+    Cloud,
+}
+
+/// One thing for sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub id: PlanId,
+    pub source: PlanSource,
+    /// Language tag to text; `""` is the title without a language.
+    pub title: BTreeMap<String, String>,
+    /// Time online, counted while at least one device is.
+    pub metered: Option<Duration>,
+    /// Time from first use, counted whether online or not.
+    pub validity: Option<Duration>,
+    /// Last moment to begin.
+    pub activate_by: Option<Wall>,
+    pub data: DataCap,
+    pub down: Option<Bps>,
+    pub up: Option<Bps>,
+    /// How many devices at the same time, 1 or more.
+    pub devices: u16,
+    /// How many devices ever; 0: no limit.
+    pub bound_devices: u16,
+    pub idle_timeout: Option<Duration>,
+    /// Whether metered time goes on while the uplink is down.
+    pub count_while_uplink_down: bool,
+    /// Decimal text in major units, shown as it is.
+    pub price: String,
+    pub currency: String,
+}
+
+impl Plan {
+    /// A plan without any limit but one device at a time.
+    pub fn unlimited(id: PlanId, source: PlanSource) -> Self {
+        Self {
+            id,
+            source,
+            title: BTreeMap::new(),
+            metered: None,
+            validity: None,
+            activate_by: None,
+            data: DataCap::default(),
+            down: None,
+            up: None,
+            devices: 1,
+            bound_devices: 0,
+            idle_timeout: None,
+            count_while_uplink_down: false,
+            price: String::new(),
+            currency: String::new(),
+        }
+    }
+
+    /// The title in `language`, else without a language, else in English, else the plan's name.
+    pub fn title_in(&self, language: &str) -> &str {
+        [language, "", "en"]
+            .iter()
+            .find_map(|tag| self.title.get(*tag))
+            .map_or(self.id.as_str(), String::as_str)
+    }
+}

@@ -1,0 +1,158 @@
+//! What comes in, what is written down, what is to be done about it, what is answered.
+
+use std::time::Duration;
+
+use super::{
+    Blame, Boot, BootId, Closing, CodeKey, Ending, Entitlement, EntitlementId, Mac, Plan, PlanId, Session,
+    SessionId, Stamp, Voucher, Wall,
+};
+
+/// Something happened, or somebody asks for something.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A guest typed a code.
+    Redeem { mac: Mac, code: Found, moving: Moving },
+    /// A guest ends its session on this device.
+    Logout { mac: Mac },
+    /// An operator opens a device by hand.
+    Grant { mac: Mac, plan: PlanId },
+    /// An operator cuts a session.
+    Kick { session: SessionId },
+    /// An operator cuts whatever session a device has.
+    KickDevice { mac: Mac },
+    /// Vouchers were made here or imported.
+    MakeVouchers { vouchers: Vec<Voucher> },
+    /// A voucher is withdrawn.
+    RevokeVoucher { voucher: Voucher },
+    /// The plans of the configuration changed.
+    Plans { plans: Vec<Plan> },
+}
+
+/// Whether the guest has agreed that another device gives up its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moving {
+    Ask,
+    Agreed,
+}
+
+/// What a look into the store found for a typed code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A code that was made.
+    Voucher(Box<Voucher>),
+    /// No such code; who is to blame for the try depends on its shape.
+    Nothing(Blame),
+}
+
+/// A fact, written to flash before anything acts on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    VouchersMade(Vec<Voucher>),
+    VoucherRevoked(CodeKey),
+    /// The voucher of its `code` now belongs to it.
+    EntitlementOpened(Box<Entitlement>),
+    EntitlementStamped(Stamp),
+    EntitlementEnded {
+        stamp: Stamp,
+        how: Ending,
+    },
+    /// The device counts against `bound_devices`.
+    DeviceBound {
+        entitlement: EntitlementId,
+        mac: Mac,
+    },
+    SessionOpened(Session),
+    SessionClosed {
+        session: SessionId,
+        at: Wall,
+        why: Closing,
+    },
+    /// The latest wall time known to have been reached.
+    FloorRaised(Wall),
+    /// CLOCK_BOOTTIME began again: all stamps are now of this boot, taken at `at`.
+    BootChanged {
+        boot: BootId,
+        at: Boot,
+    },
+    /// A wrong code. Kept in memory only: guessing must not wear out the flash.
+    TryFailed {
+        mac: Mac,
+        blame: Blame,
+    },
+}
+
+impl Record {
+    /// Whether the record has to reach the flash.
+    pub fn is_durable(&self) -> bool {
+        !matches!(self, Self::TryFailed { .. })
+    }
+}
+
+/// Something to do in the world, after its records are committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Let the kernel admit the device, until then.
+    Admit { mac: Mac, ends: Option<Boot> },
+    /// Let the kernel hold the device.
+    Evict { mac: Mac },
+    /// Kill the flows of the device, so that nothing lives on what no longer holds.
+    CutFlows { mac: Mac },
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    CodeUnknown,
+    CodeSpent,
+    CodeExpired,
+    CodeRevoked,
+    /// The code has been used on as many devices as it ever may.
+    WrongDevice,
+    /// In use on as many devices as at the same time may; the guest can move it here.
+    InUse,
+    TooManyTries {
+        retry_after: Duration,
+    },
+    /// The hotspot has as many guests as it takes.
+    Full,
+    /// The device has no session.
+    NotOnline,
+    NoSuchSession,
+    NoSuchPlan(PlanId),
+    /// The record could not be written.
+    NotStored,
+}
+
+/// What is answered to who asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The device is online, by this session.
+    Online(SessionId),
+    /// The session was closed.
+    Closed(SessionId),
+    Done,
+    Refused(Refusal),
+}
+
+/// The outcome of an input: records to commit, effects to perform after that, and the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub records: Vec<Record>,
+    pub effects: Vec<Effect>,
+    pub reply: Reply,
+}
+
+/// What the store gives back at start: everything that still has something left.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    pub entitlements: Vec<Entitlement>,
+    pub sessions: Vec<Session>,
+    /// Devices whose session closed within the last day before the last checkpoint.
+    pub recent: Vec<Mac>,
+    pub floor: Wall,
+    /// The boot that the stamps belong to; `None` in a new store.
+    pub boot: Option<BootId>,
+    /// The highest ids ever given out.
+    pub last_entitlement: u64,
+    pub last_session: u64,
+}

@@ -1,0 +1,53 @@
+//! One device using one entitlement, from the moment it opens to the moment it closes.
+
+use super::{EntitlementId, Mac, Now, SessionId, Wall};
+
+/// A device that is online.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub id: SessionId,
+    pub entitlement: EntitlementId,
+    pub mac: Mac,
+    /// When it opened, as far as the clock was known.
+    pub since: Wall,
+}
+
+impl Session {
+    pub(super) fn open(id: SessionId, entitlement: EntitlementId, mac: Mac, now: Now) -> Self {
+        Self { id, entitlement, mac, since: now.wall }
+    }
+}
+
+/// Why a session closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The guest pressed "end on this device".
+    Logout,
+    /// The entitlement's time or data is used up.
+    Spent,
+    /// The entitlement's validity ran out.
+    Expired,
+    /// Another device took the place.
+    Moved,
+    /// The device began to use another entitlement.
+    Switched,
+    /// The operator or the cloud cut it.
+    Kicked,
+    /// The voucher was withdrawn.
+    Revoked,
+}
+
+impl Closing {
+    /// The word kept in the store and told to the cloud.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Spent => "spent",
+            Self::Expired => "expired",
+            Self::Moved => "moved",
+            Self::Switched => "switched",
+            Self::Kicked => "kicked",
+            Self::Revoked => "revoked",
+        }
+    }
+}

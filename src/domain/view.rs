@@ -1,0 +1,53 @@
+//! The Gate as others may see it: a snapshot, made after every commit and shared without a lock.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{BatchId, Boot, Bps, Bytes, EntitlementId, Hint, Mac, Now, Origin, PlanId, SessionId, Wall};
+
+/// The kernel's side of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// When the kernel closes it by itself; `None`: when told.
+    pub ends: Option<Boot>,
+}
+
+/// All sessions at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    pub sessions: BTreeMap<Mac, SessionView>,
+}
+
+/// One device that is online.
+#[derive(Clone, Debug)]
+pub struct SessionView {
+    pub id: SessionId,
+    pub mac: Mac,
+    pub entitlement: EntitlementId,
+    pub plan: PlanId,
+    pub origin: Origin,
+    pub hint: Hint,
+    pub batch: Option<BatchId>,
+    pub since: Wall,
+    /// When time alone ends it.
+    pub ends: Option<Boot>,
+    /// All the time there was, for a bar: the shorter of metered and validity.
+    pub whole: Option<Duration>,
+    pub bytes_left: Option<Bytes>,
+    pub bytes_whole: Option<Bytes>,
+    pub bytes_up: Bytes,
+    pub bytes_down: Bytes,
+    pub down: Option<Bps>,
+    pub up: Option<Bps>,
+    /// Devices online with the same entitlement, this one included.
+    pub devices_online: u16,
+    /// How many may be.
+    pub devices: u16,
+}
+
+impl SessionView {
+    /// Time left; `None`: no end.
+    pub fn time_left(&self, now: Now) -> Option<Duration> {
+        self.ends.map(|ends| ends.since(now.boot))
+    }
+}

@@ -1,0 +1,14 @@
+//! Lango, the gateway of a pay-as-you-go Wi-Fi hotspot.
+//!
+//! # The map
+//! Pure rooms: no tokio, no sockets, no files, no clock, no randomness.
+//! - [`domain`]: what was sold and what is left of it; the `Gate` that decides
+//! - [`expiring`]: a bounded map with deadlines
+//!
+//! - [`config`]: UCI text in, checked types out
+//!
+//! Read `domain/gate.rs` first.
+
+pub mod config;
+pub mod domain;
+pub mod expiring;

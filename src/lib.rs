@@ -5,10 +5,12 @@
 //! - [`domain`]: what was sold and what is left of it; the `Gate` that decides
 //! - [`expiring`]: a bounded map with deadlines
 //!
+//! - [`clock`]: the only reader of time and randomness
 //! - [`config`]: UCI text in, checked types out
 //!
 //! Read `domain/gate.rs` first.
 
+pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod expiring;

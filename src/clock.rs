@@ -1,0 +1,249 @@
+//! The only reader of time and randomness.
+//!
+//! Owns: CLOCK_BOOTTIME, the system's wall clock, the kernel's word on whether NTP has set it, the id of
+//! this boot, random bytes. Never: decides what time means; that is the domain's.
+//!
+//! The wall time given out is always `CLOCK_BOOTTIME + offset`. The offset begins at the persisted floor,
+//! so that a router without a battery clock starts with a lower bound of the true time, and is set once
+//! the kernel says that its clock is synchronised. A step of the system's clock moves nothing by itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::domain::{Boot, BootId, Now, Trust, Wall};
+
+/// No gateway ever ran this program before that: 2026-11-22T00:00:00Z.
+const PROGRAM_IS_OLDER: Wall = Wall::from_secs(1_795_305_600);
+/// A synchronised clock that differs more than this from the time already trusted is not believed.
+const BELIEVABLE_STEP: Duration = Duration::from_secs(10 * 60);
+
+/// Both clocks; clones share what is known of the wall clock.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Wall minus boot, in milliseconds.
+    offset: AtomicI64,
+    trusted: AtomicBool,
+    system: system::System,
+}
+
+/// What a look at the system's clock came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refreshed {
+    /// As before.
+    Unchanged,
+    /// The wall clock became trusted.
+    NowTrusted,
+    /// The system claims a time that contradicts what is known; it is not used.
+    Disbelieved { claimed: Wall },
+}
+
+impl Clock {
+    /// A clock that knows nothing of the wall yet.
+    pub fn new() -> Self {
+        let clock = Self {
+            shared: Arc::new(Shared {
+                offset: AtomicI64::new(0),
+                trusted: AtomicBool::new(false),
+                system: system::System::new(),
+            }),
+        };
+        clock.not_before(PROGRAM_IS_OLDER);
+        clock
+    }
+
+    /// Both clocks, now.
+    pub fn now(&self) -> Now {
+        let boot = self.shared.system.boot();
+        let millis = signed(boot).saturating_add(self.shared.offset.load(Ordering::Relaxed));
+        let trust = if self.shared.trusted.load(Ordering::Relaxed) { Trust::Trusted } else { Trust::Floor };
+        Now { boot, wall: Wall::from_secs(millis.div_euclid(1000)), trust }
+    }
+
+    /// The kernel's name of this boot.
+    pub fn boot_id(&self) -> std::io::Result<BootId> {
+        self.shared.system.boot_id()
+    }
+
+    /// Raises the wall clock to `floor` if it is below; a trusted clock is left alone.
+    pub fn not_before(&self, floor: Wall) {
+        let now = self.now();
+        if now.trust == Trust::Floor && now.wall < floor {
+            self.set(floor, now.boot);
+        }
+    }
+
+    /// Looks whether the kernel has a synchronised clock, and follows it if it can be believed.
+    pub fn refresh(&self) -> Refreshed {
+        let Some(claimed) = self.shared.system.synchronised_wall() else {
+            return Refreshed::Unchanged;
+        };
+        let now = self.now();
+        let (ahead, behind) = (claimed.since(now.wall), now.wall.since(claimed));
+        match now.trust {
+            // A lower bound cannot be above the true time.
+            Trust::Floor if behind > BELIEVABLE_STEP => Refreshed::Disbelieved { claimed },
+            Trust::Floor => {
+                self.set(claimed, now.boot);
+                self.shared.trusted.store(true, Ordering::Relaxed);
+                Refreshed::NowTrusted
+            }
+            Trust::Trusted if ahead.max(behind) > BELIEVABLE_STEP => Refreshed::Disbelieved { claimed },
+            Trust::Trusted => {
+                // Whole seconds: only a drift of more than one is worth following.
+                if ahead.max(behind) > Duration::from_secs(1) {
+                    self.set(claimed, now.boot);
+                }
+                Refreshed::Unchanged
+            }
+        }
+    }
+
+    fn set(&self, wall: Wall, at: Boot) {
+        let offset = wall.as_secs().saturating_mul(1000).saturating_sub(signed(at));
+        self.shared.offset.store(offset, Ordering::Relaxed);
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Random bytes for keys and codes.
+///
+/// # Panics
+/// If the kernel has no randomness to give, without which nothing here may go on.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).expect("the kernel gives random bytes");
+    bytes
+}
+
+fn signed(boot: Boot) -> i64 {
+    i64::try_from(boot.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn boottime() -> Boot {
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("CLOCK_BOOTTIME exists since Linux 2.6.39");
+    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+    Boot::from_millis(seconds * 1000 + u64::try_from(time.tv_nsec() / 1_000_000).unwrap_or(0))
+}
+
+#[cfg(not(feature = "lab-clock"))]
+mod system {
+    use super::{Boot, BootId, Wall, boottime};
+
+    /// The clocks of this machine.
+    #[derive(Debug)]
+    pub(super) struct System;
+
+    impl System {
+        pub(super) fn new() -> Self {
+            Self
+        }
+
+        pub(super) fn boot(&self) -> Boot {
+            boottime()
+        }
+
+        pub(super) fn boot_id(&self) -> std::io::Result<BootId> {
+            let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+            text.trim().parse().map_err(std::io::Error::other)
+        }
+
+        /// The system's wall clock, if the kernel says that something disciplines it.
+        #[expect(unsafe_code, reason = "adjtimex(2) has no safe binding")]
+        pub(super) fn synchronised_wall(&self) -> Option<Wall> {
+            // SAFETY: `timex` is plain integers, for which zero is a value.
+            let mut timex: libc::timex = unsafe { std::mem::zeroed() };
+            // SAFETY: the pointer is to a live `timex`; `modes == 0` only reads.
+            let state = unsafe { libc::adjtimex(&raw mut timex) };
+            let synchronised =
+                state >= 0 && state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0;
+            synchronised.then(|| Wall::from_secs(timex.time.tv_sec))
+        }
+    }
+}
+
+/// In a lab the clocks of one daemon are set by the file that `LANGO_LAB_CLOCK` names, read at each use:
+/// lines of `key value`, with `boot_offset` (milliseconds added to CLOCK_BOOTTIME, may be negative),
+/// `boot_id`, and `wall` (RFC 3339 time, which makes it a synchronised clock; absent: not synchronised).
+#[cfg(feature = "lab-clock")]
+mod system {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use super::{Boot, BootId, Wall, boottime, signed};
+
+    #[derive(Debug)]
+    pub(super) struct System {
+        file: Option<PathBuf>,
+    }
+
+    impl System {
+        pub(super) fn new() -> Self {
+            Self { file: std::env::var_os("LANGO_LAB_CLOCK").map(PathBuf::from) }
+        }
+
+        pub(super) fn boot(&self) -> Boot {
+            let offset = self.settings().get("boot_offset").and_then(|text| text.parse::<i64>().ok());
+            let millis = signed(boottime()).saturating_add(offset.unwrap_or(0));
+            Boot::from_millis(u64::try_from(millis).unwrap_or(0))
+        }
+
+        pub(super) fn boot_id(&self) -> std::io::Result<BootId> {
+            let id = self.settings().remove("boot_id").unwrap_or_else(|| "lab-boot".to_owned());
+            id.parse().map_err(std::io::Error::other)
+        }
+
+        pub(super) fn synchronised_wall(&self) -> Option<Wall> {
+            self.settings().get("wall").and_then(|text| Wall::parse(text))
+        }
+
+        fn settings(&self) -> BTreeMap<String, String> {
+            let text = self.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+            let lines = text.unwrap_or_default();
+            let pairs = lines.lines().filter_map(|line| line.split_once(' '));
+            pairs.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_floor_raises_the_wall_and_never_lowers_it() {
+        let clock = Clock::new();
+        let later = PROGRAM_IS_OLDER.plus(Duration::from_secs(86_400));
+        clock.not_before(later);
+        clock.not_before(PROGRAM_IS_OLDER);
+        let now = clock.now();
+        assert!(now.wall >= later && now.wall.since(later) < Duration::from_secs(5));
+        assert_eq!(now.trust, Trust::Floor);
+    }
+
+    #[test]
+    fn clones_share_the_wall() {
+        let clock = Clock::new();
+        let later = PROGRAM_IS_OLDER.plus(Duration::from_secs(86_400));
+        clock.clone().not_before(later);
+        assert!(clock.now().wall >= later);
+    }
+
+    #[test]
+    fn randomness_does_not_repeat() {
+        assert_ne!(random::<16>(), random::<16>());
+    }
+}

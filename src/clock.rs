@@ -177,13 +177,14 @@ mod system {
 
 /// In a lab the clocks of one daemon are set by the file that `LANGO_LAB_CLOCK` names, read at each use:
 /// lines of `key value`, with `boot_offset` (milliseconds added to CLOCK_BOOTTIME, may be negative),
-/// `boot_id`, and `wall` (RFC 3339 time, which makes it a synchronised clock; absent: not synchronised).
+/// `boot_id`, and `wall_step` (seconds added to this machine's wall clock, which then counts as
+/// synchronised; absent: it does not).
 #[cfg(feature = "lab-clock")]
 mod system {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
-    use super::{Boot, BootId, Wall, boottime, signed};
+    use super::{Boot, BootId, ClockId, Wall, boottime, clock_gettime, signed};
 
     #[derive(Debug)]
     pub(super) struct System {
@@ -207,7 +208,9 @@ mod system {
         }
 
         pub(super) fn synchronised_wall(&self) -> Option<Wall> {
-            self.settings().get("wall").and_then(|text| Wall::parse(text))
+            let step = self.settings().get("wall_step")?.parse::<i64>().ok()?;
+            let real = clock_gettime(ClockId::CLOCK_REALTIME).ok()?;
+            Some(Wall::from_secs(real.tv_sec() + step))
         }
 
         fn settings(&self) -> BTreeMap<String, String> {

@@ -35,7 +35,7 @@ impl<K: Ord + Clone, V: Clone> Book<K, V> {
     }
 
     /// How many entries there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries.len()
     }
 

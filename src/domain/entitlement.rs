@@ -185,6 +185,13 @@ impl Entitlement {
         [self.metered_left(now), self.validity_left(now)].into_iter().flatten().min()
     }
 
+    /// All there was of the clock that has least left, to show the rest against.
+    pub fn whole_of_what_ends_first(&self, now: Now) -> Option<Duration> {
+        let metered = self.metered_left(now).zip(self.terms.metered);
+        let validity = self.validity_left(now).zip(self.terms.validity);
+        metered.into_iter().chain(validity).min().map(|(_, whole)| whole)
+    }
+
     /// Data left, both directions together; `None` if it is not capped.
     pub fn data_left(&self) -> Option<Bytes> {
         let (up, down) = (self.stamp.bytes_up.0, self.stamp.bytes_down.0);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Blame, Boot, BootId, Closing, CodeKey, Ending, Entitlement, EntitlementId, Mac, Plan, PlanId, Session,
+    Blame, Boot, BootId, Closing, CodeKey, Ending, Entitlement, EntitlementId, Mac, PlanId, Session,
     SessionId, Stamp, Voucher, Wall,
 };
 
@@ -24,8 +24,6 @@ pub enum Input {
     MakeVouchers { vouchers: Vec<Voucher> },
     /// A voucher is withdrawn.
     RevokeVoucher { voucher: Voucher },
-    /// The plans of the configuration changed.
-    Plans { plans: Vec<Plan> },
 }
 
 /// Whether the guest has agreed that another device gives up its place.

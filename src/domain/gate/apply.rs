@@ -1,0 +1,98 @@
+//! Records taken into the Gate. Nothing here decides, and nothing here can fail.
+
+use super::{Boot, Entitlement, EntitlementId, Gate, Mac, Now, PAID_LATELY, Record, Session, SessionId};
+
+impl Gate {
+    /// Takes `records` in, in their order.
+    pub fn apply(&mut self, records: &[Record], now: Now) {
+        for record in records {
+            self.apply_one(record, now);
+        }
+    }
+
+    /// The records applied since the last call are on flash.
+    pub fn settle(&mut self) {
+        self.entitlements.settle();
+        self.by_code.settle();
+        self.sessions.settle();
+        self.by_mac.settle();
+    }
+
+    /// The records applied since the last `settle` could not be written: takes them back. The next
+    /// checkpoint is tried at its next turn, not at once.
+    pub fn revert(&mut self) {
+        self.entitlements.revert();
+        self.by_code.revert();
+        self.sessions.revert();
+        self.by_mac.revert();
+    }
+
+    /// A checkpoint was tried, with success or without.
+    pub fn checkpoint_done(&mut self, now: Now) {
+        if self.checkpoint_due <= now.boot {
+            self.checkpoint_due = now.boot.plus(self.limits.checkpoint);
+        }
+    }
+
+    fn apply_one(&mut self, record: &Record, now: Now) {
+        match record {
+            Record::EntitlementOpened(entitlement) => {
+                self.next_entitlement = self.next_entitlement.max(entitlement.id.0 + 1);
+                self.take_in(entitlement.as_ref().clone());
+            }
+            Record::EntitlementStamped(stamp) => {
+                self.entitlements.change(&stamp.entitlement, |e| e.stamp = stamp.clone());
+            }
+            Record::EntitlementEnded { stamp, .. } => self.forget(stamp.entitlement),
+            Record::DeviceBound { entitlement, mac } => {
+                self.entitlements.change(entitlement, |e| {
+                    e.bound.insert(*mac);
+                });
+            }
+            Record::SessionOpened(session) => {
+                self.next_session = self.next_session.max(session.id.0 + 1);
+                self.attempts.succeeded(session.mac);
+                self.open(session, now.boot);
+            }
+            Record::SessionClosed { session, .. } => self.close(*session, now.boot),
+            Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
+            Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
+            // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.
+            Record::VouchersMade(_) | Record::VoucherRevoked(_) | Record::BootChanged { .. } => {}
+        }
+    }
+
+    pub(super) fn take_in(&mut self, entitlement: Entitlement) {
+        if let Some(code) = entitlement.code {
+            self.by_code.put(code, entitlement.id);
+        }
+        self.entitlements.put(entitlement.id, entitlement);
+    }
+
+    fn forget(&mut self, id: EntitlementId) {
+        let gone = self.entitlements.remove(&id);
+        if let Some(code) = gone.and_then(|entitlement| entitlement.code) {
+            self.by_code.remove(&code);
+        }
+    }
+
+    pub(super) fn open(&mut self, session: &Session, now: Boot) {
+        self.entitlements.change(&session.entitlement, |e| e.online = e.online.saturating_add(1));
+        self.by_mac.put(session.mac, session.id);
+        self.sessions.put(session.id, session.clone());
+        self.remember_paid(session.mac, now);
+    }
+
+    fn close(&mut self, id: SessionId, now: Boot) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        self.entitlements.change(&session.entitlement, |e| e.online = e.online.saturating_sub(1));
+        if self.by_mac.get(&session.mac) == Some(&id) {
+            self.by_mac.remove(&session.mac);
+        }
+        self.remember_paid(session.mac, now);
+    }
+
+    fn remember_paid(&mut self, mac: Mac, now: Boot) {
+        self.paid_lately.insert(mac, (), now, PAID_LATELY);
+    }
+}

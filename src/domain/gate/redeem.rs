@@ -1,0 +1,136 @@
+//! A guest typed a code.
+
+use super::{
+    Blame, Closing, Decision, Effect, Ending, Entitlement, EntitlementId, Gate, Mac, Now, Record, Refusal,
+    Reply, Session, SessionId,
+};
+use crate::domain::{Found, Moving, Origin, Voucher, VoucherState};
+
+impl Gate {
+    pub(super) fn redeem(&self, mac: Mac, code: Found, moving: Moving, now: Now) -> Decision {
+        if let Some(retry_after) = self.wait(mac, now) {
+            return Decision::refused(Refusal::TooManyTries { retry_after });
+        }
+        let voucher = match code {
+            Found::Voucher(voucher) => *voucher,
+            Found::Nothing(blame) => return self.wrong_code(mac, blame, now),
+        };
+        // What was redeemed a moment ago, in this very batch, is in the Gate and not yet in `voucher`.
+        match self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(id)) {
+            Some(entitlement) => self.use_again(mac, entitlement, moving, now),
+            None => self.use_first(mac, &voucher, now),
+        }
+    }
+
+    fn wrong_code(&self, mac: Mac, blame: Blame, now: Now) -> Decision {
+        let blame = if self.lane(mac, now) == Blame::Device { Blame::Device } else { blame };
+        let mut decision = Decision::refused(Refusal::CodeUnknown);
+        decision.records.push(Record::TryFailed { mac, blame });
+        decision
+    }
+
+    fn use_first(&self, mac: Mac, voucher: &Voucher, now: Now) -> Decision {
+        let refusal = match voucher.state {
+            VoucherState::Unused => None,
+            // Active, but not in the Gate: it ended in this batch.
+            VoucherState::Active | VoucherState::Spent => Some(Refusal::CodeSpent),
+            VoucherState::Expired => Some(Refusal::CodeExpired),
+            VoucherState::Revoked => Some(Refusal::CodeRevoked),
+        };
+        if let Some(refusal) = refusal {
+            return Decision::refused(refusal);
+        }
+        let Some(plan) = self.plans.get(&voucher.plan) else {
+            return Decision::refused(Refusal::NoSuchPlan(voucher.plan.clone()));
+        };
+        let begin_by = [voucher.activate_by, plan.activate_by].into_iter().flatten().min();
+        if begin_by.is_some_and(|last| now.wall > last) {
+            return Decision::refused(Refusal::CodeExpired);
+        }
+        let mut entitlement = Entitlement::of(self.new_entitlement_id(), Origin::Voucher, plan, now);
+        entitlement.code = Some(voucher.key);
+        entitlement.hint = voucher.hint.clone();
+        entitlement.batch = voucher.batch.clone();
+        self.open_with(mac, entitlement, now)
+    }
+
+    /// Opens `entitlement`, which is new, and a session of `mac` with it.
+    pub(super) fn open_with(&self, mac: Mac, entitlement: Entitlement, now: Now) -> Decision {
+        if self.is_full_for(mac) {
+            return Decision::refused(Refusal::Full);
+        }
+        let mut decision = Decision::done();
+        decision.records.push(Record::EntitlementOpened(Box::new(entitlement.clone())));
+        self.join(mac, &entitlement, now, &mut decision);
+        decision
+    }
+
+    fn use_again(&self, mac: Mac, entitlement: &Entitlement, moving: Moving, now: Now) -> Decision {
+        let held = self.by_mac.get(&mac).and_then(|id| self.sessions.get(id));
+        if let Some(session) = held.filter(|session| session.entitlement == entitlement.id) {
+            return Decision { reply: Reply::Online(session.id), ..Decision::done() };
+        }
+        if let Some(ending) = entitlement.ending(now) {
+            return Decision::refused(match ending {
+                Ending::Spent => Refusal::CodeSpent,
+                Ending::Expired => Refusal::CodeExpired,
+                Ending::Revoked => Refusal::CodeRevoked,
+            });
+        }
+        let (terms, bound) = (&entitlement.terms, &entitlement.bound);
+        let bound_to_others = terms.bound_devices > 0
+            && bound.len() >= usize::from(terms.bound_devices)
+            && !bound.contains(&mac);
+        if bound_to_others {
+            return Decision::refused(Refusal::WrongDevice);
+        }
+        let mut decision = Decision::done();
+        if entitlement.online >= terms.devices {
+            if moving == Moving::Ask {
+                return Decision::refused(Refusal::InUse);
+            }
+            self.close_oldest(entitlement.id, now, &mut decision);
+        } else if self.is_full_for(mac) {
+            return Decision::refused(Refusal::Full);
+        }
+        if entitlement.online == 0 {
+            // The meter stood still until now.
+            decision.records.push(Record::EntitlementStamped(entitlement.stamp_at(now)));
+        }
+        self.join(mac, entitlement, now, &mut decision);
+        decision
+    }
+
+    /// A session of `mac` with `entitlement`; one that the device has with another one closes.
+    fn join(&self, mac: Mac, entitlement: &Entitlement, now: Now, decision: &mut Decision) {
+        if let Some(old) = self.by_mac.get(&mac).and_then(|id| self.sessions.get(id)) {
+            self.close_session(old, Closing::Switched, now, decision);
+        }
+        if entitlement.terms.bound_devices > 0 && !entitlement.bound.contains(&mac) {
+            decision.records.push(Record::DeviceBound { entitlement: entitlement.id, mac });
+        }
+        let session = Session::open(SessionId(self.next_session), entitlement.id, mac, now);
+        decision.reply = Reply::Online(session.id);
+        decision.records.push(Record::SessionOpened(session));
+        let mut running = entitlement.clone();
+        running.online = running.online.saturating_add(1);
+        decision.effects.push(Effect::Admit { mac, ends: running.ends(now) });
+        decision.effects.push(Effect::CutFlows { mac });
+    }
+
+    fn close_oldest(&self, id: EntitlementId, now: Now, decision: &mut Decision) {
+        // Session ids only grow, so the first is the oldest.
+        if let Some(oldest) = self.sessions.values().find(|session| session.entitlement == id) {
+            self.close_session(oldest, Closing::Moved, now, decision);
+        }
+    }
+
+    /// Whether one more device would be too many. One that is online already takes no more room.
+    fn is_full_for(&self, mac: Mac) -> bool {
+        self.by_mac.get(&mac).is_none() && self.sessions.count() >= self.limits.max_clients
+    }
+
+    pub(super) fn new_entitlement_id(&self) -> EntitlementId {
+        EntitlementId(self.next_entitlement)
+    }
+}

@@ -4,13 +4,19 @@
 //! Pure rooms: no tokio, no sockets, no files, no clock, no randomness.
 //! - [`domain`]: what was sold and what is left of it; the `Gate` that decides
 //! - [`expiring`]: a bounded map with deadlines
+//! - [`wire`]: codecs, bytes to types and back
 //!
 //! - [`clock`]: the only reader of time and randomness
 //! - [`config`]: UCI text in, checked types out
+//! - [`control`]: the socket between the commands and the daemon
+//! - [`process`]: exit codes, signals, the panic hook
 //!
 //! Read `domain/gate.rs` first.
 
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod domain;
 pub mod expiring;
+pub mod process;
+pub mod wire;

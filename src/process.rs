@@ -1,0 +1,80 @@
+//! The process itself: how it ends and what it is told by signals.
+//!
+//! Owns: the exit codes of the interface, the panic hook, SIGHUP, SIGTERM and SIGINT.
+//! Never: what to do about them; that is `app`'s.
+
+use std::io;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+/// How a command ends, as scripts see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    /// Refused, or not found.
+    Refused = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// No daemon listens.
+    Unreachable = 69,
+    /// A fault of the program or the system.
+    Internal = 70,
+    NoPermission = 77,
+    Configuration = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Makes a panic in any task or thread end the whole process, loudly, also where the distribution builds
+/// with unwinding: a daemon that lost one of its tasks must not go on half alive.
+pub fn abort_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let what = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(at = place, what, "fault in the program");
+        std::process::abort();
+    }));
+}
+
+/// What the system tells the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP: read the configuration again.
+    Reload,
+    /// SIGTERM or SIGINT.
+    Stop,
+}
+
+/// The signals, from the moment of `listen` on; none is lost before the first `next`.
+#[derive(Debug)]
+pub struct Signals {
+    hangup: Stream,
+    terminate: Stream,
+    interrupt: Stream,
+}
+
+impl Signals {
+    /// Takes the signals over from the system's defaults. Needs a tokio runtime.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one. Stop goes before reload.
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.hangup.recv() => Signal::Reload,
+        }
+    }
+}

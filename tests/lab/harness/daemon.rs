@@ -1,0 +1,261 @@
+//! The real program in the gateway: its configuration, its life, its commands.
+//!
+//! The process is always the child of the test; only it is ever signalled.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::netns::Netns;
+use super::phone::Phone;
+use super::{Lab, portal_v4};
+
+const LANGO: &str = env!("CARGO_BIN_EXE_lango");
+
+/// What a test wants of the configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    main: String,
+    sections: String,
+}
+
+impl Settings {
+    /// An option of the section `gateway`.
+    #[must_use]
+    pub(crate) fn main(mut self, option: &str, value: &str) -> Self {
+        self.main += &format!("\toption {option} '{value}'\n");
+        self
+    }
+
+    /// A plan.
+    #[must_use]
+    pub(crate) fn plan(self, name: &str, options: &[(&str, &str)]) -> Self {
+        self.section(&format!("plan '{name}'"), options)
+    }
+
+    /// A section; `head` is what follows `config`.
+    #[must_use]
+    pub(crate) fn section(mut self, head: &str, options: &[(&str, &str)]) -> Self {
+        self.sections += &format!("\nconfig {head}\n");
+        for (option, value) in options {
+            self.sections += &format!("\toption {option} '{value}'\n");
+        }
+        self
+    }
+
+    fn text(&self, state: &Path, run: &Path) -> String {
+        let (state, run, Self { main, sections }) = (state.display(), run.display(), self);
+        format!(
+            "config gateway 'main'\n\tlist interface 'br-guest'\n\toption site 'lab'\n\
+             \toption state_dir '{state}'\n\toption run_dir '{run}'\n\
+             \tlist uplink_probe 'tcp:203.0.113.80:80'\n{main}{sections}"
+        )
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// The daemon of a lab.
+pub(crate) struct Daemon {
+    gateway: Arc<Netns>,
+    folder: PathBuf,
+    guest: Phone,
+    clock: Option<PathBuf>,
+    child: Option<Child>,
+}
+
+impl Daemon {
+    /// Writes the configuration and starts; returns when the portal answers the lab's first phone.
+    pub(crate) fn start(lab: &Lab, settings: &Settings) -> Self {
+        let mut daemon = Self::prepare(lab, settings);
+        daemon.run();
+        daemon
+    }
+
+    /// Writes the configuration only.
+    pub(crate) fn prepare(lab: &Lab, settings: &Settings) -> Self {
+        let guest = lab.phones.first().expect("a lab with a phone").clone();
+        let gateway = Arc::clone(&lab.gateway);
+        let daemon = Self { gateway, folder: lab.folder().to_owned(), guest, clock: None, child: None };
+        for folder in [daemon.state(), daemon.run_dir()] {
+            fs::create_dir_all(folder).expect("a folder");
+        }
+        daemon.configure(settings);
+        daemon
+    }
+
+    /// Replaces the configuration file.
+    pub(crate) fn configure(&self, settings: &Settings) {
+        self.configure_text(&settings.text(&self.state(), &self.run_dir()));
+    }
+
+    /// Replaces the configuration file by any text.
+    pub(crate) fn configure_text(&self, text: &str) {
+        fs::write(self.config(), text).expect("a file that can be written");
+    }
+
+    /// Lets the daemon take its time from a file, from its next start on: see `src/clock.rs`.
+    pub(crate) fn clock_from(&mut self, text: &str) {
+        let path = self.folder.join("clock");
+        let fresh = self.folder.join("clock.new");
+        fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &path)).expect("a clock file");
+        self.clock = Some(path);
+    }
+
+    /// Starts the process and waits until the portal answers; how long that took.
+    pub(crate) fn run(&mut self) -> Duration {
+        let from = Instant::now();
+        self.spawn();
+        let serving =
+            || self.guest.get(portal_v4(), "10.77.0.1:2080", "/").is_ok_and(|page| page.status == 200);
+        while !serving() {
+            assert!(self.is_alive() && from.elapsed() < Duration::from_secs(10), "{}", self.log());
+            thread::sleep(Duration::from_millis(1));
+        }
+        from.elapsed()
+    }
+
+    /// Starts the process only.
+    pub(crate) fn spawn(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
+        let mut command = Command::new(LANGO);
+        command.args(["run", "--config"]).arg(self.config()).args(["--log", "stderr"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        if let Some(clock) = &self.clock {
+            command.env("LANGO_LAB_CLOCK", clock);
+        }
+        let child = self.gateway.enter(move || command.spawn().expect("the program"));
+        self.child = Some(child);
+    }
+
+    /// Kills the process with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks the process to end and waits for it; its exit code.
+    pub(crate) fn stop(&mut self) -> Option<i32> {
+        self.signal(Signal::SIGTERM);
+        let mut child = self.child.take().expect("a running daemon");
+        child.wait().expect("a child").code()
+    }
+
+    /// What a power cut leaves: the process and the kernel's table are gone, the files stay.
+    pub(crate) fn power_cut(&mut self) {
+        self.kill();
+        self.gateway.nft("destroy table inet lango");
+    }
+
+    /// Sends a signal to the process.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).expect("a process number");
+        kill(Pid::from_raw(pid), signal).expect("a running daemon");
+    }
+
+    /// Its process number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running daemon").id()
+    }
+
+    /// Whether the process has not ended by itself.
+    pub(crate) fn is_alive(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    }
+
+    /// Everything it logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Runs a command of the program against this daemon.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(LANGO);
+        command.args(arguments).arg("--socket").arg(self.run_dir().join("lango.sock"));
+        let output = self.gateway.enter(move || command.stdin(Stdio::null()).output().expect("the program"));
+        let [out, err] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        Ended { code: output.status.code().unwrap_or(-1), out, err }
+    }
+
+    /// Runs a command that must succeed, with `--json`.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let ended = self.cli(&[arguments, &["--json"]].concat());
+        assert_eq!(ended.code, 0, "lango {arguments:?}: {ended:?}");
+        serde_json::from_str(&ended.out)
+            .unwrap_or_else(|error| panic!("lango {arguments:?}: {error}: {ended:?}"))
+    }
+
+    /// `count` fresh codes of `plan`.
+    pub(crate) fn vouchers(&self, plan: &str, count: usize) -> Vec<String> {
+        let made = self.json(&["voucher", "new", "--plan", plan, "--count", &count.to_string()]);
+        let made = made.as_array().expect("an array");
+        assert_eq!(made.len(), count);
+        made.iter().map(|voucher| voucher["code"].as_str().expect("a code").to_owned()).collect()
+    }
+
+    /// One fresh code of `plan`.
+    pub(crate) fn voucher(&self, plan: &str) -> String {
+        self.vouchers(plan, 1).remove(0)
+    }
+
+    /// Who is online.
+    pub(crate) fn sessions(&self) -> Vec<Value> {
+        self.json(&["sessions"]).as_array().expect("an array").clone()
+    }
+
+    /// The session of the device `mac`.
+    pub(crate) fn session(&self, mac: &str) -> Option<Value> {
+        self.sessions().into_iter().find(|session| session["mac"] == mac)
+    }
+
+    /// Its `state_dir`.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// Its configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.join("lango.conf")
+    }
+
+    fn run_dir(&self) -> PathBuf {
+        self.folder.join("run")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            let log = self.log();
+            let tail = log.lines().rev().take(40).collect::<Vec<_>>();
+            let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+            #[expect(clippy::print_stdout, reason = "the test harness shows it with the failure")]
+            {
+                println!("--- the daemon's log ends with:\n{tail}\n---");
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The lab tests: the real program, phones and a world in network namespaces, asserted with packets.
+//!
+//! They need root and nftables, iproute2, dnsmasq-base, conntrack, curl, iputils-ping, busybox-static, strace;
+//! a test that cannot run fails. Each file is a part of what issue and design promise; `harness/` is shared.
+
+#![expect(clippy::disallowed_methods, reason = "tests start programs and measure time")]
+
+#[expect(dead_code, unused_imports, reason = "the daemon is not there yet")]
+mod harness;
+mod topology;

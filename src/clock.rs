@@ -163,6 +163,7 @@ mod system {
 
         /// The system's wall clock, if the kernel says that something disciplines it.
         #[expect(unsafe_code, reason = "adjtimex(2) has no safe binding")]
+        #[expect(clippy::useless_conversion, reason = "seconds are 32 bits wide on 32-bit ARM")]
         pub(super) fn synchronised_wall(&self) -> Option<Wall> {
             // SAFETY: `timex` is plain integers, for which zero is a value.
             let mut timex: libc::timex = unsafe { std::mem::zeroed() };
@@ -170,7 +171,7 @@ mod system {
             let state = unsafe { libc::adjtimex(&raw mut timex) };
             let synchronised =
                 state >= 0 && state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0;
-            synchronised.then(|| Wall::from_secs(timex.time.tv_sec))
+            synchronised.then(|| Wall::from_secs(i64::from(timex.time.tv_sec)))
         }
     }
 }

@@ -154,7 +154,7 @@ fn grouped(symbols: &[u8]) -> String {
     text
 }
 
-/// Sum of the symbols, each times a different power of x in GF(32) = GF(2)[x]/(x^5+x^2+1).
+/// Sum of the symbols, each times a different power of x in `GF(32) = GF(2)[x]/(x^5+x^2+1)`.
 fn check_symbol(body: &[u8]) -> Option<u8> {
     let mut sum = 0;
     for symbol in body {

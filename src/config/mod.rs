@@ -2,9 +2,191 @@
 //!
 //! Owns: the grammar of UCI, the options, their defaults and limits, and the words of every error.
 //! Never: anything but reading; `/etc/config` is not written at run time.
+//! Within: `uci` text to sections, `spec` the table of options, `section` takes options out, `values` and
+//! `names` parse them, `gateway` and `sections` put them together, this file compares sections.
 
+mod error;
+mod gateway;
 mod model;
+mod names;
+mod section;
+mod sections;
+mod spec;
+mod uci;
+mod values;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+pub use error::{ConfigError, Finding, LoadError, Notice};
 pub use model::{
     Anomaly, Cloud, Config, Device, Garden, Gateway, Network, Policy, Retention, Tls, UplinkProbe,
 };
+
+use error::{Findings, shown};
+use uci::{Raw, RawSection};
+
+use crate::domain::{Mac, Plan, PlanId};
+
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// A configuration without an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    pub config: Config,
+    /// What to tell the operator nevertheless, in the order of the file.
+    pub notices: Vec<Notice>,
+}
+
+/// Reads and parses the file at `path`, of at most 1 MiB.
+pub fn load(path: &Path) -> Result<Parsed, LoadError> {
+    let path = path.to_owned();
+    let bytes = match read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) => return Err(LoadError::Unreadable { path, error }),
+    };
+    if bytes.len() as u64 > LARGEST {
+        return Err(LoadError::TooLarge { path, limit: LARGEST });
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(&path.display().to_string(), text).map_err(LoadError::Wrong),
+        Err(error) => {
+            let before = bytes.iter().take(error.valid_up_to());
+            let breaks = before.filter(|byte| **byte == b'\n').count();
+            let line = u32::try_from(breaks).unwrap_or(u32::MAX).saturating_add(1);
+            Err(LoadError::NotUtf8 { path, line })
+        }
+    }
+}
+
+/// One byte more than allowed, at most.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Parses `text`, which stands in a file called `file_name`. The errors are all there are, in the order of the file.
+pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Vec<ConfigError>> {
+    let mut findings = Findings::of(file_name);
+    let config = uci::read(text, &mut findings).and_then(|raw| config(&raw, &mut findings));
+    let notices = findings.verdict()?;
+    let config = config.expect("without an error there is a configuration");
+    Ok(Parsed { config, notices })
+}
+
+fn config(raw: &Raw, findings: &mut Findings) -> Option<Config> {
+    let known = sections_are_known(raw, findings);
+    raw.sections.iter().for_each(|section| name_is_of_uci(section, findings));
+    let of = |kind: &'static str| raw.sections.iter().filter(move |section| section.kind == kind);
+
+    let gateway = only(of("gateway"), findings).map(|raw| gateway::gateway(raw, findings));
+    let plans = of("plan").filter_map(|raw| sections::plan(raw, findings)).collect::<Vec<_>>();
+    let gardens = of("garden").map(|raw| sections::garden(raw, findings)).collect();
+    let devices = devices(of("device"), findings);
+    let cloud = only(of("cloud"), findings).and_then(|raw| sections::cloud(raw, findings));
+    let cloud_may_have_it = of("cloud").any(|cloud| cloud.options.contains_key("url"));
+    let trial = only(of("trial"), findings).and_then(|raw| {
+        let plan = sections::trial(raw, findings)?;
+        if !cloud_may_have_it {
+            trial_plan_exists(raw, &plan, &plans, findings);
+        }
+        Some(plan)
+    });
+    let retention = match only(of("retention"), findings) {
+        Some(raw) => sections::retention(raw, findings),
+        None => sections::retention(&absent("retention"), findings),
+    };
+    if gateway.is_none() && raw.whole && known {
+        let what =
+            "there is no section gateway; write config gateway 'main' and in it list interface 'br-guest'";
+        findings.error(1, "gateway", what);
+    }
+    Some(Config { gateway: gateway?, plans, gardens, devices, trial, cloud, retention })
+}
+
+/// A section that the file does not have: all its options are their defaults.
+fn absent(kind: &str) -> RawSection {
+    RawSection { kind: kind.to_owned(), name: None, line: 1, options: BTreeMap::new() }
+}
+
+/// Reports types of sections that do not exist.
+fn sections_are_known(raw: &Raw, findings: &mut Findings) -> bool {
+    let kinds = spec::SECTIONS.map(|section| section.kind);
+    let unknown = raw.sections.iter().filter(|section| !kinds.contains(&section.kind.as_str()));
+    let mut known = true;
+    for section in unknown {
+        let hint = spec::nearest(&section.kind, kinds)
+            .map_or_else(|| format!("there are {}", kinds.join(", ")), uci::did_you_mean);
+        findings.error(section.line, &section.kind, format!("there is no such section; {hint}"));
+        known = false;
+    }
+    known
+}
+
+/// OpenWrt's own tools read a name of letters, digits and `_` only, and else not the file at all.
+/// A plan may be called as the cloud calls it: that is worth a notice.
+fn name_is_of_uci(section: &RawSection, findings: &mut Findings) {
+    let Some(name) = &section.name else { return };
+    let foreign = |more: &[u8]| name.bytes().any(|b| !b.is_ascii_alphanumeric() && !more.contains(&b));
+    if section.kind == "plan" {
+        if foreign(b"_") && !foreign(b"_-.") {
+            let what =
+                format!("OpenWrt's uci cannot read a file with the name {}; better use '_'", shown(name));
+            findings.notice(section.line, "plan", what);
+        }
+    } else if foreign(b"_") {
+        let what = format!("{} is not a name for a section; use letters, digits and '_'", shown(name));
+        findings.error(section.line, &section.kind, what);
+    }
+}
+
+/// The first of the sections; every further one is reported.
+fn only<'a>(
+    mut sections: impl Iterator<Item = &'a RawSection>,
+    findings: &mut Findings,
+) -> Option<&'a RawSection> {
+    let first = sections.next()?;
+    for another in sections {
+        let what =
+            format!("there can be only one such section, and line {} begins one; join them", first.line);
+        findings.error(another.line, &another.kind, what);
+    }
+    Some(first)
+}
+
+fn devices<'a>(sections: impl Iterator<Item = &'a RawSection>, findings: &mut Findings) -> Vec<Device> {
+    let mut lines = BTreeMap::<Mac, u32>::new();
+    let mut devices = Vec::new();
+    for raw in sections {
+        let Some(device) = sections::device(raw, findings) else { continue };
+        let line = raw.options.get("mac").map_or(raw.line, |option| option.line);
+        match lines.insert(device.mac, line) {
+            None => devices.push(device),
+            Some(before) => {
+                let what = format!("'{}' is listed in line {before} already; take one out", device.mac);
+                findings.error(line, "mac", what);
+            }
+        }
+    }
+    devices
+}
+
+/// Without a cloud, the plan of the trial is one of this file.
+fn trial_plan_exists(raw: &RawSection, plan: &PlanId, plans: &[Plan], findings: &mut Findings) {
+    if plans.iter().any(|known| known.id == *plan) {
+        return;
+    }
+    let line = raw.options.get("plan").map_or(raw.line, |option| option.line);
+    let hint = spec::nearest(plan.as_str(), plans.iter().map(|plan| plan.id.as_str())).map_or_else(
+        || format!("write config plan '{plan}', or set the url of a cloud that has it"),
+        uci::did_you_mean,
+    );
+    findings.error(line, "plan", format!("no plan '{plan}' is in this file; {hint}"));
+}

@@ -1,0 +1,594 @@
+//! What the whole room does: defaults, every way to be wrong, notices, files.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{Bps, Bytes, PlanSource};
+
+const FULL: &str = include_str!("../../tests/golden/config/full.uci");
+const GATEWAY: &str = "config gateway 'main'\n\tlist interface 'br-guest'\n";
+
+fn good(text: &str) -> Parsed {
+    parse("lango", text).unwrap_or_else(|errors| panic!("{text}\n{}", LoadError::Wrong(errors)))
+}
+
+fn wrong(text: &str) -> Vec<ConfigError> {
+    match parse("lango", text) {
+        Ok(_) => panic!("no error in\n{text}"),
+        Err(errors) => errors,
+    }
+}
+
+fn notices(text: &str) -> Vec<(u32, String)> {
+    good(text).notices.into_iter().map(|notice| (notice.0.line, notice.0.option)).collect()
+}
+
+#[test]
+fn one_interface_is_enough_and_all_else_has_its_default() {
+    let Parsed { config, notices } = good("config gateway\n\toption interface 'br-guest'\n");
+    let path = |text: &str| PathBuf::from(text);
+    let gateway = Gateway {
+        enabled: true,
+        site: "lango".into(),
+        interfaces: vec!["br-guest".into()],
+        portal_name: "wifi.lango".into(),
+        portal_port: 2080,
+        https_port: 2443,
+        tls: None,
+        dns_port: 2053,
+        dns_upstream: "127.0.0.1:53".parse().unwrap(),
+        captive_address: Ipv4Addr::new(198, 18, 0, 1),
+        state_dir: path("/etc/lango"),
+        run_dir: path("/var/run/lango"),
+        language: "en".into(),
+        portal_dir: None,
+        title: "Wi-Fi".into(),
+        support_phone: String::new(),
+        whatsapp: String::new(),
+        checkpoint: Duration::from_secs(300),
+        max_clients: 1000,
+        user: None,
+        mark: 0x0100_0000,
+        uplink_probes: vec![],
+        uplink: None,
+        site_key_file: None,
+        colour: "#0b7285".into(),
+        controller: String::new(),
+        terms_required: false,
+        key_from_cloud: false,
+        anomaly: Anomaly::Report,
+        new_devices_per_minute: 120,
+    };
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let retention = Retention {
+        sessions: days(90),
+        audit: days(365),
+        unpaid_devices: Duration::from_secs(600),
+        claims: days(2),
+        minimum: None,
+    };
+    let (plans, gardens, devices) = (vec![], vec![], vec![]);
+    assert_eq!(config, Config { gateway, plans, gardens, devices, trial: None, cloud: None, retention });
+    assert_eq!(notices, []);
+}
+
+#[test]
+fn the_gateway_of_the_example_differs_from_the_defaults_where_it_says_so() {
+    let gateway = good(FULL).config.gateway;
+    let default = good(GATEWAY).config.gateway;
+    let tls = Tls { certificate: "/etc/lango/portal.crt".into(), key: "/etc/lango/portal.key".into() };
+    let want = Gateway {
+        site: "kariakoo-01".into(),
+        tls: Some(tls),
+        title: "Kariakoo Wi-Fi".into(),
+        support_phone: "+255700000000".into(),
+        whatsapp: "255700000000".into(),
+        uplink_probes: vec![UplinkProbe("203.0.113.80:80".parse().unwrap())],
+        controller: "Kariakoo Wi-Fi Ltd, info@example.net".into(),
+        ..default
+    };
+    assert_eq!(gateway, want);
+}
+
+#[test]
+fn the_other_sections_of_the_example_are_read() {
+    let config = good(FULL).config;
+    let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+    let mut plan = Plan::unlimited("hour".parse().unwrap(), PlanSource::File);
+    plan.title.insert(String::new(), "Saa 1".into());
+    plan.metered = hours(1);
+    plan.validity = hours(24);
+    plan.data.total = Some(Bytes(500_000_000));
+    plan.down = Some(Bps(4_000_000));
+    plan.up = Some(Bps(1_000_000));
+    plan.idle_timeout = Some(Duration::from_secs(900));
+    plan.price = "500".into();
+    plan.currency = "TZS".into();
+    assert_eq!(config.plans, [plan]);
+
+    let network = Network { address: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 0)), prefix: 24 };
+    let garden = Garden {
+        names: vec!["wa.me".into(), "*.whatsapp.net".into()],
+        networks: vec![network],
+        ports: vec![443],
+        rate: Some(Bps(256_000)),
+        data: Some(Bytes(10_000_000)),
+    };
+    assert_eq!(config.gardens, [garden]);
+    let mac = Mac::new([2, 0, 0, 0, 0, 1]);
+    assert_eq!(config.devices, [Device { mac, policy: Policy::Trusted }]);
+    assert_eq!(config.trial, Some("trial".parse().unwrap()));
+    let cloud = Cloud {
+        url: "https://bos.example.net".into(),
+        token_file: "/etc/lango/cloud.token".into(),
+        ca_file: None,
+        signing_key: None,
+        poll: Duration::from_secs(60),
+        provisional_plan: None,
+        allow_http: false,
+    };
+    assert_eq!(config.cloud, Some(cloud));
+    assert_eq!(config.retention, good(GATEWAY).config.retention);
+}
+
+#[test]
+fn every_default_of_every_section_is_a_right_value() {
+    let text = format!(
+        "{GATEWAY}config plan trial\nconfig garden\n list name a.b\nconfig trial\nconfig cloud\n option url https://a.b\nconfig retention\n"
+    );
+    let config = good(&text).config;
+    assert_eq!(config.plans, [Plan::unlimited("trial".parse().unwrap(), PlanSource::File)]);
+    assert_eq!(config.gardens[0].ports, [80, 443]);
+}
+
+#[test]
+fn an_empty_value_is_the_default() {
+    for section in spec::SECTIONS {
+        let unset = section.options.iter().filter(|option| !["interface", "mac"].contains(&option.name));
+        let mut text = format!("{GATEWAY}config plan 'trial'\n");
+        match section.kind {
+            "device" => continue,
+            "plan" => {}
+            "gateway" => text = GATEWAY.to_owned(),
+            kind => text.push_str(&format!("config {kind}\n")),
+        }
+        let without = parse("lango", &text);
+        for option in unset {
+            let keyword = if option.many { "list" } else { "option" };
+            text.push_str(&format!("\t{keyword} {} ''\n", option.name));
+        }
+        assert_eq!(parse("lango", &text), without, "{text}");
+    }
+}
+
+/// In a gateway that is right but for line 3.
+const WRONG_IN_GATEWAY: &[(&str, &str, &str)] = &[
+    ("option enabled 'maybe'", "enabled", "yes or no"),
+    ("option site 'kariakoo 01'", "site", "name of a site"),
+    ("option site 'a/b'", "site", "name of a site"),
+    ("option site '..'", "site", "name of a site"),
+    ("list interface 'br-guest'", "interface", "named twice"),
+    ("list interface 'sixteen-letters-'", "interface", "at most 15"),
+    ("list interface 'br guest'", "interface", "network device"),
+    ("list interface 'br/guest'", "interface", "network device"),
+    ("list interface '..'", "interface", "network device"),
+    ("option portal_name '10.0.0.1'", "portal_name", "is an address"),
+    ("option portal_name 'fd00::1'", "portal_name", "is an address"),
+    ("option portal_name '10.0.1'", "portal_name", "DNS name"),
+    ("option portal_name 'wifi_lango'", "portal_name", "DNS name"),
+    ("option portal_name '-wifi.lango'", "portal_name", "DNS name"),
+    ("option portal_name 'wifi..lango'", "portal_name", "DNS name"),
+    ("option portal_port '0'", "portal_port", "1 to 65535"),
+    ("option portal_port '65536'", "portal_port", "1 to 65535"),
+    ("option portal_port 'http'", "portal_port", "1 to 65535"),
+    ("option portal_port '-1'", "portal_port", "1 to 65535"),
+    ("option portal_port '2443'", "portal_port", "port of https_port too"),
+    ("option https_port '2080'", "https_port", "port of portal_port too"),
+    ("option dns_port '2443'", "dns_port", "port of https_port too"),
+    ("list portal_port '2080'", "portal_port", "takes one value"),
+    ("option portal_prot '2080'", "portal_prot", "did you mean 'portal_port'?"),
+    ("option certificate '/etc/a.crt'", "certificate", "set option key too"),
+    ("option key '/etc/a.key'", "key", "set option certificate too"),
+    ("option portal_dir 'www'", "portal_dir", "absolute path"),
+    ("option dns_upstream '127.0.0.1'", "dns_upstream", "address with a port"),
+    ("option dns_upstream 'localhost:53'", "dns_upstream", "address with a port"),
+    ("option dns_upstream '0.0.0.0:53'", "dns_upstream", "address with a port"),
+    ("option captive_address '127.0.0.1'", "captive_address", "IPv4 address"),
+    ("option captive_address '255.255.255.255'", "captive_address", "IPv4 address"),
+    ("option captive_address 'fd00::1'", "captive_address", "IPv4 address"),
+    ("option state_dir 'etc/lango'", "state_dir", "absolute path"),
+    ("option run_dir './run'", "run_dir", "absolute path"),
+    ("option language 'de'", "language", "en, sw, fr, ur, ar or pt"),
+    ("option title 'two\nlines'", "title", "control character"),
+    ("option title '\u{1b}[31m'", "title", "control character"),
+    ("option support_phone '0700 000 000'", "support_phone", "without blanks"),
+    ("option support_phone '12'", "support_phone", "3 to 20 digits"),
+    ("option whatsapp '+255700000000'", "whatsapp", "digits only"),
+    ("option checkpoint '9s'", "checkpoint", "10s to 1h"),
+    ("option checkpoint '2h'", "checkpoint", "10s to 1h"),
+    ("option checkpoint '300'", "checkpoint", "with its unit"),
+    ("option max_clients '0'", "max_clients", "1 to 65535"),
+    ("option max_clients '65536'", "max_clients", "1 to 65535"),
+    ("option user 'Root User'", "user", "name of a user"),
+    ("option mark '0'", "mark", "exactly one bit"),
+    ("option mark '0x03000000'", "mark", "exactly one bit"),
+    ("option mark '0x100000000'", "mark", "exactly one bit"),
+    ("list uplink_probe '203.0.113.80:80'", "uplink_probe", "tcp:ADDRESS:PORT"),
+    ("list uplink_probe 'tcp:203.0.113.80'", "uplink_probe", "tcp:ADDRESS:PORT"),
+    ("option uplink 'br-guest'", "uplink", "is a guest network"),
+    ("option site_key_file 'site.key'", "site_key_file", "absolute path"),
+    ("option colour 'blue'", "colour", "hex digits"),
+    ("option colour '#12345'", "colour", "hex digits"),
+    ("option terms_required '2'", "terms_required", "yes or no"),
+    ("option anomaly 'panic'", "anomaly", "report or end"),
+    ("option new_devices_per_minute '0'", "new_devices_per_minute", "1 to 100000"),
+];
+
+#[test]
+fn what_is_wrong_in_the_gateway_is_named_with_line_and_option() {
+    for (line, option, what) in WRONG_IN_GATEWAY {
+        assert_wrong(&format!("{GATEWAY}\t{line}\n"), 3, option, what);
+    }
+    let long = "x".repeat(65);
+    assert_wrong(&format!("{GATEWAY}option title '{long}'"), 3, "title", "at most 64");
+    assert_wrong(&format!("{GATEWAY}option controller '{}'", long.repeat(4)), 3, "controller", "at most 200");
+    assert_wrong(&format!("{GATEWAY}option run_dir '/{}'", long.repeat(2)), 3, "run_dir", "at most 96");
+}
+
+/// In a section that begins in line 3, after the gateway; the last line is the wrong one.
+const WRONG_ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("config plan", "plan", "has no name"),
+    ("config plan ''", "plan", "has no name"),
+    ("config plan 'two hours'", "plan", "name of a plan"),
+    ("config plan h\noption title 'a\tb'", "title", "control character"),
+    ("config plan h\noption metered '1 hour'", "metered", "with its unit"),
+    ("config plan h\noption metered '0s'", "metered", "no time at all"),
+    ("config plan h\noption validity '40000d'", "validity", "at most 36500d"),
+    ("config plan h\noption data '500'", "data", "with its unit"),
+    ("config plan h\noption data '0MB'", "data", "nothing at all"),
+    ("config plan h\noption data '99999999TB'", "data", "too large"),
+    ("config plan h\noption data 1GB\noption data_up 1GB", "data_up", "cannot stand beside data"),
+    ("config plan h\noption data 1GB\noption data_down 1GB", "data_down", "cannot stand beside data"),
+    ("config plan h\noption down '4'", "down", "with its unit"),
+    ("config plan h\noption up '4MB'", "up", "with its unit"),
+    ("config plan h\noption activate_by '2026-12-31'", "activate_by", "RFC 3339"),
+    ("config plan h\noption devices '0'", "devices", "1 to 1000"),
+    ("config plan h\noption devices '1001'", "devices", "1 to 1000"),
+    ("config plan h\noption bound_devices 'many'", "bound_devices", "0 to 65535"),
+    ("config plan h\noption devices 3\noption bound_devices 2", "bound_devices", "less than devices"),
+    ("config plan h\noption idle_timeout '15'", "idle_timeout", "with its unit"),
+    ("config plan h\noption count_while_uplink_down 'x'", "count_while_uplink_down", "yes or no"),
+    ("config plan h\noption price '1,000'", "price", "write digits"),
+    ("config plan h\noption price '-5'", "price", "write digits"),
+    ("config plan h\noption price '5.'", "price", "write digits"),
+    ("config plan h\noption currency 'shilling'", "currency", "capital letters"),
+    ("config plan h\noption meterd '1h'", "meterd", "did you mean 'metered'?"),
+    ("config plan h\nconfig garden h", "garden", "belongs to the section of type 'plan' in line 3"),
+    ("config garden", "garden", "opens nothing"),
+    ("config garden\nlist name 'http://wa.me'", "name", "DNS name"),
+    ("config garden\nlist name '*'", "name", "*.SUFFIX"),
+    ("config garden\nlist name 'a.*.net'", "name", "*.SUFFIX"),
+    ("config garden\nlist name '203.0.113.1'", "name", "list address"),
+    ("config garden\nlist address 'wa.me'", "address", "address or network"),
+    ("config garden\nlist address '203.0.113.0/33'", "address", "address or network"),
+    ("config garden\nlist address '203.0.113.5/24'", "address", "write 203.0.113.0/24"),
+    ("config garden\nlist address '2001:db8::1/64'", "address", "write 2001:db8::/64"),
+    ("config garden\nlist address '0.0.0.0/0'", "address", "whole internet"),
+    ("config garden\nlist name wa.me\nlist port '443'\nlist port '0'", "port", "1 to 65535"),
+    ("config garden\nlist name wa.me\noption rate 'fast'", "rate", "with its unit"),
+    ("config device", "mac", "no device is named"),
+    ("config device\noption mac '02:00:00:00:00'", "mac", "MAC address"),
+    ("config device\noption mac 'ff:ff:ff:ff:ff:ff'", "mac", "MAC address"),
+    ("config device\noption mac 02:00:00:00:00:01\noption policy 'free'", "policy", "trusted or blocked"),
+    (
+        "config device\noption mac 02:00:00:00:00:01\nconfig device\noption mac 02-00-00-00-00-01",
+        "mac",
+        "listed in line 4 already",
+    ),
+    ("config trial", "plan", "no plan 'trial' is in this file"),
+    ("config plan hour\nconfig trial\noption plan 'huor'", "plan", "did you mean 'hour'?"),
+    ("config trial\noption plan 'a b'", "plan", "name of a plan"),
+    ("config cloud\noption url 'bos.example.net'", "url", "https://HOST"),
+    ("config cloud\noption url 'http://bos.example.net'", "url", "in the clear"),
+    ("config cloud\noption url 'http://127.0.0.1:8080'", "url", "allow_http"),
+    ("config cloud\noption allow_http 1\noption url 'http://192.0.2.1'", "url", "in the clear"),
+    ("config cloud\noption token_file 'cloud.token'", "token_file", "absolute path"),
+    ("config cloud\noption signing_key 'c2hvcnQ='", "signing_key", "Ed25519"),
+    ("config cloud\noption poll '0s'", "poll", "no time at all"),
+    ("config cloud\noption provisional_plan 'a b'", "provisional_plan", "name of a plan"),
+    ("config retention\noption sessions 'forever'", "sessions", "with its unit"),
+    ("config retention\nconfig retention", "retention", "line 3 begins one"),
+    ("config gateway 'other'", "gateway", "line 1 begins one"),
+    ("config gatway", "gatway", "did you mean 'gateway'?"),
+    ("config network 'x'", "network", "there are gateway, plan"),
+    ("config retention 'our-rules'", "retention", "not a name for a section"),
+    ("config", "config", "type is missing"),
+    ("config plan a b", "config", "one word too many"),
+    ("package network", "package", "must hold package lango"),
+    ("package", "package", "name is missing"),
+    ("package lango too", "package", "one word too many"),
+    ("frobnicate", "syntax", "unknown command 'frobnicate'"),
+    ("optoin site x", "syntax", "did you mean 'option'?"),
+    ("''", "syntax", "unknown command ''"),
+    ("\u{feff}config plan h", "syntax", "unknown command '\\u{feff}config'"),
+    ("option", "option", "name is missing"),
+    ("list ''", "list", "name is empty"),
+    ("option title", "title", "value is missing"),
+    ("option colour #0b7285", "colour", "value is missing"),
+    ("option title Kariakoo Wi-Fi", "title", "one word too many"),
+    ("option title Kariakoo#1", "title", "# right behind a word"),
+    ("option \"tit\nle\" x", "tit\\nle", "no such option"),
+];
+
+#[test]
+fn what_is_wrong_elsewhere_is_named_with_line_and_option() {
+    for (text, option, what) in WRONG_ELSEWHERE {
+        // The last line, but for the one whose name goes over a line break.
+        let lines = if text.contains("\"tit") { 1 } else { text.split('\n').count() };
+        assert_wrong(&format!("{GATEWAY}{text}\n"), 2 + u32::try_from(lines).unwrap(), option, what);
+    }
+}
+
+#[test]
+fn what_is_missing_is_said_once() {
+    assert_wrong("", 1, "gateway", "no section gateway");
+    assert_wrong("config plan hour\n", 1, "gateway", "list interface 'br-guest'");
+    assert_wrong("\nconfig gateway\n", 2, "interface", "no guest network");
+    assert_wrong("config gateway\n\tlist interface ''\n", 2, "interface", "no guest network");
+    assert_wrong("option site 'x'\n", 1, "site", "before the first section");
+    // What hides the gateway is the error, not that it is hidden.
+    assert_wrong("config gatewy\n\tlist interface 'br-guest'\n", 1, "gatewy", "did you mean 'gateway'?");
+    assert_wrong("confg gateway\n\tlist interface 'br-guest'\n", 1, "syntax", "did you mean 'config'?");
+    assert_wrong("config gateway\n\toption title 'Wi-Fi\n\tlist interface a\n", 2, "title", "never ends");
+    assert_wrong("config 'gateway\n", 1, "config", "quote ' that begins here never ends");
+    assert_wrong("\"", 1, "syntax", "quote \" that begins here never ends");
+}
+
+fn assert_wrong(text: &str, line: u32, option: &str, what: &str) {
+    let errors = wrong(text);
+    let [ConfigError(error)] = errors.as_slice() else {
+        panic!("{text}\nhas not one error:\n{}", LoadError::Wrong(errors));
+    };
+    assert_eq!((error.line, error.option.as_str()), (line, option), "{text}\n{error}");
+    assert!(error.what.contains(what), "{text}\n{error}");
+    assert_eq!(error.to_string(), format!("lango:{line}: {option}: {}", error.what));
+    assert!(!error.to_string().contains(char::is_control), "{error:?}");
+}
+
+#[test]
+fn all_errors_of_a_file_are_reported_at_once() {
+    let text = include_str!("../../tests/golden/config/wrong.uci");
+    let errors = parse("wrong.uci", text).unwrap_err();
+    let shown = format!("{}\n", LoadError::Wrong(errors));
+    assert_eq!(shown, include_str!("../../tests/golden/config/wrong.txt"));
+}
+
+#[test]
+fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
+    let with = |text: &str| format!("{GATEWAY}{text}");
+    for quiet in [
+        "option dns_port '2053'",
+        "option dns_port '02053'",
+        "option terms_required 'no'",
+        "option portal_dir ''",
+        "option site 'x'",
+        "option site_key_file '/etc/lango/site.key'",
+        "config plan h\noption metered 1h\noption bound_devices 3\noption count_while_uplink_down off",
+        "config retention\noption sessions '2160h'",
+    ] {
+        assert_eq!(notices(&with(quiet)), [], "{quiet}");
+    }
+    for (line, option) in [
+        ("option dns_port '53'", "dns_port"),
+        ("option https_port '443'", "https_port"),
+        ("option portal_dir '/www'", "portal_dir"),
+        ("option anomaly 'end'", "anomaly"),
+        ("list uplink_probe 'tcp:192.0.2.1:80'", "uplink_probe"),
+        ("config garden\nlist name wa.me", "garden"),
+        ("config device\noption mac 02:00:00:00:00:01", "device"),
+        ("config cloud", "cloud"),
+    ] {
+        assert_eq!(notices(&with(line)), [(3, option.to_owned())], "{line}");
+    }
+    for (line, option) in [
+        ("config plan h\noption data 1GB", "data"),
+        ("config plan h\noption down 1mbit", "down"),
+        ("config plan h\noption idle_timeout 1h", "idle_timeout"),
+        ("config plan h\noption count_while_uplink_down 1", "count_while_uplink_down"),
+        ("config retention\noption sessions 1d", "sessions"),
+    ] {
+        assert_eq!(notices(&with(line)), [(4, option.to_owned())], "{line}");
+    }
+    let notice = good(&with("config cloud")).notices[0].to_string();
+    assert_eq!(
+        notice,
+        "lango:3: cloud: this section is read and checked, but this version does not act on it yet"
+    );
+}
+
+#[test]
+fn a_plan_may_be_called_as_the_cloud_calls_it() {
+    let text = format!("{GATEWAY}config plan 'two-hours'\n");
+    assert_eq!(good(&text).config.plans[0].id.as_str(), "two-hours");
+    assert_eq!(notices(&text), [(3, "plan".to_owned())]);
+}
+
+#[test]
+fn the_plan_of_the_trial_may_be_the_clouds() {
+    let text = format!("{GATEWAY}config trial\nconfig cloud\noption url 'https://bos.example.net'\n");
+    assert_eq!(good(&text).config.trial.map(|plan| plan.to_string()), Some("trial".into()));
+}
+
+#[test]
+fn sections_and_options_merge_as_uci_merges_them() {
+    let text = "\
+package lango
+config gateway main; list interface a
+	list interface 'b'
+	option site 'first'
+config plan hour
+	option metered 1h
+	option price 5
+config gateway 'main'
+	option site 'second'
+	option title 'x'
+	option title ''
+	o portal_port 8080
+	l interface c
+c plan hour # again
+	option price '7' ; option price ''
+";
+    let config = good(text).config;
+    assert_eq!(config.gateway.interfaces, ["a", "b", "c"]);
+    assert_eq!((config.gateway.site.as_str(), config.gateway.title.as_str()), ("second", "Wi-Fi"));
+    assert_eq!(config.gateway.portal_port, 8080);
+    let [plan] = config.plans.as_slice() else { panic!("{:?}", config.plans) };
+    assert_eq!((plan.metered, plan.price.as_str()), (Some(Duration::from_secs(3600)), ""));
+}
+
+#[test]
+fn words_are_put_together_as_uci_does_it() {
+    for (written, title) in [
+        ("plain", "plain"),
+        ("'it'\\''s'", "it's"),
+        (r#""say \"hi\" \\ 'x'""#, r#"say "hi" \ 'x'"#),
+        (r"'no \escape'", r"no \escape"),
+        (r"bare\ blank\#\;", "bare blank#;"),
+        ("a'b'\"c\"d", "abcd"),
+        ("\"joined \\\nline\"", "joined line"),
+        ("joined\\\r\nline", "joinedline"),
+        ("\\\n\t'next line'", "next line"),
+        ("'quoted'# comment", "quoted"),
+        ("'a # b; c' # comment 'unended", "a # b; c"),
+        ("'Ünïcødé ٣'\r", "Ünïcødé ٣"),
+    ] {
+        let text = format!("{GATEWAY}\toption title {written}\n\toption language sw\n");
+        let gateway = good(&text).config.gateway;
+        assert_eq!((gateway.title.as_str(), gateway.language.as_str()), (title, "sw"), "{written}");
+    }
+}
+
+#[test]
+fn lines_are_counted_over_quotes_and_joined_lines() {
+    let text =
+        format!("{GATEWAY}\toption title \"a\\\nb\"\n\n# c\n\toption \\\n\tsite 'x'\n\n\toption bad 1\n");
+    assert_wrong(&text, 10, "bad", "no such option");
+}
+
+#[test]
+fn files_are_read_and_what_cannot_be_read_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lango");
+    let load_of = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        load(&path)
+    };
+    assert_eq!(load_of(FULL.as_bytes()).unwrap().config, good(FULL).config);
+    let shown = |result: Result<Parsed, LoadError>| result.unwrap_err().to_string();
+    let at = path.display();
+    assert_eq!(
+        shown(load_of(b"config gateway\n")),
+        format!(
+            "{at}:1: interface: no guest network is named; \
+             write list interface 'br-guest' (the L3 device of the guests)"
+        )
+    );
+    assert!(
+        shown(load_of(b"config gateway\n# \xff\n")).starts_with(&format!("{at}:2: the text is not UTF-8"))
+    );
+    assert!(shown(load_of(&vec![b'\n'; 1 << 20])).contains("no section gateway"));
+    assert!(shown(load_of(&vec![b'\n'; (1 << 20) + 1])).contains("larger than 1048576 bytes"));
+    let missing = dir.path().join("missing");
+    let error = shown(load(&missing));
+    assert!(error.contains("missing: cannot be read: No such file"), "{error}");
+    assert!(error.contains("--config PATH"), "{error}");
+    assert!(shown(load(dir.path())).contains("cannot be read: Is a directory"));
+}
+
+/// As `uci` itself writes a value.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// Text made of what the grammar is made of, which random characters hardly ever are.
+fn soup() -> impl Strategy<Value = String> {
+    let mut parts = vec![
+        "config ",
+        "option ",
+        "list ",
+        "package ",
+        "'",
+        "\"",
+        "\\",
+        "\n",
+        "\r\n",
+        "#",
+        ";",
+        " ",
+        "''",
+        "x",
+        "0",
+        "-",
+        "99999999999999999999999s",
+        "1h",
+        "4mbit",
+        "5MB",
+        "0x",
+        "0xffffffff",
+        "::1/64",
+        "255.255.255.255/0",
+        "tcp:",
+        "[::]:0",
+        "https://[",
+        "*.",
+        ".",
+        "=",
+        "#00000é",
+        "\u{0}",
+        "٣",
+        "br-guest",
+        "trial",
+    ];
+    parts.extend(spec::SECTIONS.iter().flat_map(|section| {
+        std::iter::once(section.kind).chain(section.options.iter().map(|option| option.name))
+    }));
+    prop::collection::vec(prop::sample::select(parts), 0..80).prop_map(|parts| parts.concat())
+}
+
+/// Every option of every section with any one value.
+fn any_value() -> impl Strategy<Value = String> {
+    let options = spec::SECTIONS
+        .iter()
+        .flat_map(|section| section.options.iter().map(|option| (section.kind, option.name)))
+        .collect::<Vec<_>>();
+    let value = prop_oneof![any::<String>(), "[0-9]{0,25}[a-zA-Z]{0,4}", "[0-9a-f:./\\[\\]x]{0,20}", soup()];
+    (prop::sample::select(options), value)
+        .prop_map(|((kind, name), value)| format!("config {kind} a\n\toption {name} {}\n", quoted(&value)))
+}
+
+proptest! {
+    #[test]
+    fn any_text_comes_back_from_its_quotes(values in prop::collection::vec(any::<String>(), 1..4)) {
+        let lines = values.iter().map(|value| format!("\tlist x {}\n", quoted(value))).collect::<String>();
+        let mut findings = Findings::of("lango");
+        let raw = uci::read(&format!("config a 'b'\n{lines}"), &mut findings).unwrap();
+        prop_assert!(findings.verdict().is_ok());
+        let read = raw.sections[0].options["x"].values.iter().map(|value| value.text.as_str());
+        let want = values.iter().map(String::as_str).filter(|value| !value.is_empty());
+        prop_assert_eq!(read.collect::<Vec<_>>(), want.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in prop_oneof![any::<String>(), soup(), any_value()]) {
+        let lines = u32::try_from(text.split('\n').count()).unwrap();
+        for error in parse("lango", &text).err().into_iter().flatten() {
+            prop_assert!((1..=lines).contains(&error.0.line), "{}", error);
+            prop_assert!(!error.to_string().contains(char::is_control), "{:?}", error);
+        }
+    }
+}

@@ -10,6 +10,7 @@
 //! - [`config`]: UCI text in, checked types out
 //! - [`control`]: the socket between the commands and the daemon
 //! - [`process`]: exit codes, signals, the panic hook
+//! - [`store`]: SQLite on a thread of its own: open, repair, commit, load
 //!
 //! Read `domain/gate.rs` first.
 
@@ -19,4 +20,5 @@ pub mod control;
 pub mod domain;
 pub mod expiring;
 pub mod process;
+pub mod store;
 pub mod wire;

@@ -1,0 +1,188 @@
+//! The files of the state directory.
+//!
+//! Owns: `lango.db` and its journal `lango.db-wal`, the last good copy `lango.db.good`, the damaged ones
+//! moved aside `lango.db.corrupt-N`, and that each step survives a power cut: written under another
+//! name, synced, renamed, the directory synced.
+//! Never: what is in them, nor when to do which; that is `recover.rs`.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
+use rusqlite::Connection;
+
+use super::{OpenError, StoreError};
+use crate::domain::Wall;
+
+/// Damaged databases kept for whoever wants to look at them.
+const KEPT_ASIDE: usize = 2;
+
+/// The files of one state directory.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) dir: PathBuf,
+    pub(super) db: PathBuf,
+}
+
+impl Place {
+    pub(super) fn new(state_dir: &Path) -> Self {
+        Self { dir: state_dir.to_owned(), db: state_dir.join("lango.db") }
+    }
+
+    pub(super) fn wal(&self) -> PathBuf {
+        self.dir.join("lango.db-wal")
+    }
+
+    pub(super) fn copy(&self) -> PathBuf {
+        self.dir.join("lango.db.good")
+    }
+
+    fn unfinished(&self) -> PathBuf {
+        self.dir.join("lango.db.new")
+    }
+
+    pub(super) fn make_dir(&self) -> Result<(), OpenError> {
+        let fail = |error| OpenError::io(&self.dir, "make", &error);
+        match fs::metadata(&self.dir) {
+            Ok(about) if about.is_dir() => return Ok(()),
+            Ok(_) => return Err(OpenError::NotADirectory { path: self.dir.clone() }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(fail(error)),
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(fail)?;
+        self.dir
+            .parent()
+            .map_or(Ok(()), |above| if above.as_os_str().is_empty() { Ok(()) } else { sync_dir(above) })
+    }
+
+    pub(super) fn is_read_only(&self) -> Result<bool, OpenError> {
+        for path in [&self.dir, &self.db] {
+            match access(path, AccessFlags::W_OK) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(Errno::EROFS) => return Ok(true),
+                Err(errno) => return Err(OpenError::io(path, "write", &errno.into())),
+            }
+        }
+        Ok(false)
+    }
+
+    /// An empty file that only its owner can read; SQLite takes it for a new database.
+    pub(super) fn make_db(&self) -> Result<bool, OpenError> {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.db) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(OpenError::io(&self.db, "make", &error)),
+        }
+    }
+
+    /// The journal first: another database must never find it beside itself.
+    pub(super) fn move_aside(&self) -> Result<PathBuf, OpenError> {
+        let mut aside = self.aside()?;
+        let number = aside.last().map_or(1, |(number, _)| number + 1);
+        let to = self.dir.join(format!("lango.db.corrupt-{number}"));
+        let moved = |from: &Path, to: &Path| match fs::rename(from, to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(OpenError::io(from, "move aside", &error))
+            }
+            _ => Ok(()),
+        };
+        moved(&self.wal(), &with_wal(&to))?;
+        moved(&self.db, &to)?;
+        aside.push((number, to.clone()));
+        for (_, old) in aside.iter().rev().skip(KEPT_ASIDE) {
+            remove(old)?;
+            remove(&with_wal(old))?;
+        }
+        sync_dir(&self.dir)?;
+        Ok(to)
+    }
+
+    /// The databases moved aside so far, oldest first.
+    fn aside(&self) -> Result<Vec<(u32, PathBuf)>, OpenError> {
+        let fail = |error| OpenError::io(&self.dir, "list", &error);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let number = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.strip_prefix("lango.db.corrupt-"))
+                .and_then(|number| number.parse().ok());
+            found.extend(number.map(|number| (number, entry.path())));
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    pub(super) fn remove_db(&self) -> Result<(), OpenError> {
+        remove(&self.wal())?;
+        remove(&self.db)
+    }
+
+    /// Puts a duplicate of the last good copy in the place of the database.
+    pub(super) fn restore_copy(&self) -> Result<(), OpenError> {
+        let unfinished = self.unfinished();
+        let put = || -> io::Result<()> {
+            fs::copy(self.copy(), &unfinished)?;
+            File::open(&unfinished)?.sync_all()?;
+            fs::rename(&unfinished, &self.db)
+        };
+        remove(&self.wal())?;
+        put().map_err(|error| OpenError::io(&self.copy(), "restore", &error))?;
+        sync_dir(&self.dir)
+    }
+
+    pub(super) fn copy_to(&self, other: &Self) -> Result<(), OpenError> {
+        let copied = |from: &Path, to: &Path| match fs::copy(from, to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(OpenError::io(from, "copy", &error)),
+            _ => Ok(()),
+        };
+        copied(&self.db, &other.db)?;
+        copied(&self.wal(), &other.wal())
+    }
+
+    /// Makes the last good copy anew. It takes the old one's place only when it is whole and on flash.
+    pub(super) fn keep_copy(&self, conn: &Connection, now: Wall) -> Result<(), StoreError> {
+        let unfinished = self.unfinished();
+        let io = |error: io::Error| StoreError::Io(format!("{}: {error}", unfinished.display()));
+        let made = || -> Result<(), StoreError> {
+            remove(&unfinished).map_err(|error| StoreError::Io(error.to_string()))?;
+            let file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(io)?;
+            conn.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])?;
+            file.sync_all().map_err(io)?;
+            fs::rename(&unfinished, self.copy()).map_err(io)
+        };
+        if let Err(error) = made() {
+            drop(remove(&unfinished));
+            return Err(error);
+        }
+        sync_dir(&self.dir).map_err(|error| StoreError::Io(error.to_string()))?;
+        conn.execute("UPDATE meta SET copied = ?1", [now.as_secs()])?;
+        Ok(())
+    }
+}
+
+fn with_wal(db: &Path) -> PathBuf {
+    let mut name = db.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+pub(super) fn exists(path: &Path) -> Result<bool, OpenError> {
+    path.try_exists().map_err(|error| OpenError::io(path, "look for", &error))
+}
+
+fn remove(path: &Path) -> Result<(), OpenError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(OpenError::io(path, "remove", &error)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn sync_dir(dir: &Path) -> Result<(), OpenError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| OpenError::io(dir, "sync", &error))
+}

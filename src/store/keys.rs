@@ -1,0 +1,146 @@
+//! The device key: the secret from which all keyed hashes of this gateway are made.
+//!
+//! Owns: `device.key` in the state directory, 32 random bytes, readable by its owner only. Made once,
+//! under a temporary name, so that a power cut leaves either no key or a whole one.
+//! Never: what is derived from it. Neighbours: `clock` gives the random bytes.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::clock;
+
+const NAME: &str = "device.key";
+const LENGTH: usize = 32;
+
+/// Why there is no device key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// The file is not 32 bytes long.
+    Length { path: PathBuf, found: u64 },
+    /// Others may read the file.
+    Loose { path: PathBuf, mode: u32 },
+    /// The system refused.
+    Io { path: PathBuf, doing: &'static str, why: String },
+}
+
+impl KeyError {
+    fn io(path: &Path, doing: &'static str, error: &io::Error) -> Self {
+        Self::Io { path: path.to_owned(), doing, why: error.to_string() }
+    }
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { path, found } => write!(
+                f,
+                "{} has {found} bytes instead of {LENGTH}: restore it from a backup; without it no code that was sold is known",
+                path.display()
+            ),
+            Self::Loose { path, mode } => write!(
+                f,
+                "{} may be read by others (mode {mode:04o}): chmod 600 it, and think about who has read it",
+                path.display()
+            ),
+            Self::Io { path, doing, why } => write!(f, "cannot {doing} {}: {why}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// The device key; makes it if there is none. Call it after `open`, whose lock keeps two first starts
+/// apart.
+pub fn device_key(state_dir: &Path) -> Result<[u8; LENGTH], KeyError> {
+    let path = state_dir.join(NAME);
+    match File::open(&path) {
+        Ok(file) => read(file, &path),
+        Err(error) if error.kind() == ErrorKind::NotFound => make(state_dir, &path),
+        Err(error) => Err(KeyError::io(&path, "open", &error)),
+    }
+}
+
+fn read(mut file: File, path: &Path) -> Result<[u8; LENGTH], KeyError> {
+    let about = file.metadata().map_err(|error| KeyError::io(path, "look at", &error))?;
+    if about.mode() & 0o077 != 0 {
+        return Err(KeyError::Loose { path: path.to_owned(), mode: about.mode() & 0o7777 });
+    }
+    if about.len() != LENGTH as u64 {
+        return Err(KeyError::Length { path: path.to_owned(), found: about.len() });
+    }
+    let mut key = [0; LENGTH];
+    file.read_exact(&mut key).map_err(|error| KeyError::io(path, "read", &error))?;
+    Ok(key)
+}
+
+fn make(state_dir: &Path, path: &Path) -> Result<[u8; LENGTH], KeyError> {
+    let key = clock::random::<LENGTH>();
+    let unfinished = state_dir.join(format!("{NAME}.new"));
+    let written = || -> io::Result<()> {
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(&key)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)?;
+        File::open(state_dir)?.sync_all()
+    };
+    written().map_err(|error| KeyError::io(path, "make", &error))?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_key_is_made_once_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = device_key(dir.path()).unwrap();
+        assert_ne!(key, [0; LENGTH]);
+        assert_eq!(device_key(dir.path()), Ok(key));
+        let mode = fs::metadata(dir.path().join(NAME)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn two_gateways_have_two_keys() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert_ne!(device_key(one.path()), device_key(other.path()));
+    }
+
+    #[test]
+    fn what_a_power_cut_left_is_written_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("device.key.new"), b"half").unwrap();
+        assert!(device_key(dir.path()).is_ok());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_wrong_length_or_loose_mode_is_an_error_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NAME);
+        fs::write(&path, b"short").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(device_key(dir.path()), Err(KeyError::Length { path: path.clone(), found: 5 }));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = device_key(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("0644"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"short");
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error_that_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = device_key(&dir.path().join("gone")).unwrap_err();
+        assert!(error.to_string().contains("gone/device.key"), "{error}");
+    }
+}

@@ -1,0 +1,141 @@
+//! SQLite, on a thread of its own: what must survive a power cut.
+//!
+//! Owns: `lango.db` in the state directory and everything beside it. A commit that returned is on flash.
+//! Commits that wait at the same time are written in one transaction, with one fsync.
+//! Never: decides; it writes the domain's [`Record`]s and loads them back as [`Restored`].
+//! Neighbours: `app` calls it; `schema.rs` draws the tables, `recover.rs` opens them in whatever state
+//! they are, `files.rs` moves files, `thread.rs` does the jobs, `write.rs` and `read.rs` translate,
+//! `keys.rs` keeps the device key.
+
+mod error;
+mod files;
+mod keys;
+mod read;
+mod recover;
+mod schema;
+mod thread;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use error::{OpenError, StoreError};
+pub use keys::{KeyError, device_key};
+pub use recover::{Found, Instead, Report};
+use tokio::sync::oneshot;
+
+use self::files::Place;
+use self::thread::{Desk, Job, Thread};
+use crate::domain::{BatchId, CodeKey, Entitlement, EntitlementId, Mac, Record, Restored, Voucher, Wall};
+
+/// Opens the database in `state_dir`; makes both if they are missing. Blocks.
+///
+/// # Errors
+/// Those for which nothing can be served. A damaged database and a medium that can only be read are not
+/// among them: see [`Report::found`].
+pub fn open(state_dir: &Path) -> Result<Opened, OpenError> {
+    let place = Place::new(state_dir);
+    let ready = recover::open(&place)?;
+    let thread = Thread::start(place, ready.conn, ready.medium)
+        .map_err(|error| OpenError::io(state_dir, "start a thread for", &error))?;
+    let store = Store { thread: Arc::new(thread) };
+    Ok(Opened { store, restored: ready.restored, report: ready.report })
+}
+
+/// A database that serves.
+pub struct Opened {
+    pub store: Store,
+    pub restored: Restored,
+    /// What was found and repaired.
+    pub report: Report,
+}
+
+/// A handle on the database. When the last one is dropped, the database is closed, after all that was
+/// asked before.
+#[derive(Clone)]
+pub struct Store {
+    thread: Arc<Thread>,
+}
+
+/// How many vouchers can still be redeemed, are in use, are used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VoucherCounts {
+    pub unused: u64,
+    pub active: u64,
+    pub spent: u64,
+}
+
+/// What became of a wish for a good copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Made,
+    /// The copy there is was made within the last 20 hours; the flash is spared.
+    Recent,
+}
+
+impl Store {
+    /// The vouchers of `keys`, in their order.
+    pub async fn find(&self, keys: Vec<CodeKey>) -> Result<Vec<Option<Voucher>>, StoreError> {
+        self.ask(move |desk| desk.find(&keys)).await
+    }
+
+    /// Writes `records`, all or none; they are on flash when this returns `Ok`. Vouchers whose key exists
+    /// are skipped. When commits that waited together fail, each of them gets the error.
+    pub async fn commit(&self, mut records: Vec<Record>) -> Result<(), StoreError> {
+        records.retain(Record::is_durable);
+        if records.is_empty() {
+            return Ok(());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.thread.send(Job::Commit(records, reply)).await?;
+        answer.await.unwrap_or(Err(StoreError::Gone))
+    }
+
+    /// How many vouchers there are.
+    pub async fn counts(&self) -> Result<VoucherCounts, StoreError> {
+        self.ask(|desk| read::counts(desk.conn())).await
+    }
+
+    /// The vouchers of a batch, or all.
+    pub async fn list(&self, batch: Option<BatchId>) -> Result<Vec<Voucher>, StoreError> {
+        self.ask(move |desk| read::list(desk.conn(), batch.as_ref())).await
+    }
+
+    /// An entitlement, ended or not, and the devices that used it. Of one that has ended, the moment of
+    /// the last stamp is not kept: it is 0.
+    pub async fn entitlement(
+        &self,
+        id: EntitlementId,
+    ) -> Result<Option<(Entitlement, Vec<Mac>)>, StoreError> {
+        self.ask(move |desk| read::entitlement(desk.conn(), id)).await
+    }
+
+    /// Makes the copy that is opened should the database be damaged, unless there is a recent one. Writes
+    /// as much as the database is large; commits wait meanwhile.
+    pub async fn keep_copy(&self, now: Wall) -> Result<Kept, StoreError> {
+        self.ask(move |desk| desk.keep_copy(now)).await
+    }
+
+    /// Closes the database after all that was asked before. Later calls get [`StoreError::Gone`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.thread.send(Job::Close(reply)).await?;
+        answer.await.unwrap_or(Err(StoreError::Gone))
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Desk<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Ask(Box::new(move |desk| {
+            let outcome = question(desk);
+            let damaged = matches!(outcome, Err(StoreError::Damaged(_)));
+            // Who asked may have gone away.
+            drop(reply.send(outcome));
+            damaged
+        }));
+        self.thread.send(job).await?;
+        answer.await.unwrap_or(Err(StoreError::Gone))
+    }
+}

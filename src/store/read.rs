@@ -1,0 +1,289 @@
+//! Rows as domain values.
+//!
+//! Owns: every `SELECT`. A value that is not of the type, length or wording that `write.rs` writes is
+//! damage. Never: writes. Neighbours: `schema.rs` says what the columns mean; the thread in `mod.rs`
+//! calls these between its transactions.
+
+use std::collections::{BTreeSet, HashMap};
+use std::str::FromStr;
+use std::time::Duration;
+
+use rusqlite::types::{FromSql, FromSqlError, Type};
+use rusqlite::{Connection, OptionalExtension, Row, Statement};
+
+use super::{StoreError, VoucherCounts, write};
+use crate::domain::{
+    BatchId, Boot, Bps, Bytes, CodeKey, DataCap, Ending, Entitlement, EntitlementId, Hint, Mac, Now, Origin,
+    Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms, Trust, Voucher, VoucherState, Wall,
+};
+
+/// A device whose session closed within this time before the floor has paid lately.
+const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const VOUCHER: &str = "
+    SELECT v.key, plan.text, batch.text, l.activate_by, l.made, v.hint, v.entitlement, v.revoked, e.ended
+    FROM voucher v JOIN lot l ON l.id = v.lot JOIN name plan ON plan.id = l.plan
+    LEFT JOIN name batch ON batch.id = l.batch LEFT JOIN entitlement e ON e.id = v.entitlement";
+
+const ENTITLEMENT: &str = "
+    SELECT e.id, e.origin, plan.text AS plan, e.metered, e.validity, e.data_total, e.data_up, e.data_down,
+      e.rate_up, e.rate_down, e.devices, e.bound_devices, e.idle_timeout, e.count_offline, e.code, e.hint,
+      batch.text AS batch, e.opened, ifnull(m.at, 0) AS at, ifnull(m.used, e.used) AS used,
+      ifnull(m.validity_left, e.validity_left) AS validity_left, ifnull(m.expires, e.expires) AS expires,
+      ifnull(m.bytes_up, e.bytes_up) AS bytes_up, ifnull(m.bytes_down, e.bytes_down) AS bytes_down";
+
+const NAMES_OF_ENTITLEMENT: &str =
+    "JOIN name plan ON plan.id = e.plan LEFT JOIN name batch ON batch.id = e.batch";
+
+/// Looks up codes, by a statement prepared once.
+pub(super) struct Finder<'c> {
+    by_key: Statement<'c>,
+}
+
+impl<'c> Finder<'c> {
+    pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self { by_key: conn.prepare(&format!("{VOUCHER} WHERE v.key = ?1"))? })
+    }
+
+    /// The vouchers of `keys`, in their order.
+    pub(super) fn find(&mut self, keys: &[CodeKey]) -> Result<Vec<Option<Voucher>>, StoreError> {
+        let look = |key: &CodeKey| Ok(self.by_key.query_row([key.0], voucher).optional()?);
+        keys.iter().map(look).collect()
+    }
+}
+
+/// All vouchers, or those of a batch, in the order of their lots.
+pub(super) fn list(conn: &Connection, batch: Option<&BatchId>) -> Result<Vec<Voucher>, StoreError> {
+    let sql = format!("{VOUCHER} WHERE ?1 IS NULL OR batch.text = ?1 ORDER BY v.lot, v.key");
+    let mut statement = conn.prepare(&sql)?;
+    let rows = statement.query_map([batch.map(BatchId::as_str)], voucher)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many vouchers there are of each kind; touches no table that grows with them.
+pub(super) fn counts(conn: &Connection) -> Result<VoucherCounts, StoreError> {
+    let count = |sql: &str| conn.query_row(sql, [], |row| number(row, 0));
+    let made = count("SELECT ifnull(sum(vouchers), 0) FROM lot")?;
+    let withdrawn = count("SELECT count(*) FROM voucher WHERE revoked = 1 AND entitlement IS NULL")?;
+    let active = count(
+        "SELECT count(*) FROM meter m JOIN entitlement e ON e.id = m.entitlement WHERE e.code IS NOT NULL",
+    )?;
+    let ended = |how: Ending| {
+        let of = "SELECT count(*) FROM entitlement WHERE code IS NOT NULL AND ended = ?1";
+        conn.query_row(of, [write::ending_word(how)], |row| number(row, 0))
+    };
+    let spent = ended(Ending::Spent)?;
+    let begun = active + spent + ended(Ending::Expired)? + ended(Ending::Revoked)?;
+    Ok(VoucherCounts { unused: made.saturating_sub(begun + withdrawn), active, spent })
+}
+
+/// An entitlement and the devices that used it. The stamp of one that has ended is of no boot: its `at`
+/// is 0.
+pub(super) fn entitlement(
+    conn: &Connection,
+    id: EntitlementId,
+) -> Result<Option<(Entitlement, Vec<Mac>)>, StoreError> {
+    let sql = format!(
+        "{ENTITLEMENT} FROM entitlement e LEFT JOIN meter m ON m.entitlement = e.id {NAMES_OF_ENTITLEMENT}
+         WHERE e.id = ?1"
+    );
+    let key = [write::int(id.0)];
+    let Some(mut found) = conn.query_row(&sql, key, entitlement_row).optional()? else { return Ok(None) };
+    let macs = |sql: &str| -> rusqlite::Result<Vec<Mac>> {
+        conn.prepare(sql)?.query_map(key, |row| mac(row, 0))?.collect()
+    };
+    found.bound = macs("SELECT mac FROM device WHERE entitlement = ?1")?.into_iter().collect();
+    let online = macs("SELECT mac FROM session WHERE closed IS NULL AND entitlement = ?1")?;
+    found.online = u16::try_from(online.len()).unwrap_or(u16::MAX);
+    let mut devices: BTreeSet<Mac> =
+        macs("SELECT DISTINCT mac FROM session WHERE entitlement = ?1")?.into_iter().collect();
+    devices.extend(&found.bound);
+    Ok(Some((found, devices.into_iter().collect())))
+}
+
+/// Everything that still has something left.
+pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
+    let (floor, boot) = conn.query_row("SELECT floor, boot FROM meta", [], |row| {
+        Ok((wall(row, 0)?, row.get::<_, Option<String>>(1)?.map(|boot| text(1, &boot)).transpose()?))
+    })?;
+    let sessions = open_sessions(conn)?;
+    let mut online: HashMap<EntitlementId, u16> = HashMap::new();
+    for session in &sessions {
+        let count = online.entry(session.entitlement).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut bound = bound_devices(conn)?;
+    let mut entitlements = active_entitlements(conn)?;
+    for entitlement in &mut entitlements {
+        entitlement.online = online.get(&entitlement.id).copied().unwrap_or(0);
+        entitlement.bound = bound.remove(&entitlement.id).unwrap_or_default();
+    }
+    let last = |sql: &str| conn.query_row(sql, [], |row| number(row, 0));
+    Ok(Restored {
+        entitlements,
+        sessions,
+        recent: recent(conn, floor)?,
+        floor,
+        boot,
+        last_entitlement: last("SELECT ifnull(max(id), 0) FROM entitlement")?,
+        last_session: last("SELECT ifnull(max(id), 0) FROM session")?,
+    })
+}
+
+fn active_entitlements(conn: &Connection) -> rusqlite::Result<Vec<Entitlement>> {
+    let sql = format!(
+        "{ENTITLEMENT} FROM meter m CROSS JOIN entitlement e ON e.id = m.entitlement {NAMES_OF_ENTITLEMENT}
+         ORDER BY m.entitlement"
+    );
+    conn.prepare(&sql)?.query_map([], entitlement_row)?.collect()
+}
+
+fn open_sessions(conn: &Connection) -> rusqlite::Result<Vec<Session>> {
+    let session = |row: &Row<'_>| {
+        Ok(Session {
+            id: SessionId(number(row, 0)?),
+            entitlement: EntitlementId(number(row, 1)?),
+            mac: mac(row, 2)?,
+            since: wall(row, 3)?,
+        })
+    };
+    conn.prepare("SELECT id, entitlement, mac, since FROM session WHERE closed IS NULL ORDER BY id")?
+        .query_map([], session)?
+        .collect()
+}
+
+fn bound_devices(conn: &Connection) -> rusqlite::Result<HashMap<EntitlementId, BTreeSet<Mac>>> {
+    let mut bound: HashMap<EntitlementId, BTreeSet<Mac>> = HashMap::new();
+    let mut statement = conn.prepare(
+        "SELECT d.entitlement, d.mac FROM meter m CROSS JOIN device d ON d.entitlement = m.entitlement",
+    )?;
+    let rows = statement.query_map([], |row| Ok((EntitlementId(number(row, 0)?), mac(row, 1)?)))?;
+    for row in rows {
+        let (entitlement, mac) = row?;
+        bound.entry(entitlement).or_default().insert(mac);
+    }
+    Ok(bound)
+}
+
+fn recent(conn: &Connection, floor: Wall) -> rusqlite::Result<Vec<Mac>> {
+    let since = floor.as_secs().saturating_sub(LATELY.as_secs() as i64);
+    conn.prepare("SELECT DISTINCT mac FROM session WHERE closed >= ?1 ORDER BY mac")?
+        .query_map([since], |row| mac(row, 0))?
+        .collect()
+}
+
+fn voucher(row: &Row<'_>) -> rusqlite::Result<Voucher> {
+    let entitlement = row.get::<_, Option<i64>>(6)?.map(|id| unsigned(6, id)).transpose()?;
+    let ended = row.get::<_, Option<String>>(8)?.map(|word| ending(8, &word)).transpose()?;
+    let state = match (row.get::<_, bool>(7)?, entitlement, ended) {
+        (true, ..) => VoucherState::Revoked,
+        (false, None, _) => VoucherState::Unused,
+        (false, Some(_), None) => VoucherState::Active,
+        (false, Some(_), Some(Ending::Spent)) => VoucherState::Spent,
+        (false, Some(_), Some(Ending::Expired)) => VoucherState::Expired,
+        (false, Some(_), Some(Ending::Revoked)) => VoucherState::Revoked,
+    };
+    Ok(Voucher {
+        key: CodeKey(row.get(0)?),
+        plan: text(1, &row.get::<_, String>(1)?)?,
+        batch: row.get::<_, Option<String>>(2)?.map(|batch| text(2, &batch)).transpose()?,
+        activate_by: row.get::<_, Option<i64>>(3)?.map(Wall::from_secs),
+        made: wall(row, 4)?,
+        hint: Hint::of(&row.get::<_, String>(5)?),
+        entitlement: entitlement.map(EntitlementId),
+        state,
+    })
+}
+
+fn entitlement_row(row: &Row<'_>) -> rusqlite::Result<Entitlement> {
+    let columns = Columns(row);
+    let id = EntitlementId(columns.number("id")?);
+    let plan: PlanId = text(0, &columns.get::<String>("plan")?)?;
+    let opened = Wall::from_secs(columns.get("opened")?);
+    let at = Now { boot: Boot::from_millis(columns.number("at")?), wall: opened, trust: Trust::Floor };
+    let origin = origin(&columns.get::<String>("origin")?)?;
+    let mut kept = Entitlement::of(id, origin, &Plan::unlimited(plan, PlanSource::File), at);
+    kept.terms = Terms {
+        metered: columns.span("metered")?,
+        validity: columns.span("validity")?,
+        data: DataCap {
+            total: columns.optional("data_total")?.map(Bytes),
+            up: columns.optional("data_up")?.map(Bytes),
+            down: columns.optional("data_down")?.map(Bytes),
+        },
+        down: columns.optional("rate_down")?.map(Bps),
+        up: columns.optional("rate_up")?.map(Bps),
+        devices: columns.get("devices")?,
+        bound_devices: columns.get("bound_devices")?,
+        idle_timeout: columns.span("idle_timeout")?,
+        count_while_uplink_down: columns.get("count_offline")?,
+    };
+    kept.code = columns.get::<Option<[u8; 16]>>("code")?.map(CodeKey);
+    kept.hint = Hint::of(&columns.get::<String>("hint")?);
+    kept.batch = columns.get::<Option<String>>("batch")?.map(|batch| text(0, &batch)).transpose()?;
+    let stamp = Stamp {
+        entitlement: id,
+        at: at.boot,
+        used: Duration::from_millis(columns.number("used")?),
+        validity_left: columns.span("validity_left")?,
+        expires: columns.get::<Option<i64>>("expires")?.map(Wall::from_secs),
+        bytes_up: Bytes(columns.number("bytes_up")?),
+        bytes_down: Bytes(columns.number("bytes_down")?),
+    };
+    Ok(kept.with_stamp(stamp))
+}
+
+/// A row read by the names of its columns.
+struct Columns<'r, 's>(&'r Row<'s>);
+
+impl Columns<'_, '_> {
+    fn get<T: FromSql>(&self, name: &str) -> rusqlite::Result<T> {
+        self.0.get(name)
+    }
+
+    fn number(&self, name: &str) -> rusqlite::Result<u64> {
+        unsigned(0, self.get(name)?)
+    }
+
+    fn optional(&self, name: &str) -> rusqlite::Result<Option<u64>> {
+        self.get::<Option<i64>>(name)?.map(|n| unsigned(0, n)).transpose()
+    }
+
+    fn span(&self, name: &str) -> rusqlite::Result<Option<Duration>> {
+        Ok(self.optional(name)?.map(Duration::from_millis))
+    }
+}
+
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    unsigned(column, row.get(column)?)
+}
+
+fn unsigned(column: usize, n: i64) -> rusqlite::Result<u64> {
+    u64::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, n))
+}
+
+fn wall(row: &Row<'_>, column: usize) -> rusqlite::Result<Wall> {
+    row.get(column).map(Wall::from_secs)
+}
+
+fn mac(row: &Row<'_>, column: usize) -> rusqlite::Result<Mac> {
+    row.get(column).map(Mac::new)
+}
+
+fn text<T: FromStr>(column: usize, text: &str) -> rusqlite::Result<T> {
+    text.parse().map_err(|_| foreign(column))
+}
+
+fn origin(word: &str) -> rusqlite::Result<Origin> {
+    let all = [Origin::Voucher, Origin::Payment, Origin::Manual, Origin::Trial, Origin::Cloud];
+    all.into_iter().find(|origin| origin.word() == word).ok_or_else(|| foreign(1))
+}
+
+fn ending(column: usize, word: &str) -> rusqlite::Result<Ending> {
+    let all = [Ending::Spent, Ending::Expired, Ending::Revoked];
+    all.into_iter().find(|how| write::ending_word(*how) == word).ok_or_else(|| foreign(column))
+}
+
+fn foreign(column: usize) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(FromSqlError::InvalidType))
+}

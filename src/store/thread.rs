@@ -1,0 +1,197 @@
+//! The thread that owns the connection: jobs in order, waiting commits together.
+//!
+//! Owns: transactions, and when the journal moves into the tables. Never: what a record means.
+//! Neighbours: `mod.rs` sends jobs, `write.rs` and `read.rs` do them.
+//!
+//! A commit appends to the journal (WAL) and syncs it once. The journal moves into the tables when it
+//! has grown to [`JOURNAL`], after the callers were answered: a page that 100 logins changed is written once.
+
+use std::io;
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use tokio::sync::{mpsc, oneshot};
+
+use super::files::Place;
+use super::read::Finder;
+use super::recover::Medium;
+use super::write::Writer;
+use super::{Kept, StoreError};
+use crate::domain::{CodeKey, Record, Voucher, Wall};
+
+/// The journal moves into the tables from this size on, in bytes.
+const JOURNAL: u64 = 512 * 1024;
+/// Jobs that may wait; then callers do.
+const WAITING: usize = 256;
+/// A copy younger than this is recent, in seconds.
+const RECENT: u64 = 20 * 60 * 60;
+
+pub(super) type Outcome = oneshot::Sender<Result<(), StoreError>>;
+/// Answers by itself; says whether it met damage.
+pub(super) type Question = Box<dyn FnOnce(&mut Desk<'_>) -> bool + Send>;
+
+pub(super) enum Job {
+    Commit(Vec<Record>, Outcome),
+    Ask(Question),
+    Close(Outcome),
+}
+
+/// The thread, seen from outside. Dropping it closes the database.
+pub(super) struct Thread {
+    jobs: Option<mpsc::Sender<Job>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    pub(super) fn start(place: Place, conn: Connection, medium: Medium) -> io::Result<Self> {
+        let (jobs, inbox) = mpsc::channel(WAITING);
+        let handle = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || run(&place, conn, medium, inbox))?;
+        Ok(Self { jobs: Some(jobs), handle: Some(handle) })
+    }
+
+    pub(super) async fn send(&self, job: Job) -> Result<(), StoreError> {
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Gone)?;
+        jobs.send(job).await.map_err(|_| StoreError::Gone)
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(handle) = self.handle.take() {
+            // A panic of the thread was reported by the panic hook.
+            drop(handle.join());
+        }
+    }
+}
+
+fn run(place: &Place, conn: Connection, medium: Medium, mut inbox: mpsc::Receiver<Job>) {
+    let closing = Desk::prepare(place, &conn, medium)
+        .expect("the same statements were prepared when the database was opened")
+        .serve(&mut inbox);
+    // Nobody may hand in more; whoever waits in the inbox reads that the store is gone.
+    inbox.close();
+    let closed = conn.close().map_err(|(_, error)| error.into());
+    if let Some(reply) = closing {
+        // Who asked may have gone away.
+        drop(reply.send(closed));
+    }
+}
+
+/// The connection and its statements.
+pub(super) struct Desk<'c> {
+    place: &'c Place,
+    conn: &'c Connection,
+    medium: Medium,
+    writer: Writer<'c>,
+    finder: Finder<'c>,
+}
+
+impl<'c> Desk<'c> {
+    fn prepare(place: &'c Place, conn: &'c Connection, medium: Medium) -> rusqlite::Result<Self> {
+        Ok(Self { place, conn, medium, writer: Writer::prepare(conn)?, finder: Finder::prepare(conn)? })
+    }
+
+    pub(super) fn conn(&self) -> &'c Connection {
+        self.conn
+    }
+
+    pub(super) fn find(&mut self, keys: &[CodeKey]) -> Result<Vec<Option<Voucher>>, StoreError> {
+        self.finder.find(keys)
+    }
+
+    pub(super) fn keep_copy(&mut self, now: Wall) -> Result<Kept, StoreError> {
+        if self.medium == Medium::ReadOnly {
+            return Err(StoreError::ReadOnly);
+        }
+        let copied: Option<i64> = self.conn.query_row("SELECT copied FROM meta", [], |row| row.get(0))?;
+        if copied.is_some_and(|copied| now.since(Wall::from_secs(copied)).as_secs() < RECENT) {
+            return Ok(Kept::Recent);
+        }
+        self.place.keep_copy(self.conn, now)?;
+        Ok(Kept::Made)
+    }
+
+    /// Until somebody closes, who is returned, or nobody is left.
+    fn serve(&mut self, inbox: &mut mpsc::Receiver<Job>) -> Option<Outcome> {
+        let mut put_back = None;
+        while let Some(job) = put_back.take().or_else(|| inbox.blocking_recv()) {
+            match job {
+                Job::Commit(records, reply) => {
+                    let mut group = vec![(records, reply)];
+                    put_back = gather(&mut group, inbox);
+                    self.commit_and_answer(group);
+                }
+                Job::Ask(question) => {
+                    if question(self) {
+                        self.leave_unclosed();
+                    }
+                }
+                Job::Close(reply) => return Some(reply),
+            }
+        }
+        None
+    }
+
+    fn commit_and_answer(&mut self, group: Vec<(Vec<Record>, Outcome)>) {
+        let outcome = self.commit(&group);
+        if matches!(outcome, Err(StoreError::Damaged(_))) {
+            self.leave_unclosed();
+        }
+        for (_, reply) in group {
+            // Who asked may have gone away; what is committed stays so.
+            drop(reply.send(outcome.clone()));
+        }
+        let journal = std::fs::metadata(self.place.wal()).map_or(0, |about| about.len());
+        if outcome.is_ok() && journal > JOURNAL {
+            self.empty_journal();
+        }
+    }
+
+    /// One transaction. When there is no room, tries once more after emptying the journal.
+    fn commit(&mut self, group: &[(Vec<Record>, Outcome)]) -> Result<(), StoreError> {
+        if self.medium == Medium::ReadOnly {
+            return Err(StoreError::ReadOnly);
+        }
+        match self.write(group) {
+            Err(StoreError::Full) => {
+                self.empty_journal();
+                self.write(group)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn write(&mut self, group: &[(Vec<Record>, Outcome)]) -> Result<(), StoreError> {
+        let transaction = self.conn.unchecked_transaction()?;
+        for record in group.iter().flat_map(|(records, _)| records) {
+            self.writer.write(record)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// What fails here is tried again after the next commit; nothing is lost meanwhile.
+    fn empty_journal(&self) {
+        drop(self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    }
+
+    /// Leaves the journal at the end, so that the next start checks the tables.
+    fn leave_unclosed(&self) {
+        drop(self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
+    }
+}
+
+/// Adds the commits that wait to the group; returns the first job that is not one.
+fn gather(group: &mut Vec<(Vec<Record>, Outcome)>, inbox: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    while group.len() < WAITING {
+        match inbox.try_recv() {
+            Ok(Job::Commit(records, reply)) => group.push((records, reply)),
+            Ok(other) => return Some(other),
+            Err(_) => return None,
+        }
+    }
+    None
+}

@@ -1,0 +1,289 @@
+//! The store as `app` uses it: what is committed is there again, whatever happens in between.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod sales;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lango::domain::{
+    Boot, BootId, Bps, Bytes, Closing, DataCap, Ending, Entitlement, EntitlementId, Mac, Origin, Record,
+    SessionId, Stamp, Terms, VoucherState, Wall,
+};
+use lango::store::{Found, Kept, StoreError, VoucherCounts};
+use sales::{NOON, commit, key, login, mac, open, stamp, voucher, wait};
+
+/// An entitlement of which every field says something.
+fn rich(id: u64) -> Entitlement {
+    let terms = Terms {
+        metered: Some(Duration::from_millis(3_600_500)),
+        validity: Some(Duration::from_secs(86_400)),
+        data: DataCap { total: Some(Bytes(5_000_000_000)), up: Some(Bytes(7)), down: None },
+        down: Some(Bps(4_000_000)),
+        up: Some(Bps(512_000)),
+        devices: 3,
+        bound_devices: 9,
+        idle_timeout: Some(Duration::from_secs(900)),
+        count_while_uplink_down: true,
+    };
+    let mut rich = sales::entitlement(id);
+    rich.terms = terms;
+    rich.origin = Origin::Trial;
+    rich.bound = BTreeSet::from([mac(1), mac(2)]);
+    rich.with_stamp(Stamp { expires: Some(Wall::from_secs(NOON + 5)), ..stamp(id, 1234) })
+}
+
+#[test]
+fn a_first_start_makes_everything_and_knows_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = lango::store::open(&dir.path().join("deep/state")).unwrap();
+    assert_eq!(opened.report.found, Found::Nothing);
+    assert!(opened.restored.entitlements.is_empty() && opened.restored.sessions.is_empty());
+    assert_eq!((opened.restored.boot, opened.restored.floor), (None, Wall::from_secs(0)));
+    assert_eq!((opened.restored.last_entitlement, opened.restored.last_session), (0, 0));
+    drop(opened.store);
+    let again = lango::store::open(&dir.path().join("deep/state")).unwrap();
+    assert_eq!(again.report.found, Found::Clean);
+}
+
+#[test]
+fn entitlements_come_back_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut with_code = sales::entitlement(2);
+    with_code.code = Some(key(2));
+    let mut online = rich(1);
+    let records = vec![
+        Record::VouchersMade(vec![voucher(2)]),
+        Record::EntitlementOpened(Box::new(rich(1))),
+        Record::EntitlementOpened(Box::new(with_code.clone())),
+        Record::SessionOpened(sales::session(10, 1)),
+        Record::SessionOpened(sales::session(11, 1)),
+    ];
+    commit(&open(dir.path()).store, records).unwrap();
+    let opened = open(dir.path());
+    online.online = 2;
+    assert_eq!(opened.restored.entitlements, [online.clone(), with_code]);
+    assert_eq!(opened.restored.sessions, [sales::session(10, 1), sales::session(11, 1)]);
+    assert_eq!((opened.restored.last_entitlement, opened.restored.last_session), (2, 11));
+    let (found, devices) = wait(opened.store.entitlement(EntitlementId(1))).unwrap().unwrap();
+    assert_eq!(found, online);
+    let used: BTreeSet<Mac> = [mac(1), mac(2), mac(10), mac(11)].into();
+    assert_eq!(devices.into_iter().collect::<BTreeSet<_>>(), used);
+    assert_eq!(wait(opened.store.entitlement(EntitlementId(3))), Ok(None));
+}
+
+#[test]
+fn stamps_devices_and_closings_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    commit(&store, login(2)).unwrap();
+    let close = |id, at| Record::SessionClosed {
+        session: SessionId(id),
+        at: Wall::from_secs(at),
+        why: Closing::Logout,
+    };
+    let later = vec![
+        Record::EntitlementStamped(stamp(1, 77)),
+        Record::EntitlementStamped(stamp(2, 78)),
+        Record::DeviceBound { entitlement: EntitlementId(1), mac: mac(40) },
+        Record::DeviceBound { entitlement: EntitlementId(1), mac: mac(40) },
+        close(2, NOON),
+        Record::FloorRaised(Wall::from_secs(NOON + 60)),
+    ];
+    commit(&store, later).unwrap();
+    drop(store);
+    let restored = open(dir.path()).restored;
+    let [one, two] = restored.entitlements.as_slice() else { panic!("{:?}", restored.entitlements) };
+    assert_eq!((one.last_stamp(), two.last_stamp()), (&stamp(1, 77), &stamp(2, 78)));
+    assert_eq!((one.online, two.online), (1, 0));
+    assert_eq!(one.bound, BTreeSet::from([mac(1), mac(40)]));
+    assert_eq!(restored.sessions, [sales::session(1, 1)]);
+    assert_eq!(restored.recent, [mac(2)]);
+    assert_eq!(restored.last_session, 2, "a closed session's id is never given out again");
+}
+
+#[test]
+fn what_ended_is_not_restored_but_its_ids_and_figures_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let ended = |id, how| Record::EntitlementEnded { stamp: stamp(id, 500), how };
+    for (id, how) in [(1, Ending::Spent), (2, Ending::Expired), (3, Ending::Revoked)] {
+        commit(&store, login(id)).unwrap();
+        commit(&store, vec![ended(id, how)]).unwrap();
+    }
+    // Too late: the figures of the end stay.
+    commit(&store, vec![Record::EntitlementStamped(stamp(1, 900)), ended(1, Ending::Revoked)]).unwrap();
+    let states = |found: Vec<Option<lango::domain::Voucher>>| {
+        found.into_iter().map(|voucher| voucher.unwrap().state).collect::<Vec<_>>()
+    };
+    let found = wait(store.find(vec![key(1), key(2), key(3)])).unwrap();
+    assert_eq!(states(found), [VoucherState::Spent, VoucherState::Expired, VoucherState::Revoked]);
+    drop(store);
+    let opened = open(dir.path());
+    assert!(opened.restored.entitlements.is_empty());
+    assert_eq!(opened.restored.last_entitlement, 3);
+    let (kept, devices) = wait(opened.store.entitlement(EntitlementId(1))).unwrap().unwrap();
+    assert_eq!(kept.last_stamp(), &Stamp { at: Boot::from_millis(0), ..stamp(1, 500) });
+    assert_eq!(devices, [mac(1)]);
+}
+
+#[test]
+fn vouchers_come_back_and_existing_keys_are_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let mut plain = voucher(3);
+    (plain.batch, plain.activate_by) = (None, None);
+    commit(&store, vec![Record::VouchersMade(vec![voucher(1), voucher(2), plain.clone()])]).unwrap();
+    commit(&store, login(1)).unwrap();
+    let mut impostor = voucher(2);
+    impostor.plan = "gold".parse().unwrap();
+    commit(&store, vec![Record::VouchersMade(vec![voucher(1), impostor, voucher(4)])]).unwrap();
+    commit(&store, vec![Record::VoucherRevoked(key(4))]).unwrap();
+    let mut used = voucher(1);
+    (used.entitlement, used.state) = (Some(EntitlementId(1)), VoucherState::Active);
+    let mut revoked = voucher(4);
+    revoked.state = VoucherState::Revoked;
+    let keys = vec![key(4), key(9), key(3), key(2), key(1)];
+    let found = wait(store.find(keys)).unwrap();
+    assert_eq!(found, [Some(revoked), None, Some(plain.clone()), Some(voucher(2)), Some(used)]);
+    let counts = VoucherCounts { unused: 2, active: 1, spent: 0 };
+    assert_eq!(wait(store.counts()), Ok(counts));
+    assert_eq!(wait(store.list(None)).unwrap().len(), 4);
+    let batch = voucher(2).batch;
+    let listed = wait(store.list(batch)).unwrap();
+    assert!(listed.len() == 3 && !listed.contains(&plain), "{listed:?}");
+    assert_eq!(wait(store.list(Some("nothing".parse().unwrap()))), Ok(vec![]));
+}
+
+#[test]
+fn counts_follow_a_voucher_through_its_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, vec![Record::VouchersMade((1..=6).map(voucher).collect())]).unwrap();
+    for id in 1..=4 {
+        commit(&store, login(id)).unwrap();
+    }
+    let ends = [(1, Ending::Spent), (2, Ending::Expired), (3, Ending::Revoked)];
+    let ended = |(id, how)| Record::EntitlementEnded { stamp: stamp(id, 500), how };
+    commit(&store, ends.into_iter().map(ended).collect()).unwrap();
+    commit(&store, vec![Record::VoucherRevoked(key(3)), Record::VoucherRevoked(key(5))]).unwrap();
+    let by_hand = sales::entitlement(9);
+    commit(&store, vec![Record::EntitlementOpened(Box::new(by_hand))]).unwrap();
+    assert_eq!(wait(store.counts()), Ok(VoucherCounts { unused: 1, active: 1, spent: 1 }));
+}
+
+#[test]
+fn one_code_has_one_entitlement() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    let mut second = sales::entitlement(2);
+    second.code = Some(key(1));
+    let records =
+        vec![Record::SessionOpened(sales::session(2, 2)), Record::EntitlementOpened(Box::new(second))];
+    assert!(matches!(commit(&store, records), Err(StoreError::Contradiction(_))));
+    drop(store);
+    let restored = open(dir.path()).restored;
+    assert_eq!((restored.entitlements.len(), restored.sessions.len()), (1, 1), "nothing of it is stored");
+}
+
+#[test]
+fn a_new_boot_redates_every_stamp_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let boot: BootId = "2f1c".parse().unwrap();
+    commit(&store, login(1)).unwrap();
+    commit(&store, login(2)).unwrap();
+    commit(&store, vec![Record::BootChanged { boot: boot.clone(), at: Boot::from_millis(42) }]).unwrap();
+    drop(store);
+    let restored = open(dir.path()).restored;
+    assert_eq!(restored.boot, Some(boot));
+    for kept in &restored.entitlements {
+        let before = sales::entitlement(kept.id.0);
+        assert_eq!(kept.last_stamp(), &Stamp { at: Boot::from_millis(42), ..before.last_stamp().clone() });
+    }
+    assert_eq!(restored.entitlements.len(), 2);
+}
+
+#[test]
+fn the_floor_never_sinks_and_recent_means_a_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let day = 24 * 60 * 60;
+    for (id, closed) in [(1, NOON - day - 1), (2, NOON - day), (3, NOON - 5), (4, NOON - 5)] {
+        commit(&store, login(id)).unwrap();
+        let at = Wall::from_secs(closed);
+        let session = SessionId(id);
+        commit(&store, vec![Record::SessionClosed { session, at, why: Closing::Moved }]).unwrap();
+    }
+    commit(&store, vec![Record::FloorRaised(Wall::from_secs(NOON))]).unwrap();
+    commit(&store, vec![Record::FloorRaised(Wall::from_secs(NOON - 9))]).unwrap();
+    drop(store);
+    let restored = open(dir.path()).restored;
+    assert_eq!(restored.floor, Wall::from_secs(NOON));
+    assert_eq!(restored.recent, [mac(2), mac(3), mac(4)]);
+}
+
+#[test]
+fn a_closed_store_says_so_to_every_handle() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let other = store.clone();
+    commit(&store, login(1)).unwrap();
+    wait(store.close()).unwrap();
+    assert_eq!(wait(other.find(vec![key(1)])), Err(StoreError::Gone));
+    assert_eq!(commit(&other, login(2)), Err(StoreError::Gone));
+    assert_eq!(wait(other.close()), Err(StoreError::Gone));
+    assert!(!dir.path().join("lango.db-wal").exists(), "the journal is in the tables");
+    assert_eq!(open(dir.path()).restored.entitlements.len(), 1);
+}
+
+#[test]
+fn a_copy_is_made_at_most_daily() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    let at = |hours: i64| Wall::from_secs(NOON + hours * 3600);
+    assert_eq!(wait(store.keep_copy(at(0))), Ok(Kept::Made));
+    let made = std::fs::read(dir.path().join("lango.db.good")).unwrap();
+    commit(&store, login(2)).unwrap();
+    assert_eq!(wait(store.keep_copy(at(19))), Ok(Kept::Recent));
+    assert_eq!(std::fs::read(dir.path().join("lango.db.good")).unwrap(), made);
+    assert_eq!(wait(store.keep_copy(at(21))), Ok(Kept::Made));
+    assert_ne!(std::fs::read(dir.path().join("lango.db.good")).unwrap(), made);
+}
+
+#[test]
+fn only_the_owner_reads_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    wait(store.keep_copy(Wall::from_secs(NOON))).unwrap();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
+        seen += 1;
+    }
+    assert_eq!(seen, 3, "database, journal, copy");
+}
+
+#[test]
+fn the_tables_are_those_of_the_golden_file() {
+    let dir = tempfile::tempdir().unwrap();
+    // A schema of version 0: a file without tables.
+    std::fs::write(dir.path().join("lango.db"), b"").unwrap();
+    drop(open(dir.path()));
+    let conn = rusqlite::Connection::open(dir.path().join("lango.db")).unwrap();
+    let mut statement =
+        conn.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").unwrap();
+    let tables = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let version: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let live = tables.map(|sql| sql.unwrap() + ";\n\n").collect::<String>()
+        + &format!("PRAGMA user_version = {version};\n");
+    let golden = include_str!("../golden/schema.sql");
+    assert_eq!(live, golden, "a changed table needs a migration, and then tests/golden/schema.sql");
+}

@@ -155,6 +155,11 @@ impl Gate {
         self.plans.values()
     }
 
+    /// The plan of that name, if it is for sale.
+    pub fn plan(&self, id: &PlanId) -> Option<&Plan> {
+        self.plans.get(id)
+    }
+
     /// Replaces the plans and limits by those of a configuration that was read anew. What was sold
     /// stays as it was sold.
     pub fn configure(&mut self, plans: Vec<Plan>, limits: Limits) {

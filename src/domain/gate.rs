@@ -10,6 +10,8 @@
 mod apply;
 mod ask;
 mod redeem;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,0 +1,226 @@
+//! Rules of the Gate, each as a sentence.
+//!
+//! [`Desk`] stands for the app and the store: it decides, applies and settles, keeps the vouchers as a
+//! store would, and restarts the Gate from what its records wrote. Rules of time are in `time.rs`, of
+//! guessing in `guessing.rs`, of commits that fail or are shared in `commits.rs`.
+
+mod commits;
+mod guessing;
+mod redeeming;
+mod time;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Gate, Limits};
+use crate::domain::{
+    BatchId, Blame, Boot, BootId, Closing, CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId,
+    Found, Hint, Input, Mac, Moving, Now, Plan, PlanId, PlanSource, Record, Refusal, Reply, Restored,
+    SessionId, Trust, Voucher, VoucherState, Wall,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const NOON: i64 = 1_800_000_000;
+const LIMITS: Limits = Limits { max_clients: 100, checkpoint: Duration::from_secs(300) };
+
+/// The app and the store, as far as the Gate can tell.
+struct Desk {
+    gate: Gate,
+    now: Now,
+    boot: BootId,
+    vouchers: BTreeMap<CodeKey, Voucher>,
+}
+
+impl Desk {
+    fn new(plans: Vec<Plan>) -> Self {
+        Self::with_limits(plans, LIMITS)
+    }
+
+    fn with_limits(plans: Vec<Plan>, limits: Limits) -> Self {
+        let now =
+            Now { boot: Boot::from_millis(100_000), wall: Wall::from_secs(NOON), trust: Trust::Trusted };
+        let boot: BootId = "boot-1".parse().unwrap();
+        let (gate, _) = Gate::restore(Restored::default(), plans, limits, &boot, now);
+        Self { gate, now, boot, vouchers: BTreeMap::new() }
+    }
+
+    /// A new voucher of `plan`.
+    fn sell(&mut self, plan: &str) -> CodeKey {
+        let key = CodeKey([u8::try_from(self.vouchers.len()).unwrap(); 16]);
+        let voucher = Voucher {
+            key,
+            plan: id(plan),
+            batch: Some("b1".parse::<BatchId>().unwrap()),
+            activate_by: None,
+            made: self.now.wall,
+            hint: Hint::of("705"),
+            entitlement: None,
+            state: VoucherState::Unused,
+        };
+        self.vouchers.insert(key, voucher);
+        key
+    }
+
+    fn find(&self, code: CodeKey) -> Voucher {
+        self.vouchers[&code].clone()
+    }
+
+    /// Both clocks go on.
+    fn pass(&mut self, span: Duration) {
+        self.now.boot = self.now.boot.plus(span);
+        self.now.wall = self.now.wall.plus(span);
+    }
+
+    fn decide(&self, input: Input) -> Decision {
+        self.gate.decide(input, self.now)
+    }
+
+    fn take(&mut self, decision: &Decision) {
+        self.gate.apply(&decision.records, self.now);
+        self.gate.settle();
+        for record in &decision.records {
+            self.store(record);
+        }
+    }
+
+    /// What the store makes of a record, as far as vouchers go.
+    fn store(&mut self, record: &Record) {
+        match record {
+            Record::EntitlementOpened(entitlement) => {
+                let Some(code) = entitlement.code else { return };
+                let voucher = self.vouchers.get_mut(&code).unwrap();
+                assert_eq!(voucher.entitlement, None, "one code, one entitlement");
+                voucher.entitlement = Some(entitlement.id);
+                voucher.state = VoucherState::Active;
+            }
+            Record::EntitlementEnded { stamp, how } => {
+                let of = Some(stamp.entitlement);
+                for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == of) {
+                    voucher.state = match how {
+                        Ending::Spent => VoucherState::Spent,
+                        Ending::Expired => VoucherState::Expired,
+                        Ending::Revoked => VoucherState::Revoked,
+                    };
+                }
+            }
+            Record::VoucherRevoked(code) => {
+                self.vouchers.get_mut(code).unwrap().state = VoucherState::Revoked;
+            }
+            Record::VouchersMade(vouchers) => {
+                self.vouchers.extend(vouchers.iter().map(|voucher| (voucher.key, voucher.clone())));
+            }
+            Record::EntitlementStamped(_)
+            | Record::DeviceBound { .. }
+            | Record::SessionOpened(_)
+            | Record::SessionClosed { .. }
+            | Record::FloorRaised(_)
+            | Record::BootChanged { .. }
+            | Record::TryFailed { .. } => {}
+        }
+    }
+
+    fn ask(&mut self, input: Input) -> Reply {
+        let decision = self.decide(input);
+        self.take(&decision);
+        decision.reply
+    }
+
+    fn redeem(&mut self, mac: Mac, code: CodeKey) -> Reply {
+        self.ask(typed(mac, self.find(code)))
+    }
+
+    fn redeem_here(&mut self, mac: Mac, code: CodeKey) -> Reply {
+        let code = Found::Voucher(Box::new(self.find(code)));
+        self.ask(Input::Redeem { mac, code, moving: Moving::Agreed })
+    }
+
+    /// What time alone has brought about.
+    fn due(&mut self) -> Decision {
+        let decision = self.gate.due(self.now);
+        self.take(&decision);
+        self.gate.checkpoint_done(self.now);
+        decision
+    }
+
+    /// The daemon ends without a word and starts again after `gap`, in boot `boot`; the wall clock is
+    /// then what `trust` makes of it: right, or the floor.
+    fn restart(&mut self, boot: &str, gap: Duration, trust: Trust) {
+        self.now = Now { trust, ..self.now };
+        self.now.wall = match trust {
+            Trust::Trusted => self.now.wall.plus(gap),
+            Trust::Floor => self.gate.floor,
+        };
+        let boot: BootId = boot.parse().unwrap();
+        self.now.boot = if boot == self.boot { self.now.boot.plus(gap) } else { Boot::from_millis(20_000) };
+        let restored = Restored {
+            entitlements: self.gate.entitlements.values().cloned().collect(),
+            sessions: self.gate.sessions.values().cloned().collect(),
+            recent: Vec::new(),
+            floor: self.gate.floor,
+            boot: Some(self.boot.clone()),
+            last_entitlement: self.gate.next_entitlement - 1,
+            last_session: self.gate.next_session - 1,
+        };
+        let plans = self.gate.plans().cloned().collect();
+        let (gate, records) = Gate::restore(restored, plans, self.gate.limits, &boot, self.now);
+        assert_eq!(records.is_empty(), boot == self.boot);
+        (self.gate, self.boot) = (gate, boot);
+    }
+
+    /// Time left to `mac`, which is online.
+    fn left(&self, mac: Mac) -> Option<Duration> {
+        let view = self.gate.view(self.now);
+        view.sessions.get(&mac).expect("the device is online").time_left(self.now)
+    }
+
+    fn is_open(&self, mac: Mac) -> bool {
+        self.gate.desired(self.now).contains_key(&mac)
+    }
+
+    fn entitlement_of(&self, code: CodeKey) -> &Entitlement {
+        let id = self.find(code).entitlement.expect("the code was redeemed");
+        self.gate.entitlement(id).expect("the entitlement has something left")
+    }
+}
+
+const fn mac(n: u8) -> Mac {
+    Mac::new([2, 0, 0, 0, 0, n])
+}
+
+fn id(plan: &str) -> PlanId {
+    plan.parse().unwrap()
+}
+
+fn plan(name: &str) -> Plan {
+    Plan::unlimited(id(name), PlanSource::File)
+}
+
+fn metered(name: &str, span: Duration) -> Plan {
+    Plan { metered: Some(span), ..plan(name) }
+}
+
+fn valid(name: &str, span: Duration) -> Plan {
+    Plan { validity: Some(span), ..plan(name) }
+}
+
+fn typed(mac: Mac, voucher: Voucher) -> Input {
+    Input::Redeem { mac, code: Found::Voucher(Box::new(voucher)), moving: Moving::Ask }
+}
+
+fn wrong(mac: Mac, blame: Blame) -> Input {
+    Input::Redeem { mac, code: Found::Nothing(blame), moving: Moving::Ask }
+}
+
+fn refused(why: Refusal) -> Reply {
+    Reply::Refused(why)
+}
+
+fn is_online(reply: &Reply) -> bool {
+    matches!(reply, Reply::Online(_))
+}
+
+fn secs(s: u64) -> Duration {
+    Duration::from_secs(s)
+}

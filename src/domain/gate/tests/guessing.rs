@@ -1,0 +1,101 @@
+//! Guessing is slow, for whoever guesses, and for nobody else.
+//!
+//! The arithmetic of one device and of the site's bucket is tested beside it, in `attempts.rs`; here is
+//! who draws on which, and what an attacker who holds one live code can make of it.
+
+use super::*;
+
+/// Wrong codes of so many fresh devices that the site's budget is gone.
+fn exhaust_the_site(desk: &mut Desk) {
+    for n in 100..130 {
+        assert_eq!(desk.ask(wrong(mac(n), Blame::DeviceAndSite)), refused(Refusal::CodeUnknown), "{n}");
+    }
+}
+
+fn must_wait(reply: &Reply) -> bool {
+    matches!(reply, Reply::Refused(Refusal::TooManyTries { .. }))
+}
+
+#[test]
+fn a_device_that_guesses_has_to_wait_even_with_a_right_code() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    for _ in 0..5 {
+        assert_eq!(desk.ask(wrong(mac(1), Blame::DeviceAndSite)), refused(Refusal::CodeUnknown));
+    }
+    let retry_after = secs(10);
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::TooManyTries { retry_after }));
+    assert_eq!(desk.gate.wait(mac(1), desk.now), Some(retry_after), "asked before the code is looked up");
+    assert_eq!(desk.gate.wait(mac(2), desk.now), None);
+    desk.pass(retry_after);
+    assert!(is_online(&desk.redeem(mac(1), code)));
+}
+
+#[test]
+fn right_codes_never_count() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    for n in 1..60 {
+        assert!(is_online(&desk.redeem_here(mac(n), code)), "{n}");
+        assert!(is_online(&desk.redeem(mac(n), code)), "{n}");
+    }
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::InUse));
+    assert_eq!(desk.gate.wait(mac(1), desk.now), None);
+}
+
+#[test]
+fn a_guest_who_paid_is_not_locked_out_by_those_who_guess() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let codes = [desk.sell("hour"), desk.sell("hour"), desk.sell("hour")];
+    desk.redeem(mac(1), codes[0]);
+    desk.redeem(mac(2), codes[1]);
+    desk.ask(Input::Logout { mac: mac(2) });
+    exhaust_the_site(&mut desk);
+    assert!(must_wait(&desk.redeem(mac(3), codes[2])));
+    for n in [1, 2] {
+        assert_eq!(desk.gate.wait(mac(n), desk.now), None, "device {n} has a lane of its own");
+    }
+    desk.restart("boot-1", Duration::ZERO, Trust::Trusted);
+    exhaust_the_site(&mut desk);
+    assert_eq!(desk.gate.wait(mac(1), desk.now), None, "and after a restart");
+}
+
+#[test]
+fn wrong_codes_of_a_guest_who_paid_cost_the_site_nothing() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    for n in 1..=20 {
+        let code = desk.sell("hour");
+        desk.redeem(mac(n), code);
+        for _ in 0..4 {
+            desk.ask(wrong(mac(n), Blame::DeviceAndSite));
+        }
+    }
+    assert_eq!(desk.gate.wait(mac(99), desk.now), None);
+}
+
+#[test]
+fn a_new_code_forgives_the_typing_before_it() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    for _ in 0..4 {
+        desk.ask(wrong(mac(1), Blame::Device));
+    }
+    desk.redeem(mac(1), code);
+    for _ in 0..4 {
+        assert_eq!(desk.ask(wrong(mac(1), Blame::Device)), refused(Refusal::CodeUnknown));
+    }
+    assert_eq!(desk.gate.wait(mac(1), desk.now), None);
+}
+
+#[test]
+fn typing_errors_count_for_the_device_only() {
+    let mut desk = Desk::new(vec![]);
+    for n in 1..=60 {
+        assert_eq!(desk.ask(wrong(mac(n), Blame::Device)), refused(Refusal::CodeUnknown));
+    }
+    assert_eq!(desk.gate.wait(mac(99), desk.now), None);
+    for _ in 0..4 {
+        desk.ask(wrong(mac(1), Blame::Device));
+    }
+    assert!(must_wait(&desk.ask(wrong(mac(1), Blame::Device))));
+}

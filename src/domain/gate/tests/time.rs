@@ -1,0 +1,179 @@
+//! What time does: metered, validity, restarts, power cuts, clocks that lie, checkpoints.
+//!
+//! Ends are asserted to the millisecond, on both sides: not before, and not after. A restart here is a
+//! kill: only what records have written comes back.
+
+use super::*;
+
+#[test]
+fn time_ends_a_code_exactly_at_its_end_and_not_before() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    desk.redeem(mac(1), code);
+    let end = desk.now.boot.plus(HOUR);
+    desk.pass(HOUR - Duration::from_millis(1));
+    assert!(!desk.due().effects.contains(&Effect::Evict { mac: mac(1) }));
+    assert!(desk.is_open(mac(1)));
+    desk.now.boot = end;
+    let decision = desk.due();
+    assert_eq!(decision.effects, [Effect::Evict { mac: mac(1) }, Effect::CutFlows { mac: mac(1) }]);
+    assert!(
+        decision.records.iter().any(|r| matches!(r, Record::EntitlementEnded { how: Ending::Spent, .. }))
+    );
+    assert!(!desk.is_open(mac(1)));
+}
+
+#[test]
+fn metered_time_stands_still_while_nobody_is_online() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    desk.redeem(mac(1), code);
+    desk.pass(10 * MINUTE);
+    desk.ask(Input::Logout { mac: mac(1) });
+    desk.pass(5 * HOUR);
+    desk.due();
+    desk.redeem(mac(1), code);
+    assert_eq!(desk.left(mac(1)), Some(50 * MINUTE), "logging in again gives nothing back and takes nothing");
+}
+
+#[test]
+fn metered_time_counts_once_for_all_devices_of_a_code() {
+    let mut desk = Desk::new(vec![Plan { devices: 2, ..metered("family", HOUR) }]);
+    let code = desk.sell("family");
+    desk.redeem(mac(1), code);
+    desk.pass(10 * MINUTE);
+    desk.redeem(mac(2), code);
+    desk.pass(10 * MINUTE);
+    assert_eq!((desk.left(mac(1)), desk.left(mac(2))), (Some(40 * MINUTE), Some(40 * MINUTE)));
+    desk.ask(Input::Logout { mac: mac(1) });
+    desk.pass(10 * MINUTE);
+    assert_eq!(desk.left(mac(2)), Some(30 * MINUTE));
+}
+
+#[test]
+fn validity_runs_from_first_use_whether_online_or_not() {
+    let mut desk = Desk::new(vec![Plan { validity: Some(DAY), ..metered("both", HOUR) }]);
+    let code = desk.sell("both");
+    desk.pass(3 * DAY);
+    desk.redeem(mac(1), code);
+    assert_eq!(desk.left(mac(1)), Some(HOUR), "the lesser of both clocks");
+    desk.ask(Input::Logout { mac: mac(1) });
+    desk.pass(DAY - MINUTE);
+    desk.redeem(mac(1), code);
+    assert_eq!(desk.left(mac(1)), Some(MINUTE));
+    desk.pass(MINUTE);
+    desk.due();
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::CodeExpired));
+}
+
+#[test]
+fn a_power_cut_neither_ends_nor_prolongs_metered_time() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    desk.redeem(mac(1), code);
+    desk.pass(10 * MINUTE);
+    desk.due();
+    desk.pass(4 * MINUTE);
+    for trust in [Trust::Trusted, Trust::Floor] {
+        desk.restart("boot-2", 30 * DAY, trust);
+        assert_eq!(desk.left(mac(1)), Some(50 * MINUTE), "at most one checkpoint is lost");
+        desk.boot = "boot-1".parse().unwrap();
+    }
+    desk.now.wall = Wall::from_secs(0);
+    desk.pass(10 * MINUTE);
+    desk.now.wall = Wall::from_secs(NOON + 365 * 86_400);
+    assert_eq!(desk.left(mac(1)), Some(40 * MINUTE), "steps of the wall move no metered end");
+}
+
+#[test]
+fn a_clock_set_back_revives_and_prolongs_nothing() {
+    let mut desk = Desk::new(vec![valid("day", DAY)]);
+    let (code, over) = (desk.sell("day"), desk.sell("day"));
+    desk.redeem(mac(2), over);
+    desk.pass(23 * HOUR);
+    desk.redeem(mac(1), code);
+    desk.pass(HOUR);
+    desk.due();
+    for (boot, back) in [("boot-1", DAY), ("boot-2", 400 * DAY)] {
+        desk.restart(boot, Duration::ZERO, Trust::Trusted);
+        desk.now.wall = Wall::from_secs(desk.now.wall.as_secs() - i64::try_from(back.as_secs()).unwrap());
+        assert_eq!(desk.left(mac(1)), Some(23 * HOUR), "{boot}");
+        assert_eq!(desk.redeem(mac(2), over), refused(Refusal::CodeExpired), "{boot}");
+    }
+}
+
+#[test]
+fn a_step_that_was_charged_is_not_given_back() {
+    let mut desk = Desk::new(vec![valid("day", DAY)]);
+    let code = desk.sell("day");
+    desk.redeem(mac(1), code);
+    desk.now.wall = desk.now.wall.plus(HOUR);
+    desk.gate.checkpoint_soon(desk.now);
+    desk.due();
+    desk.now.wall = Wall::from_secs(NOON);
+    assert_eq!(desk.left(mac(1)), Some(23 * HOUR));
+}
+
+#[test]
+fn a_clock_that_becomes_trusted_is_written_down_at_once() {
+    let mut desk = Desk::new(vec![valid("day", DAY)]);
+    let code = desk.sell("day");
+    desk.now.trust = Trust::Floor;
+    desk.redeem(mac(1), code);
+    desk.pass(MINUTE);
+    assert_eq!(desk.due().records, [], "nothing is due yet");
+    desk.now.trust = Trust::Trusted;
+    desk.gate.checkpoint_soon(desk.now);
+    assert_eq!(desk.gate.poll_timeout(desk.now), desk.now.boot);
+    desk.due();
+    let expires = desk.entitlement_of(code).last_stamp().expires;
+    assert_eq!(expires, Some(Wall::from_secs(NOON).plus(DAY)));
+    assert_eq!(desk.gate.floor, desk.now.wall);
+}
+
+#[test]
+fn a_checkpoint_writes_news_only() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR), plan("free")]);
+    let (running, paused, free) = (desk.sell("hour"), desk.sell("hour"), desk.sell("free"));
+    for (n, code) in [(1, running), (2, paused), (3, free)] {
+        desk.redeem(mac(n), code);
+    }
+    desk.ask(Input::Logout { mac: mac(2) });
+    desk.now.trust = Trust::Floor;
+    desk.pass(LIMITS.checkpoint - secs(1));
+    assert_eq!(desk.due().records, []);
+    desk.pass(secs(1));
+    let mut records = desk.due().records;
+    records.retain(|record| !matches!(record, Record::EntitlementStamped(s) if s.entitlement.0 == 3));
+    let [Record::EntitlementStamped(stamp)] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((stamp.entitlement, stamp.used), (EntitlementId(1), LIMITS.checkpoint));
+    assert_eq!(desk.due().records, [], "until the next one");
+}
+
+#[test]
+fn the_floor_rises_with_a_trusted_clock_only_and_never_falls() {
+    let mut desk = Desk::new(vec![]);
+    for (trust, wall, floor) in [
+        (Trust::Floor, NOON + 50, 0),
+        (Trust::Trusted, NOON + 60, NOON + 60),
+        (Trust::Trusted, NOON + 10, NOON + 60),
+        (Trust::Floor, NOON + 900, NOON + 60),
+    ] {
+        desk.now = Now { wall: Wall::from_secs(wall), trust, ..desk.now };
+        desk.gate.checkpoint_soon(desk.now);
+        desk.due();
+        assert_eq!(desk.gate.floor, Wall::from_secs(floor));
+    }
+}
+
+#[test]
+fn last_words_save_what_ran_since_the_checkpoint() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    desk.redeem(mac(1), code);
+    desk.pass(MINUTE);
+    let records = desk.gate.last_words(desk.now);
+    desk.gate.apply(&records, desk.now);
+    desk.restart("boot-2", HOUR, Trust::Floor);
+    assert_eq!(desk.left(mac(1)), Some(59 * MINUTE));
+}

@@ -112,7 +112,8 @@ impl Gate {
         let session = Session::open(SessionId(self.next_session), entitlement.id, mac, now);
         decision.reply = Reply::Online(session.id);
         decision.records.push(Record::SessionOpened(session));
-        let mut running = entitlement.clone();
+        // As it will be: the meter of an entitlement that nobody uses stands still until now.
+        let mut running = entitlement.clone().with_stamp(entitlement.stamp_at(now));
         running.online = running.online.saturating_add(1);
         decision.effects.push(Effect::Admit { mac, ends: running.ends(now) });
         decision.effects.push(Effect::CutFlows { mac });

@@ -37,6 +37,21 @@ fn metered_time_stands_still_while_nobody_is_online() {
 }
 
 #[test]
+fn after_a_pause_the_kernel_is_told_the_same_end_as_everybody_else() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    desk.redeem(mac(1), code);
+    desk.pass(10 * MINUTE);
+    desk.ask(Input::Logout { mac: mac(1) });
+    desk.pass(5 * HOUR);
+    let decision = desk.decide(typed(mac(1), desk.find(code)));
+    let ends = Some(desk.now.boot.plus(50 * MINUTE));
+    assert!(decision.effects.contains(&Effect::Admit { mac: mac(1), ends }), "{:?}", decision.effects);
+    desk.take(&decision);
+    assert_eq!(desk.gate.desired(desk.now)[&mac(1)].ends, ends);
+}
+
+#[test]
 fn metered_time_counts_once_for_all_devices_of_a_code() {
     let mut desk = Desk::new(vec![Plan { devices: 2, ..metered("family", HOUR) }]);
     let code = desk.sell("family");

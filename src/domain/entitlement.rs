@@ -218,8 +218,11 @@ impl Entitlement {
         }
     }
 
-    /// The moment at which time alone ends it, if nothing changes until then.
+    /// The moment at which time alone ends it, if nothing changes until then; `now` if it is over.
     pub fn ends(&self, now: Now) -> Option<Boot> {
+        if self.ending(now).is_some() {
+            return Some(now.boot);
+        }
         let metered = self.metered_left(now).filter(|_| self.online > 0);
         [metered, self.validity_left(now)].into_iter().flatten().min().map(|left| now.boot.plus(left))
     }

@@ -90,8 +90,10 @@ impl Gate {
             entitlement.online = 0;
             gate.take_in(entitlement);
         }
-        for session in restored.sessions {
-            gate.open(&session, now.boot);
+        for session in &restored.sessions {
+            if gate.entitlements.get(&session.entitlement).is_some() {
+                gate.open(session, now.boot);
+            }
         }
         gate.settle();
         let changed = Record::BootChanged { boot: boot.clone(), at: now.boot };
@@ -143,7 +145,10 @@ impl Gate {
 
     /// Every device the kernel should admit, and until when.
     pub fn desired(&self, now: Now) -> BTreeMap<Mac, Grant> {
-        self.sessions.values().map(|session| (session.mac, self.grant_of(session, now))).collect()
+        self.sessions
+            .values()
+            .filter_map(|session| Some((session.mac, self.grant_of(session, now)?)))
+            .collect()
     }
 
     /// A snapshot for those who only look.
@@ -220,8 +225,10 @@ impl Gate {
         })
     }
 
-    fn grant_of(&self, session: &Session, now: Now) -> Grant {
-        Grant { ends: self.entitlements.get(&session.entitlement).and_then(|e| e.ends(now)) }
+    /// Nothing for what is over, though nobody has written that down yet.
+    fn grant_of(&self, session: &Session, now: Now) -> Option<Grant> {
+        let entitlement = self.entitlements.get(&session.entitlement)?;
+        entitlement.ending(now).is_none().then(|| Grant { ends: entitlement.ends(now) })
     }
 
     /// Whether the meters have moved since they were last written.

@@ -66,16 +66,16 @@ impl Gate {
     }
 
     fn use_again(&self, mac: Mac, entitlement: &Entitlement, moving: Moving, now: Now) -> Decision {
-        let held = self.by_mac.get(&mac).and_then(|id| self.sessions.get(id));
-        if let Some(session) = held.filter(|session| session.entitlement == entitlement.id) {
-            return Decision { reply: Reply::Online(session.id), ..Decision::done() };
-        }
         if let Some(ending) = entitlement.ending(now) {
             return Decision::refused(match ending {
                 Ending::Spent => Refusal::CodeSpent,
                 Ending::Expired => Refusal::CodeExpired,
                 Ending::Revoked => Refusal::CodeRevoked,
             });
+        }
+        let held = self.by_mac.get(&mac).and_then(|id| self.sessions.get(id));
+        if let Some(session) = held.filter(|session| session.entitlement == entitlement.id) {
+            return Decision { reply: Reply::Online(session.id), ..Decision::done() };
         }
         let (terms, bound) = (&entitlement.terms, &entitlement.bound);
         let bound_to_others = terms.bound_devices > 0

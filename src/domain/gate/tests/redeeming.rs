@@ -116,6 +116,15 @@ fn codes_that_are_over_say_how() {
 }
 
 #[test]
+fn a_code_that_is_over_is_refused_to_its_own_device_too() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    desk.redeem(mac(1), code);
+    desk.pass(HOUR);
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::CodeSpent), "before `due` was asked");
+}
+
+#[test]
 fn revoking_a_code_in_use_cuts_all_its_devices() {
     let mut desk = Desk::new(vec![Plan { devices: 2, ..metered("family", HOUR) }]);
     let code = desk.sell("family");

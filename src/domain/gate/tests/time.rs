@@ -24,6 +24,25 @@ fn time_ends_a_code_exactly_at_its_end_and_not_before() {
 }
 
 #[test]
+fn nobody_is_desired_past_the_end_even_before_it_was_written_down() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    desk.redeem(mac(1), code);
+    desk.pass(HOUR);
+    assert!(!desk.is_open(mac(1)));
+}
+
+#[test]
+fn a_session_whose_entitlement_is_gone_opens_nothing() {
+    let desk = Desk::new(vec![]);
+    let session = super::super::Session::open(SessionId(1), EntitlementId(7), mac(1), desk.now);
+    let restored = Restored { sessions: vec![session], last_session: 1, ..Restored::default() };
+    let (gate, _) = Gate::restore(restored, vec![], LIMITS, &desk.boot, desk.now);
+    assert!(gate.desired(desk.now).is_empty());
+    assert_eq!(gate.sessions(), 0);
+}
+
+#[test]
 fn metered_time_stands_still_while_nobody_is_online() {
     let mut desk = Desk::new(vec![metered("hour", HOUR)]);
     let code = desk.sell("hour");
@@ -82,6 +101,21 @@ fn validity_runs_from_first_use_whether_online_or_not() {
 }
 
 #[test]
+fn a_restart_within_the_same_boot_loses_no_time() {
+    let mut desk = Desk::new(vec![Plan { validity: Some(DAY), ..metered("both", 2 * HOUR) }]);
+    let code = desk.sell("both");
+    desk.redeem(mac(1), code);
+    desk.pass(10 * MINUTE);
+    desk.restart("boot-1", 20 * MINUTE, Trust::Floor);
+    assert_eq!(desk.left(mac(1)), Some(90 * MINUTE), "time went on while nobody watched");
+    assert_eq!(desk.entitlement_of(code).validity_left(desk.now), Some(DAY - 30 * MINUTE));
+    desk.restart("boot-1", 3 * HOUR, Trust::Floor);
+    assert!(!desk.is_open(mac(1)));
+    desk.due();
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::CodeSpent));
+}
+
+#[test]
 fn a_power_cut_neither_ends_nor_prolongs_metered_time() {
     let mut desk = Desk::new(vec![metered("hour", HOUR)]);
     let code = desk.sell("hour");
@@ -98,6 +132,24 @@ fn a_power_cut_neither_ends_nor_prolongs_metered_time() {
     desk.pass(10 * MINUTE);
     desk.now.wall = Wall::from_secs(NOON + 365 * 86_400);
     assert_eq!(desk.left(mac(1)), Some(40 * MINUTE), "steps of the wall move no metered end");
+}
+
+#[test]
+fn the_gap_of_a_power_cut_is_charged_to_validity_once_the_clock_is_trusted() {
+    let mut desk = Desk::new(vec![valid("day", DAY)]);
+    let code = desk.sell("day");
+    desk.redeem(mac(1), code);
+    desk.pass(HOUR);
+    desk.due();
+    let right = desk.now.wall;
+    desk.restart("boot-2", 3 * HOUR, Trust::Floor);
+    assert_eq!(desk.left(mac(1)), Some(23 * HOUR), "the gap is not known yet");
+    desk.pass(HOUR);
+    assert_eq!(desk.left(mac(1)), Some(22 * HOUR), "what passes is charged, trusted or not");
+    desk.now = Now { wall: right.plus(4 * HOUR), trust: Trust::Trusted, ..desk.now };
+    assert_eq!(desk.left(mac(1)), Some(19 * HOUR));
+    desk.restart("boot-3", 20 * HOUR, Trust::Trusted);
+    assert!(!desk.is_open(mac(1)));
 }
 
 #[test]
@@ -179,6 +231,29 @@ fn the_floor_rises_with_a_trusted_clock_only_and_never_falls() {
         desk.due();
         assert_eq!(desk.gate.floor, Wall::from_secs(floor));
     }
+}
+
+#[test]
+fn the_next_look_is_at_the_nearest_end_or_the_next_checkpoint() {
+    let mut desk =
+        Desk::new(vec![metered("hour", HOUR), valid("minute", MINUTE), metered("second", secs(1))]);
+    let start = desk.now.boot;
+    let poll = |desk: &Desk| desk.gate.poll_timeout(desk.now).since(start);
+    assert_eq!(poll(&desk), LIMITS.checkpoint);
+    let (hour, minute, second) = (desk.sell("hour"), desk.sell("minute"), desk.sell("second"));
+    desk.redeem(mac(1), hour);
+    assert_eq!(poll(&desk), LIMITS.checkpoint);
+    desk.redeem(mac(2), minute);
+    assert_eq!(poll(&desk), MINUTE);
+    desk.ask(Input::Logout { mac: mac(2) });
+    assert_eq!(poll(&desk), MINUTE, "validity ends with nobody online");
+    desk.redeem(mac(3), second);
+    assert_eq!(poll(&desk), secs(1));
+    desk.pass(secs(2));
+    desk.ask(Input::Logout { mac: mac(3) });
+    assert_eq!(poll(&desk), secs(2), "what is over is looked at now");
+    desk.due();
+    assert_eq!(poll(&desk), MINUTE);
 }
 
 #[test]

@@ -14,6 +14,9 @@ use super::{
     BatchId, Boot, Bps, Bytes, CodeKey, DataCap, EntitlementId, Hint, Mac, Now, Plan, PlanId, Trust, Wall,
 };
 
+/// Added before [`Wall::plus`] drops the fraction of a second, so that it rounds up.
+const ALMOST_A_SECOND: Duration = Duration::from_millis(999);
+
 /// How an entitlement came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -160,9 +163,10 @@ impl Entitlement {
         let mut validity_left = self.stamp.validity_left.map(|left| left.saturating_sub(elapsed));
         let mut expires = self.stamp.expires;
         if let (Some(left), Trust::Trusted) = (&mut validity_left, now.trust) {
-            let end = *expires.get_or_insert(now.wall.plus(*left));
+            let end = *expires.get_or_insert(now.wall.plus(*left + ALMOST_A_SECOND));
             let by_wall = end.since(now.wall);
-            // `Wall` has whole seconds: less than one of difference is rounding, not a gap.
+            // `now.wall` is rounded down and `end` up: less than a second apart is no gap, and a running
+            // meter never comes further.
             if by_wall + Duration::from_secs(1) < *left {
                 *left = by_wall;
             }

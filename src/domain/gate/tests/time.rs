@@ -182,6 +182,29 @@ fn a_step_that_was_charged_is_not_given_back() {
 }
 
 #[test]
+fn whole_seconds_of_the_wall_never_shorten_validity() {
+    // Wherever in its second the wall clock stands, and however long the validity is.
+    for (opened_at, validity) in [(0, 4_999), (999, 5_000), (999, 4_999), (1, 5_001), (500, 5_500)] {
+        let mut desk = Desk::new(vec![valid("short", Duration::from_millis(validity))]);
+        let clock = |ms: u64| Now {
+            boot: Boot::from_millis(100_000 + ms),
+            wall: Wall::from_secs(NOON + i64::try_from((opened_at + ms) / 1000).unwrap()),
+            trust: Trust::Trusted,
+        };
+        desk.now = clock(0);
+        let code = desk.sell("short");
+        desk.redeem(mac(1), code);
+        for ms in 0..validity {
+            desk.now = clock(ms);
+            let left = Some(Duration::from_millis(validity - ms));
+            assert_eq!(desk.left(mac(1)), left, "{opened_at} {validity} {ms}");
+        }
+        desk.now = clock(validity);
+        assert!(!desk.is_open(mac(1)));
+    }
+}
+
+#[test]
 fn a_clock_that_becomes_trusted_is_written_down_at_once() {
     let mut desk = Desk::new(vec![valid("day", DAY)]);
     let code = desk.sell("day");

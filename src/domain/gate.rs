@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::{
     Attempts, Blame, Book, Boot, BootId, Closing, CodeKey, Decision, Effect, Ending, Entitlement,
     EntitlementId, Grant, Input, Mac, Now, Plan, PlanId, Record, Refusal, Reply, Restored, Session,
-    SessionId, SessionView, View, Wall,
+    SessionId, SessionView, View, VoucherState, Wall,
 };
 use crate::expiring::ExpiringMap;
 
@@ -27,6 +27,9 @@ use crate::expiring::ExpiringMap;
 const PAID_LATELY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Devices remembered as such, at most.
 const PAID_REMEMBERED: usize = 8192;
+
+/// A voucher may have been looked up this long before it is decided over, and no longer.
+const LOOK_UP: Duration = Duration::from_secs(60);
 
 /// What the configuration bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct Gate {
     limits: Limits,
     entitlements: Book<EntitlementId, Entitlement>,
     by_code: Book<CodeKey, EntitlementId>,
+    /// Codes that ended of late, and when: what was looked up before that is not to be believed.
+    over: Book<CodeKey, (VoucherState, Boot)>,
     sessions: Book<SessionId, Session>,
     by_mac: Book<Mac, SessionId>,
     paid_lately: ExpiringMap<Mac, ()>,
@@ -71,6 +76,7 @@ impl Gate {
             limits,
             entitlements: Book::default(),
             by_code: Book::default(),
+            over: Book::default(),
             sessions: Book::default(),
             by_mac: Book::default(),
             paid_lately: ExpiringMap::with_capacity(PAID_REMEMBERED),

@@ -1,6 +1,6 @@
 //! A code that was made, and what has become of it.
 
-use super::{BatchId, CodeKey, EntitlementId, Hint, PlanId, Wall};
+use super::{BatchId, CodeKey, Ending, EntitlementId, Hint, PlanId, Wall};
 
 /// A listed code as it is stored: never the code itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,16 @@ impl VoucherState {
             Self::Spent => "spent",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl From<Ending> for VoucherState {
+    fn from(how: Ending) -> Self {
+        match how {
+            Ending::Spent => Self::Spent,
+            Ending::Expired => Self::Expired,
+            Ending::Revoked => Self::Revoked,
         }
     }
 }

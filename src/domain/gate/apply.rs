@@ -1,10 +1,14 @@
 //! Records taken into the Gate. Nothing here decides, and nothing here can fail.
 
-use super::{Boot, Entitlement, EntitlementId, Gate, Mac, Now, PAID_LATELY, Record, Session, SessionId};
+use super::{
+    Boot, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record, Session,
+    SessionId, VoucherState,
+};
 
 impl Gate {
     /// Takes `records` in, in their order.
     pub fn apply(&mut self, records: &[Record], now: Now) {
+        self.forget_what_nobody_looks_up(now.boot);
         for record in records {
             self.apply_one(record, now);
         }
@@ -14,6 +18,7 @@ impl Gate {
     pub fn settle(&mut self) {
         self.entitlements.settle();
         self.by_code.settle();
+        self.over.settle();
         self.sessions.settle();
         self.by_mac.settle();
     }
@@ -23,6 +28,7 @@ impl Gate {
     pub fn revert(&mut self) {
         self.entitlements.revert();
         self.by_code.revert();
+        self.over.revert();
         self.sessions.revert();
         self.by_mac.revert();
     }
@@ -43,7 +49,8 @@ impl Gate {
             Record::EntitlementStamped(stamp) => {
                 self.entitlements.change(&stamp.entitlement, |e| e.stamp = stamp.clone());
             }
-            Record::EntitlementEnded { stamp, .. } => self.forget(stamp.entitlement),
+            Record::EntitlementEnded { stamp, how } => self.forget(stamp.entitlement, *how, now.boot),
+            Record::VoucherRevoked(code) => self.over.put(*code, (VoucherState::Revoked, now.boot)),
             Record::DeviceBound { entitlement, mac } => {
                 self.entitlements.change(entitlement, |e| {
                     e.bound.insert(*mac);
@@ -58,7 +65,7 @@ impl Gate {
             Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
             Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
             // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.
-            Record::VouchersMade(_) | Record::VoucherRevoked(_) | Record::BootChanged { .. } => {}
+            Record::VouchersMade(_) | Record::BootChanged { .. } => {}
         }
     }
 
@@ -69,10 +76,18 @@ impl Gate {
         self.entitlements.put(entitlement.id, entitlement);
     }
 
-    fn forget(&mut self, id: EntitlementId) {
+    fn forget(&mut self, id: EntitlementId, how: Ending, now: Boot) {
         let gone = self.entitlements.remove(&id);
         if let Some(code) = gone.and_then(|entitlement| entitlement.code) {
             self.by_code.remove(&code);
+            self.over.put(code, (how.into(), now));
+        }
+    }
+
+    fn forget_what_nobody_looks_up(&mut self, now: Boot) {
+        let past = self.over.iter().filter(|(_, (_, since))| now.since(*since) > LOOK_UP);
+        for code in past.map(|(code, _)| *code).collect::<Vec<_>>() {
+            self.over.remove(&code);
         }
     }
 

@@ -15,7 +15,7 @@ impl Gate {
             Found::Voucher(voucher) => *voucher,
             Found::Nothing(blame) => return self.wrong_code(mac, blame, now),
         };
-        // What was redeemed a moment ago, in this very batch, is in the Gate and not yet in `voucher`.
+        // What was redeemed after the code was looked up is in the Gate and not yet in `voucher`.
         match self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(id)) {
             Some(entitlement) => self.use_again(mac, entitlement, moving, now),
             None => self.use_first(mac, &voucher, now),
@@ -30,9 +30,10 @@ impl Gate {
     }
 
     fn use_first(&self, mac: Mac, voucher: &Voucher, now: Now) -> Decision {
-        let refusal = match voucher.state {
+        let state = self.over.get(&voucher.key).map_or(voucher.state, |(state, _)| *state);
+        let refusal = match state {
             VoucherState::Unused => None,
-            // Active, but not in the Gate: it ended in this batch.
+            // Active, but not in the Gate: the store has not seen its end.
             VoucherState::Active | VoucherState::Spent => Some(Refusal::CodeSpent),
             VoucherState::Expired => Some(Refusal::CodeExpired),
             VoucherState::Revoked => Some(Refusal::CodeRevoked),

@@ -98,11 +98,7 @@ impl Desk {
             Record::EntitlementEnded { stamp, how } => {
                 let of = Some(stamp.entitlement);
                 for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == of) {
-                    voucher.state = match how {
-                        Ending::Spent => VoucherState::Spent,
-                        Ending::Expired => VoucherState::Expired,
-                        Ending::Revoked => VoucherState::Revoked,
-                    };
+                    voucher.state = (*how).into();
                 }
             }
             Record::VoucherRevoked(code) => {

@@ -23,6 +23,43 @@ fn of_twenty_guests_with_one_code_in_one_batch_exactly_one_wins() {
 }
 
 #[test]
+fn a_code_looked_up_before_it_was_revoked_stays_revoked() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let (unused, used) = (desk.sell("hour"), desk.sell("hour"));
+    let stale = [desk.find(unused), desk.find(used)];
+    desk.redeem(mac(1), used);
+    for code in [unused, used] {
+        desk.ask(Input::RevokeVoucher { voucher: desk.find(code) });
+    }
+    for voucher in stale {
+        assert_eq!(desk.ask(typed(mac(2), voucher)), refused(Refusal::CodeRevoked));
+    }
+}
+
+#[test]
+fn a_code_looked_up_before_it_was_used_up_opens_no_second_entitlement() {
+    let mut desk = Desk::new(vec![metered("second", secs(1)), valid("second2", secs(1))]);
+    let (spent, expired) = (desk.sell("second"), desk.sell("second2"));
+    let stale = [desk.find(spent), desk.find(expired)];
+    desk.redeem(mac(1), spent);
+    desk.redeem(mac(2), expired);
+    desk.pass(secs(1));
+    desk.due();
+    let replies = stale.map(|voucher| desk.ask(typed(mac(3), voucher)));
+    assert_eq!(replies, [refused(Refusal::CodeSpent), refused(Refusal::CodeExpired)]);
+}
+
+#[test]
+fn a_revocation_that_could_not_be_stored_is_none() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    let decision = desk.decide(Input::RevokeVoucher { voucher: desk.find(code) });
+    desk.gate.apply(&decision.records, desk.now);
+    desk.gate.revert();
+    assert!(is_online(&desk.redeem(mac(1), code)));
+}
+
+#[test]
 fn wrong_codes_count_although_a_commit_failed() {
     let mut desk = Desk::new(vec![]);
     for _ in 0..5 {

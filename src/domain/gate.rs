@@ -52,11 +52,21 @@ pub struct Gate {
     sessions: Book<SessionId, Session>,
     by_mac: Book<Mac, SessionId>,
     paid_lately: ExpiringMap<Mac, ()>,
+    /// Devices that opened or closed a session since the last `settle`.
+    seen: Vec<(Mac, Seen)>,
     attempts: Attempts,
     next_entitlement: u64,
     next_session: u64,
     checkpoint_due: Boot,
     floor: Wall,
+    floor_settled: Wall,
+}
+
+/// What a record said of a device, once it is on flash.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    Opened(Boot),
+    Closed(Boot),
 }
 
 impl Gate {
@@ -80,14 +90,17 @@ impl Gate {
             sessions: Book::default(),
             by_mac: Book::default(),
             paid_lately: ExpiringMap::with_capacity(PAID_REMEMBERED),
+            seen: Vec::new(),
             attempts: Attempts::default(),
             next_entitlement: restored.last_entitlement + 1,
             next_session: restored.last_session + 1,
             checkpoint_due: now.boot.plus(limits.checkpoint),
             floor: restored.floor,
+            floor_settled: restored.floor,
         };
-        for mac in restored.recent {
-            gate.paid_lately.insert(mac, (), now.boot, PAID_LATELY);
+        let online = restored.sessions.iter().map(|session| session.mac);
+        for mac in restored.recent.into_iter().chain(online) {
+            gate.remember_paid(mac, now.boot);
         }
         for mut entitlement in restored.entitlements {
             if !same_boot {
@@ -98,7 +111,7 @@ impl Gate {
         }
         for session in &restored.sessions {
             if gate.entitlements.get(&session.entitlement).is_some() {
-                gate.open(session, now.boot);
+                gate.open(session);
             }
         }
         gate.settle();

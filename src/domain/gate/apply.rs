@@ -1,7 +1,7 @@
 //! Records taken into the Gate. Nothing here decides, and nothing here can fail.
 
 use super::{
-    Boot, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record, Session,
+    Boot, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record, Seen, Session,
     SessionId, VoucherState,
 };
 
@@ -21,16 +21,28 @@ impl Gate {
         self.over.settle();
         self.sessions.settle();
         self.by_mac.settle();
+        self.floor_settled = self.floor;
+        for (mac, seen) in std::mem::take(&mut self.seen) {
+            match seen {
+                Seen::Opened(at) => {
+                    self.attempts.succeeded(mac);
+                    self.remember_paid(mac, at);
+                }
+                Seen::Closed(at) => self.remember_paid(mac, at),
+            }
+        }
     }
 
-    /// The records applied since the last `settle` could not be written: takes them back. The next
-    /// checkpoint is tried at its next turn, not at once.
+    /// The records applied since the last `settle` could not be written: takes them back, all but the
+    /// wrong codes, which were never to be written. Ids that they used stay used.
     pub fn revert(&mut self) {
         self.entitlements.revert();
         self.by_code.revert();
         self.over.revert();
         self.sessions.revert();
         self.by_mac.revert();
+        self.floor = self.floor_settled;
+        self.seen.clear();
     }
 
     /// A checkpoint was tried, with success or without.
@@ -58,8 +70,8 @@ impl Gate {
             }
             Record::SessionOpened(session) => {
                 self.next_session = self.next_session.max(session.id.0 + 1);
-                self.attempts.succeeded(session.mac);
-                self.open(session, now.boot);
+                self.open(session);
+                self.seen.push((session.mac, Seen::Opened(now.boot)));
             }
             Record::SessionClosed { session, .. } => self.close(*session, now.boot),
             Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
@@ -91,11 +103,10 @@ impl Gate {
         }
     }
 
-    pub(super) fn open(&mut self, session: &Session, now: Boot) {
+    pub(super) fn open(&mut self, session: &Session) {
         self.entitlements.change(&session.entitlement, |e| e.online = e.online.saturating_add(1));
         self.by_mac.put(session.mac, session.id);
         self.sessions.put(session.id, session.clone());
-        self.remember_paid(session.mac, now);
     }
 
     fn close(&mut self, id: SessionId, now: Boot) {
@@ -104,10 +115,10 @@ impl Gate {
         if self.by_mac.get(&session.mac) == Some(&id) {
             self.by_mac.remove(&session.mac);
         }
-        self.remember_paid(session.mac, now);
+        self.seen.push((session.mac, Seen::Closed(now)));
     }
 
-    fn remember_paid(&mut self, mac: Mac, now: Boot) {
+    pub(super) fn remember_paid(&mut self, mac: Mac, now: Boot) {
         self.paid_lately.insert(mac, (), now, PAID_LATELY);
     }
 }

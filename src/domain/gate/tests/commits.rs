@@ -60,6 +60,80 @@ fn a_revocation_that_could_not_be_stored_is_none() {
 }
 
 #[test]
+fn a_commit_that_failed_leaves_the_gate_as_it_was() {
+    let plans = vec![Plan { devices: 2, bound_devices: 3, ..metered("family", HOUR) }, valid("day", DAY)];
+    let mut desk = Desk::new(plans);
+    let codes = [desk.sell("family"), desk.sell("day"), desk.sell("family"), desk.sell("day")];
+    desk.redeem(mac(1), codes[0]);
+    desk.redeem(mac(2), codes[1]);
+    desk.pass(LIMITS.checkpoint);
+    let unused = desk.find(codes[2]);
+    let inputs = [
+        typed(mac(2), unused.clone()),
+        typed(mac(3), unused),
+        typed(mac(4), desk.find(codes[0])),
+        Input::Grant { mac: mac(5), plan: id("day") },
+        Input::Logout { mac: mac(1) },
+        Input::KickDevice { mac: mac(2) },
+        Input::RevokeVoucher { voucher: desk.find(codes[1]) },
+        Input::RevokeVoucher { voucher: desk.find(codes[3]) },
+    ];
+    let before = face(&desk);
+    for input in &inputs {
+        let decision = desk.decide(input.clone());
+        desk.gate.apply(&decision.records, desk.now);
+        desk.gate.revert();
+        assert_eq!(face(&desk), before, "{input:?}");
+    }
+    for input in &inputs {
+        let decision = desk.decide(input.clone());
+        desk.gate.apply(&decision.records, desk.now);
+    }
+    let checkpoint = desk.gate.due(desk.now).records;
+    desk.gate.apply(&checkpoint, desk.now);
+    assert_ne!(face(&desk), before);
+    desk.gate.revert();
+    assert_eq!(face(&desk), before, "all of them in one batch");
+    assert_eq!(desk.gate.due(desk.now).records.len(), 3, "the checkpoint and the floor are tried again");
+}
+
+/// Everything of the Gate that shows, and what it would answer next.
+fn face(desk: &Desk) -> String {
+    let shown = (desk.gate.desired(desk.now), desk.gate.view(desk.now), desk.gate.poll_timeout(desk.now));
+    let mut answers = vec![desk.gate.due(desk.now).reply];
+    for n in 1..6 {
+        for voucher in desk.vouchers.values() {
+            answers.push(desk.decide(typed(mac(n), voucher.clone())).reply);
+        }
+        answers.push(desk.decide(Input::Logout { mac: mac(n) }).reply);
+        let wait = desk
+            .gate
+            .wait(mac(n), desk.now)
+            .map_or(Refusal::Full, |retry_after| Refusal::TooManyTries { retry_after });
+        answers.push(Reply::Refused(wait));
+    }
+    // Ids given out to what was not stored are not given out again, so they differ.
+    let online = answers.iter().map(|reply| match reply {
+        Reply::Online(_) => "online".to_owned(),
+        Reply::Closed(_) | Reply::Done | Reply::Refused(_) => format!("{reply:?}"),
+    });
+    format!("{shown:?} {:?}", online.collect::<Vec<_>>())
+}
+
+#[test]
+fn who_could_not_be_stored_has_no_lane_of_those_who_paid() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    let decision = desk.decide(typed(mac(1), desk.find(code)));
+    desk.gate.apply(&decision.records, desk.now);
+    desk.gate.revert();
+    for n in 100..130 {
+        desk.ask(wrong(mac(n), Blame::DeviceAndSite));
+    }
+    assert!(desk.gate.wait(mac(1), desk.now).is_some());
+}
+
+#[test]
 fn wrong_codes_count_although_a_commit_failed() {
     let mut desk = Desk::new(vec![]);
     for _ in 0..5 {

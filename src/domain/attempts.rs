@@ -2,8 +2,9 @@
 //!
 //! A device may fail five times, then waits 10 s, doubling to 20 minutes. MAC addresses are free, so all
 //! devices that hold nothing share one bucket of 30 failures, refilled with 10 a minute: a fresh MAC for
-//! each try gains nothing. Devices that hold an entitlement, now or within the last day, do not drink
-//! from that bucket, so an attacker cannot lock paying guests out.
+//! each try gains nothing. Devices that began an entitlement and were online with it within the last day
+//! do not drink from that bucket, so an attacker cannot lock paying guests out; to use a code again, or
+//! to move it to a fresh MAC, is no such beginning and forgives nothing.
 //!
 //! Arithmetic: at 10 tries a minute with 500 live codes, 8 digits fall in 14 days, 10 digits in 3.8 years.
 
@@ -81,7 +82,7 @@ impl Attempts {
         }
     }
 
-    /// A right code: the device starts afresh.
+    /// The device began something that was paid: it starts afresh.
     pub fn succeeded(&mut self, mac: Mac) {
         self.failures.remove(&mac);
     }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::expiring::ExpiringMap;
 
-/// A device counts as one that has paid for this long after its last session.
+/// A device that began an entitlement counts as one that has paid for this long after its last session.
 const PAID_LATELY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Devices remembered as such, at most.
 const PAID_REMEMBERED: usize = 8192;
@@ -52,7 +52,7 @@ pub struct Gate {
     sessions: Book<SessionId, Session>,
     by_mac: Book<Mac, SessionId>,
     paid_lately: ExpiringMap<Mac, ()>,
-    /// Devices that opened or closed a session since the last `settle`.
+    /// Devices that paid or closed a session since the last `settle`.
     seen: Vec<(Mac, Seen)>,
     attempts: Attempts,
     next_entitlement: u64,
@@ -65,7 +65,7 @@ pub struct Gate {
 /// What a record said of a device, once it is on flash.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
-    Opened(Boot),
+    Paid(Boot),
     Closed(Boot),
 }
 
@@ -262,10 +262,9 @@ impl Gate {
 
     /// Devices that have paid draw on their own budget only.
     fn lane(&self, mac: Mac, now: Now) -> Blame {
-        if self.by_mac.get(&mac).is_some() || self.paid_lately.get(&mac, now.boot).is_some() {
-            Blame::Device
-        } else {
-            Blame::DeviceAndSite
+        match self.paid_lately.get(&mac, now.boot) {
+            Some(()) => Blame::Device,
+            None => Blame::DeviceAndSite,
         }
     }
 }

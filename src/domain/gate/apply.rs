@@ -11,6 +11,7 @@ impl Gate {
         self.forget_what_nobody_looks_up(now.boot);
         for record in records {
             self.apply_one(record, now);
+            self.note_payment(record, records, now.boot);
         }
     }
 
@@ -24,11 +25,11 @@ impl Gate {
         self.floor_settled = self.floor;
         for (mac, seen) in std::mem::take(&mut self.seen) {
             match seen {
-                Seen::Opened(at) => {
+                Seen::Paid(at) => {
                     self.attempts.succeeded(mac);
                     self.remember_paid(mac, at);
                 }
-                Seen::Closed(at) => self.remember_paid(mac, at),
+                Seen::Closed(at) => self.still_paid(mac, at),
             }
         }
     }
@@ -49,6 +50,19 @@ impl Gate {
     pub fn checkpoint_done(&mut self, now: Now) {
         if self.checkpoint_due <= now.boot {
             self.checkpoint_due = now.boot.plus(self.limits.checkpoint);
+            let online = self.sessions.values().map(|session| session.mac).collect::<Vec<_>>();
+            online.into_iter().for_each(|mac| self.still_paid(mac, now.boot));
+        }
+    }
+
+    /// A session with an entitlement that is new paid for it. One with an entitlement that was there
+    /// proves nothing: one code, moved from MAC to MAC, would buy guesses without end.
+    fn note_payment(&mut self, record: &Record, records: &[Record], now: Boot) {
+        let Record::SessionOpened(session) = record else { return };
+        let is_new =
+            |record: &Record| matches!(record, Record::EntitlementOpened(e) if e.id == session.entitlement);
+        if records.iter().any(is_new) {
+            self.seen.push((session.mac, Seen::Paid(now)));
         }
     }
 
@@ -71,7 +85,6 @@ impl Gate {
             Record::SessionOpened(session) => {
                 self.next_session = self.next_session.max(session.id.0 + 1);
                 self.open(session);
-                self.seen.push((session.mac, Seen::Opened(now.boot)));
             }
             Record::SessionClosed { session, .. } => self.close(*session, now.boot),
             Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
@@ -120,5 +133,11 @@ impl Gate {
 
     pub(super) fn remember_paid(&mut self, mac: Mac, now: Boot) {
         self.paid_lately.insert(mac, (), now, PAID_LATELY);
+    }
+
+    fn still_paid(&mut self, mac: Mac, now: Boot) {
+        if self.paid_lately.get(&mac, now).is_some() {
+            self.remember_paid(mac, now);
+        }
     }
 }

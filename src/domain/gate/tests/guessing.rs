@@ -74,6 +74,55 @@ fn wrong_codes_of_a_guest_who_paid_cost_the_site_nothing() {
 }
 
 #[test]
+fn the_lane_of_a_guest_who_paid_ends_a_day_after_the_last_session() {
+    let mut desk = Desk::new(vec![valid("month", 30 * DAY)]);
+    let code = desk.sell("month");
+    desk.redeem(mac(1), code);
+    for _ in 0..20 * 24 * 12 {
+        desk.pass(LIMITS.checkpoint);
+        desk.due();
+    }
+    exhaust_the_site(&mut desk);
+    assert_eq!(desk.gate.wait(mac(1), desk.now), None, "online for weeks");
+    desk.ask(Input::Logout { mac: mac(1) });
+    desk.pass(DAY - secs(200));
+    exhaust_the_site(&mut desk);
+    assert_eq!(desk.gate.wait(mac(1), desk.now), None);
+    desk.pass(secs(200));
+    exhaust_the_site(&mut desk);
+    assert!(desk.gate.wait(mac(1), desk.now).is_some());
+}
+
+#[test]
+fn one_code_that_is_used_again_and_again_buys_no_guesses() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    desk.redeem(mac(1), code);
+    let mut guesses = 0;
+    for _ in 0..100 {
+        desk.ask(Input::Logout { mac: mac(1) });
+        desk.redeem(mac(1), code);
+        let reply = desk.ask(wrong(mac(1), Blame::DeviceAndSite));
+        guesses += usize::from(reply == refused(Refusal::CodeUnknown));
+    }
+    assert_eq!(guesses, 5, "a login with the same code forgives nothing");
+}
+
+#[test]
+fn one_code_that_is_moved_from_mac_to_mac_buys_no_guesses() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    let mut guesses = 0;
+    for n in 1..=100 {
+        desk.redeem_here(mac(n), code);
+        let reply = desk.ask(wrong(mac(n), Blame::DeviceAndSite));
+        guesses += usize::from(reply == refused(Refusal::CodeUnknown));
+    }
+    // The device that opened the code has a lane; the others share the site's 30.
+    assert_eq!(guesses, 31);
+}
+
+#[test]
 fn a_new_code_forgives_the_typing_before_it() {
     let mut desk = Desk::new(vec![metered("hour", HOUR)]);
     let code = desk.sell("hour");

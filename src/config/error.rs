@@ -83,19 +83,28 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+/// So many errors of a file are kept: a file that is no configuration at all must not fill the memory.
+const MOST_ERRORS: usize = 500;
+
 /// Gathers what is found in one file.
 pub(super) struct Findings {
     file: String,
     errors: Vec<ConfigError>,
+    /// Errors beyond those kept.
+    further: usize,
     notices: Vec<Notice>,
 }
 
 impl Findings {
     pub(super) fn of(file: &str) -> Self {
-        Self { file: file.to_owned(), errors: Vec::new(), notices: Vec::new() }
+        Self { file: file.to_owned(), errors: Vec::new(), further: 0, notices: Vec::new() }
     }
 
     pub(super) fn error(&mut self, line: u32, option: &str, what: impl Into<String>) {
+        if self.errors.len() == MOST_ERRORS {
+            self.further += 1;
+            return;
+        }
         let finding = self.finding(line, option, what.into());
         self.errors.push(ConfigError(finding));
     }
@@ -105,10 +114,14 @@ impl Findings {
         self.notices.push(Notice(finding));
     }
 
-    /// The notices, or else the errors; each in the order of the file.
+    /// The notices, or else the errors; each in the order of the file. Of too many errors the last tells how many.
     pub(super) fn verdict(mut self) -> Result<Vec<Notice>, Vec<ConfigError>> {
         self.errors.sort_by_key(|error| error.0.line);
         self.notices.sort_by_key(|notice| notice.0.line);
+        if let (1.., Some(last)) = (self.further, self.errors.last()) {
+            let what = format!("{} more errors follow; mend these first", self.further);
+            self.errors.push(ConfigError(self.finding(last.0.line, "lango", what)));
+        }
         if self.errors.is_empty() { Ok(self.notices) } else { Err(self.errors) }
     }
 

@@ -10,6 +10,9 @@ use super::uci::{self, RawOption, RawSection, RawValue};
 
 const LATER: &str = "is read and checked, but this version does not act on it yet";
 
+/// So many values a list may have: more would not fit the kernel's sets, and are hardly meant.
+const MOST_VALUES: usize = 1000;
+
 /// A value, or what is wrong with the text.
 pub(super) type Value<T> = Result<T, String>;
 
@@ -71,7 +74,15 @@ impl<'a> Section<'a> {
         self.notice_if_later(name);
         let raw = self.raw;
         let values = raw.options.get(name).map_or([].as_slice(), |option| &option.values);
-        values.iter().filter_map(|raw| Some((Some(raw.line), self.parsed(name, raw, &parse)?))).collect()
+        if let Some(beyond) = values.get(MOST_VALUES) {
+            self.findings.error(
+                beyond.line,
+                name,
+                format!("has more than {MOST_VALUES} values; take some out"),
+            );
+        }
+        let values = values.iter().take(MOST_VALUES);
+        values.filter_map(|raw| Some((Some(raw.line), self.parsed(name, raw, &parse)?))).collect()
     }
 
     /// Whether the file says anything about the option, right or wrong.

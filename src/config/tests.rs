@@ -1,5 +1,6 @@
 //! What the whole room does: defaults, every way to be wrong, notices, files.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -144,6 +145,33 @@ fn every_default_of_every_section_is_a_right_value() {
     let config = good(&text).config;
     assert_eq!(config.plans, [Plan::unlimited("trial".parse().unwrap(), PlanSource::File)]);
     assert_eq!(config.gardens[0].ports, [80, 443]);
+}
+
+#[test]
+fn the_table_has_the_options_and_defaults_of_the_example() {
+    let mut findings = Findings::of("full.uci");
+    let raw = uci::read(&FULL.replace(" ''", " '(unset)'"), &mut findings).unwrap();
+    // What the example shows of one site's own, or of one plan.
+    let examples = [
+        "gateway.site gateway.interface gateway.certificate gateway.key gateway.title gateway.support_phone",
+        "gateway.whatsapp gateway.uplink_probe gateway.controller device.mac cloud.url",
+        "plan.title plan.metered plan.validity plan.data plan.down plan.up plan.idle_timeout plan.price",
+        "plan.currency garden.name garden.address garden.port",
+    ]
+    .join(" ");
+    let examples = examples.split(' ').collect::<Vec<_>>();
+    for (section, spec) in raw.sections.iter().zip(spec::SECTIONS) {
+        assert_eq!(section.kind, spec.kind);
+        let names = spec.options.iter().map(|option| option.name).collect::<BTreeSet<_>>();
+        assert_eq!(section.options.keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
+        for option in spec.options {
+            let full = format!("{}.{}", spec.kind, option.name);
+            let values = section.options[option.name].values.iter().map(|value| value.text.as_str());
+            let shown = values.filter(|text| *text != "(unset)").collect::<Vec<_>>().join(" ");
+            assert_eq!(shown != option.default, examples.contains(&full.as_str()), "{full}");
+        }
+    }
+    assert_eq!(raw.sections.len(), spec::SECTIONS.len());
 }
 
 #[test]
@@ -366,6 +394,17 @@ fn all_errors_of_a_file_are_reported_at_once() {
     let errors = parse("wrong.uci", text).unwrap_err();
     let shown = format!("{}\n", LoadError::Wrong(errors));
     assert_eq!(shown, include_str!("../../tests/golden/config/wrong.txt"));
+}
+
+#[test]
+fn a_file_full_of_errors_gives_a_bounded_answer() {
+    let errors = wrong(&"x\n".repeat(50_000));
+    assert_eq!(errors.len(), 501);
+    let last = errors.last().unwrap().to_string();
+    assert_eq!(last, "lango:500: lango: 49500 more errors follow; mend these first");
+
+    let names = (0..5_000).map(|number| format!("list name n{number}.net\n")).collect::<String>();
+    assert_wrong(&format!("{GATEWAY}config garden\n{names}"), 1004, "name", "more than 1000 values");
 }
 
 #[test]

@@ -9,6 +9,9 @@
 //! - [`clock`]: the only reader of time and randomness
 //! - [`config`]: UCI text in, checked types out
 //! - [`control`]: the socket between the commands and the daemon
+//! - [`neigh`]: who is behind an address; cutting flows
+//! - [`netlink`]: the socket under `nft` and `neigh`
+//! - [`nft`]: table `inet lango`
 //! - [`process`]: exit codes, signals, the panic hook
 //! - [`store`]: SQLite on a thread of its own: open, repair, commit, load
 //!
@@ -19,6 +22,9 @@ pub mod config;
 pub mod control;
 pub mod domain;
 pub mod expiring;
+pub mod neigh;
+pub mod netlink;
+pub mod nft;
 pub mod process;
 pub mod store;
 pub mod wire;

@@ -24,8 +24,10 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("backoff", "domain"),
     // Adapters: each owns one outside thing and knows no other adapter.
     ("clock", "domain"),
-    ("nft", ADAPTER),
-    ("neigh", ADAPTER),
+    // The socket that two adapters share.
+    ("netlink", "wire"),
+    ("nft", "domain wire config expiring backoff clock netlink"),
+    ("neigh", "domain wire config expiring backoff clock netlink"),
     ("store", ADAPTER),
     ("portal", "domain wire config expiring backoff clock captive"),
     ("dns", ADAPTER),

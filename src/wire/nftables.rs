@@ -1,0 +1,278 @@
+//! nftables: transactions to the kernel, and what it tells about a table.
+//!
+//! Owns: the messages of `linux/netfilter/nf_tables.h` for tables, chains, rules, sets and their elements,
+//! family inet. Never: which table; see `nft::table`.
+//! Numbers in attributes are in network byte order; values compared with a register are as in it.
+
+mod expr;
+mod read;
+
+pub use expr::{Expr, Flow, Key, Layer, Meta, Reject, Verdict};
+pub use read::{
+    ChainRead, Element, RuleRead, SetRead, TableRead, chain, elements, rule, set, table, touched,
+};
+
+use std::fmt;
+
+use super::netlink::{self, Attributes, Writer};
+
+const SUBSYSTEM: u16 = 10 << 8;
+const BATCH_BEGIN: u16 = 0x10;
+const BATCH_END: u16 = 0x11;
+const INET: u8 = 1;
+
+const NEW_TABLE: u16 = 0;
+const GET_TABLE: u16 = 1;
+const DELETE_TABLE: u16 = 2;
+const NEW_CHAIN: u16 = 3;
+const GET_CHAIN: u16 = 4;
+const NEW_RULE: u16 = 6;
+const GET_RULE: u16 = 7;
+const NEW_SET: u16 = 9;
+const GET_SET: u16 = 10;
+const NEW_ELEMENT: u16 = 12;
+const GET_ELEMENT: u16 = 13;
+const DELETE_ELEMENT: u16 = 14;
+const NEW_GENERATION: u16 = 15;
+const TRACE: u16 = 17;
+
+/// Attributes of a list of elements are below 64 KiB; one element takes at most 44 bytes.
+const ELEMENTS_AT_ONCE: usize = 1400;
+
+/// The multicast group that is told of every change, as a bit.
+pub const NEWS: u32 = 1 << (7 - 1);
+
+/// Flags of a set.
+pub const ANONYMOUS: u32 = 0x1;
+pub const CONSTANT: u32 = 0x2;
+pub const TIMEOUT: u32 = 0x10;
+
+/// Where in the packet's way a chain stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    Prerouting = 0,
+    Input = 1,
+    Forward = 2,
+}
+
+/// A chain that the kernel calls; its policy is accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BaseChain {
+    /// `filter` or `nat`.
+    pub kind: &'static str,
+    pub hook: Hook,
+    pub priority: i32,
+}
+
+/// One transaction on one table: the kernel does all of it or nothing.
+#[derive(Debug)]
+pub struct Batch {
+    writer: Writer,
+    table: &'static str,
+    steps: Vec<Step>,
+    sets: u32,
+}
+
+/// One message of a transaction, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Such as `add chain`.
+    pub what: &'static str,
+    /// Name of the chain or set; empty for the table.
+    pub name: &'static str,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name {
+            "" => f.write_str(self.what),
+            name => write!(f, "{} {name}", self.what),
+        }
+    }
+}
+
+impl Batch {
+    /// An empty transaction on `table`.
+    pub fn new(table: &'static str) -> Self {
+        let mut writer = Writer::default();
+        frame(&mut writer, BATCH_BEGIN);
+        Self { writer, table, steps: Vec::new(), sets: 0 }
+    }
+
+    /// How many sequence numbers it takes.
+    pub fn numbers(&self) -> u32 {
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX).saturating_add(2)
+    }
+
+    /// The datagram, its messages numbered from `first` on; only the last step asks for an acknowledgement
+    /// (kernels before 6.10 do not acknowledge the end of a batch). Then the steps; the first is number
+    /// `first + 1`.
+    pub fn finish(self, first: u32) -> (Vec<u8>, Vec<Step>) {
+        let Self { mut writer, steps, .. } = self;
+        writer.flag_last(netlink::ACK);
+        frame(&mut writer, BATCH_END);
+        writer.number(first);
+        (writer.into_bytes(), steps)
+    }
+
+    /// The table; nothing happens if it is there. Without flags, so that one which is switched off is not
+    /// switched on just to be deleted.
+    pub fn add_table(&mut self, comment: &str) {
+        self.step(NEW_TABLE, netlink::CREATE, Step { what: "add table", name: "" }, |a| {
+            if !comment.is_empty() {
+                a.put(6, &read::comment_bytes(comment));
+            }
+        });
+    }
+
+    /// The table and all in it, gone.
+    pub fn delete_table(&mut self) {
+        self.step(DELETE_TABLE, 0, Step { what: "delete table", name: "" }, |_| {});
+    }
+
+    /// A chain.
+    pub fn add_chain(&mut self, name: &'static str, base: Option<BaseChain>) {
+        self.step(NEW_CHAIN, netlink::CREATE, Step { what: "add chain", name }, |a| {
+            a.text(3, name);
+            if let Some(base) = base {
+                a.nest(4, |a| {
+                    a.be32(1, base.hook as u32);
+                    a.put(2, &base.priority.to_be_bytes());
+                });
+                a.be32(5, 1);
+                a.text(7, base.kind);
+            }
+        });
+    }
+
+    /// A rule at the end of `chain`.
+    pub fn add_rule(&mut self, chain: &'static str, rule: &[Expr]) {
+        let before = self.sets;
+        for expr in rule {
+            if let Expr::Among(key, values) = expr {
+                self.add_anonymous(*key, values);
+            }
+        }
+        let step = Step { what: "add rule to", name: chain };
+        self.step(NEW_RULE, netlink::CREATE | netlink::APPEND, step, |a| {
+            a.text(2, chain);
+            a.nest(4, |list| {
+                let mut anonymous = before;
+                for expr in rule {
+                    anonymous += u32::from(matches!(expr, Expr::Among(..)));
+                    expr.write(list, anonymous);
+                }
+            });
+        });
+    }
+
+    /// A set of at most `size` elements.
+    pub fn add_set(&mut self, name: &'static str, key: Key, flags: u32, size: u32) {
+        self.write_set(Step { what: "add set", name }, name, key, flags, size);
+    }
+
+    fn add_anonymous(&mut self, key: Key, values: &[Vec<u8>]) {
+        let size = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        let name = expr::ANONYMOUS;
+        self.write_set(Step { what: "add set", name }, name, key, ANONYMOUS | CONSTANT, size);
+        let elements: Vec<_> = values.iter().map(|value| (value.as_slice(), None)).collect();
+        let id = self.sets;
+        self.elements(NEW_ELEMENT, netlink::CREATE, Step { what: "add elements to", name }, &elements, id);
+    }
+
+    fn write_set(&mut self, step: Step, name: &str, key: Key, flags: u32, size: u32) {
+        self.sets += 1;
+        let id = self.sets;
+        let (kind, length) = key.format();
+        self.step(NEW_SET, netlink::CREATE, step, |a| {
+            a.text(2, name);
+            a.be32(3, flags);
+            a.be32(4, kind);
+            a.be32(5, length);
+            a.nest(9, |a| a.be32(1, size));
+            a.be32(10, id);
+            // User data for `nft list`: type 0, four bytes, byte order of the keys.
+            let [b, c, d, e] = key.byte_order().to_ne_bytes();
+            a.put(13, &[0, 4, b, c, d, e]);
+        });
+    }
+
+    /// Elements with the milliseconds they stay; one that is there already is left as it is.
+    pub fn add_elements(&mut self, set: &'static str, elements: &[(&[u8], Option<u64>)]) {
+        let step = Step { what: "add elements to", name: set };
+        self.elements(NEW_ELEMENT, netlink::CREATE, step, elements, 0);
+    }
+
+    /// Elements gone; the transaction fails if one is not there.
+    pub fn delete_elements(&mut self, set: &'static str, elements: &[(&[u8], Option<u64>)]) {
+        self.elements(DELETE_ELEMENT, 0, Step { what: "delete elements from", name: set }, elements, 0);
+    }
+
+    fn elements(&mut self, kind: u16, flags: u16, step: Step, elements: &[(&[u8], Option<u64>)], id: u32) {
+        for chunk in elements.chunks(ELEMENTS_AT_ONCE) {
+            self.step(kind, flags, step, |a| {
+                a.text(2, step.name);
+                if id != 0 {
+                    a.be32(4, id);
+                }
+                a.nest(3, |a| chunk.iter().for_each(|(key, stays)| element(a, key, *stays)));
+            });
+        }
+    }
+
+    fn step(&mut self, kind: u16, flags: u16, step: Step, body: impl FnOnce(&mut Attributes<'_>)) {
+        self.writer.message(SUBSYSTEM | kind, netlink::REQUEST | flags, 0, &[INET, 0, 0, 0], |a| {
+            a.text(1, self.table);
+            body(a);
+        });
+        self.steps.push(step);
+    }
+}
+
+fn element(a: &mut Attributes<'_>, key: &[u8], stays: Option<u64>) {
+    a.nest(1, |a| {
+        a.nest(1, |a| a.put(1, key));
+        if let Some(stays) = stays {
+            a.be64(4, stays);
+        }
+    });
+}
+
+/// Asks for a table; `ENOENT` if there is none.
+pub fn get_table(table: &str, number: u32) -> Vec<u8> {
+    get(GET_TABLE, 0, number, |a| a.text(1, table))
+}
+
+/// Asks for all chains of the family: the kernel does not choose by table.
+pub fn get_chains(number: u32) -> Vec<u8> {
+    get(GET_CHAIN, netlink::DUMP, number, |_| {})
+}
+
+/// Asks for the rules of a table.
+pub fn get_rules(table: &str, number: u32) -> Vec<u8> {
+    get(GET_RULE, netlink::DUMP, number, |a| a.text(1, table))
+}
+
+/// Asks for the sets of a table.
+pub fn get_sets(table: &str, number: u32) -> Vec<u8> {
+    get(GET_SET, netlink::DUMP, number, |a| a.text(1, table))
+}
+
+/// Asks for the elements of a set; `ENOENT` if there is no such set.
+pub fn get_elements(table: &str, set: &str, number: u32) -> Vec<u8> {
+    get(GET_ELEMENT, netlink::DUMP, number, |a| {
+        a.text(1, table);
+        a.text(2, set);
+    })
+}
+
+fn get(kind: u16, flags: u16, number: u32, body: impl FnOnce(&mut Attributes<'_>)) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.message(SUBSYSTEM | kind, netlink::REQUEST | flags, number, &[INET, 0, 0, 0], body);
+    writer.into_bytes()
+}
+
+fn frame(writer: &mut Writer, kind: u16) {
+    // The subsystem stands in the resource id.
+    writer.message(kind, netlink::REQUEST, 0, &[0, 0, 0, 10], |_| {});
+}

@@ -1,0 +1,59 @@
+//! Netlink truth: what our bytes make of a kernel, each test in a network namespace of its own.
+//!
+//! They need root, nftables and iproute2; a test that cannot run fails.
+
+#![expect(clippy::disallowed_methods, reason = "tests start programs and measure time")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[expect(dead_code, reason = "shared with the lab")]
+#[path = "../lab/harness/netns.rs"]
+mod netns;
+mod table;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use lango::domain::{Boot, Grant, Mac};
+use lango::nft::Base;
+
+/// A moment to count from; the kernel only sees differences.
+const NOW: Boot = Boot::from_millis(1_000_000);
+
+fn base() -> Base {
+    Base {
+        interfaces: vec!["br-guest".into()],
+        portal_port: 2080,
+        https_port: 2443,
+        mark: 0x0100_0000,
+        max_clients: 1000,
+    }
+}
+
+fn device(n: u32) -> Mac {
+    let [a, b, c, d] = n.to_be_bytes();
+    Mac::new([2, 0, a, b, c, d])
+}
+
+/// A grant that ends `s` seconds after [`NOW`].
+fn lasting(s: u64) -> Grant {
+    Grant { ends: Some(NOW.plus(Duration::from_secs(s))) }
+}
+
+fn grants<const N: usize>(of: [(Mac, Grant); N]) -> BTreeMap<Mac, Grant> {
+    of.into()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(future)
+}
+
+/// Waits until `holds`, for at most two seconds.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(2), "{what}: not within two seconds");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

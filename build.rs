@@ -1,1 +1,184 @@
-fn main() {}
+//! Turns `portal-html/locales/*.toml` into Rust: one table of strings per language, one method per string.
+//!
+//! English is the reference. A language that lacks a string, has one too many, or one with other
+//! placeholders, fails the build here; a string that nobody uses fails it by `dead_code` in the
+//! generated file. Adding a language takes its file and a row in `PLURAL_RULES`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::{env, fs};
+
+use toml::{Table, Value};
+
+const DIRECTORY: &str = "portal-html/locales";
+const REFERENCE: &str = "en";
+/// Language, its plural categories (CLDR, cardinal), and the place of `n`'s category among them.
+const PLURAL_RULES: &[(&str, &[&str], &str)] =
+    &[("en", &["one", "other"], "usize::from(n != 1)"), ("sw", &["one", "other"], "usize::from(n != 1)")];
+
+fn main() -> ExitCode {
+    println!("cargo::rerun-if-changed={DIRECTORY}");
+    println!("cargo::rerun-if-changed=build.rs");
+    match generate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn generate() -> Result<(), String> {
+    let mut files: Vec<_> = fs::read_dir(DIRECTORY)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| format!("{DIRECTORY}: {error}"))?
+        .into_iter()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .collect();
+    files.sort();
+    let languages = files.iter().map(|path| Language::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let reference = languages
+        .iter()
+        .find(|language| language.tag == REFERENCE)
+        .ok_or_else(|| format!("{DIRECTORY}/{REFERENCE}.toml is missing"))?;
+    languages.iter().try_for_each(|language| language.agrees_with(reference))?;
+    let out = env::var("OUT_DIR").map_err(|error| error.to_string())?;
+    let path = Path::new(&out).join("strings.rs");
+    fs::write(&path, source(reference, &languages)).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+struct Language {
+    tag: String,
+    /// The language's own name and its direction of writing.
+    head: [String; 2],
+    /// Key to the forms of its plural, or to the one text.
+    strings: BTreeMap<String, Vec<String>>,
+    plurals: BTreeSet<String>,
+    rule: &'static str,
+}
+
+impl Language {
+    fn read(path: &Path) -> Result<Self, String> {
+        let wrong = |what: &str| format!("{}: {what}", path.display());
+        let text = fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| wrong(&error.to_string()))?;
+        let tag = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        let (_, categories, rule) = PLURAL_RULES
+            .iter()
+            .find(|(known, ..)| *known == tag)
+            .ok_or_else(|| wrong("build.rs has no plural rule of this language"))?;
+        let mut head = |key: &str| match table.remove(key) {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(wrong(&format!("{key} is missing"))),
+        };
+        let head = [head("language_name")?, head("direction")?];
+        let (mut strings, mut plurals) = (BTreeMap::new(), BTreeSet::new());
+        for (key, value) in table {
+            let forms = match value {
+                Value::String(text) => vec![text],
+                Value::Table(forms) => {
+                    plurals.insert(key.clone());
+                    plural_forms(&forms, categories).map_err(|error| wrong(&format!("{key}: {error}")))?
+                }
+                Value::Integer(_)
+                | Value::Float(_)
+                | Value::Boolean(_)
+                | Value::Datetime(_)
+                | Value::Array(_) => return Err(wrong(&format!("{key} is no text"))),
+            };
+            strings.insert(key, forms);
+        }
+        Ok(Self { tag, head, strings, plurals, rule })
+    }
+
+    fn agrees_with(&self, reference: &Self) -> Result<(), String> {
+        let wrong = |key: &str, what: &str| Err(format!("{DIRECTORY}/{}.toml: {key}: {what}", self.tag));
+        for (key, forms) in &reference.strings {
+            let Some(own) = self.strings.get(key) else { return wrong(key, "this string is missing") };
+            if self.plurals.contains(key) != reference.plurals.contains(key) {
+                return wrong(key, "a plural in one language is a plural in all");
+            }
+            let expected = placeholders(forms);
+            if own.iter().any(|form| placeholders([form]) != expected) {
+                return wrong(key, &format!("its placeholders differ from English: {expected:?}"));
+            }
+        }
+        match self.strings.keys().find(|key| !reference.strings.contains_key(*key)) {
+            Some(key) => wrong(key, "English has no such string"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn plural_forms(forms: &Table, categories: &[&str]) -> Result<Vec<String>, String> {
+    if let Some(extra) = forms.keys().find(|key| !categories.contains(&key.as_str())) {
+        return Err(format!("the language has no plural category {extra:?}"));
+    }
+    let form = |category: &&str| {
+        let text = forms.get(*category).and_then(Value::as_str);
+        text.map(str::to_owned).ok_or_else(|| format!("plural category {category:?} is missing"))
+    };
+    categories.iter().map(form).collect()
+}
+
+/// The names in braces.
+fn placeholders<'a>(forms: impl IntoIterator<Item = &'a String>) -> BTreeSet<&'a str> {
+    let inside = |form: &'a String| form.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    forms.into_iter().flat_map(inside).collect()
+}
+
+fn source(reference: &Language, languages: &[Language]) -> String {
+    let (mut fields, mut methods, mut tables) = (String::new(), String::new(), String::new());
+    for (key, forms) in &reference.strings {
+        let plural = reference.plurals.contains(key);
+        let kind = if plural { "&'static [&'static str]" } else { "&'static str" };
+        let _ = writeln!(fields, "    {key}: {kind},");
+        methods.push_str(&method(key, plural, &placeholders(forms)));
+    }
+    for language in languages {
+        let (tag, [name, direction]) = (&language.tag, &language.head);
+        let _ = writeln!(
+            tables,
+            "    Strings {{ tag: {tag:?}, language_name: {name:?}, direction: {direction:?}, plural: |n| {},",
+            language.rule
+        );
+        for (key, forms) in &language.strings {
+            let _ = match (language.plurals.contains(key), forms.as_slice()) {
+                (false, [text]) => writeln!(tables, "        {key}: {text:?},"),
+                _ => writeln!(tables, "        {key}: &{forms:?},"),
+            };
+        }
+        tables.push_str("    },\n");
+    }
+    format!(
+        "/// The strings of one language.\npub(crate) struct Strings {{\n    pub(crate) tag: &'static str,\n    \
+         pub(crate) language_name: &'static str,\n    pub(crate) direction: &'static str,\n    \
+         plural: fn(u64) -> usize,\n{fields}}}\n\n\
+         #[deny(dead_code)]\nimpl Strings {{\n{methods}}}\n\n\
+         /// Every language there is, in the order of their tags.\n\
+         pub(crate) static LANGUAGES: &[Strings] = &[\n{tables}];\n"
+    )
+}
+
+fn method(key: &str, plural: bool, names: &BTreeSet<&str>) -> String {
+    if plural {
+        return format!(
+            "    pub(crate) fn {key}(&self, n: u64) -> String {{\n        \
+             fill(self.{key}[(self.plural)(n)], &[(\"n\", &n.to_string())])\n    }}\n"
+        );
+    }
+    if names.is_empty() {
+        return format!("    pub(crate) fn {key}(&self) -> &'static str {{\n        self.{key}\n    }}\n");
+    }
+    let (mut parameters, mut pairs) = (String::new(), String::new());
+    for name in names {
+        let _ = write!(parameters, ", {name}: &str");
+        let _ = write!(pairs, "(\"{name}\", {name}), ");
+    }
+    format!(
+        "    pub(crate) fn {key}(&self{parameters}) -> String {{\n        fill(self.{key}, &[{pairs}])\n    }}\n"
+    )
+}

@@ -2,6 +2,7 @@
 //!
 //! # The map
 //! Pure rooms: no tokio, no sockets, no files, no clock, no randomness.
+//! - `captive`: what a request means and what it is answered
 //! - [`domain`]: what was sold and what is left of it; the `Gate` that decides
 //! - [`expiring`]: a bounded map with deadlines
 //! - [`wire`]: codecs, bytes to types and back
@@ -12,11 +13,13 @@
 //! - [`neigh`]: who is behind an address; cutting flows
 //! - [`netlink`]: the socket under `nft` and `neigh`
 //! - [`nft`]: table `inet lango`
+//! - [`portal`]: HTTP for guests, limits, forms and pages
 //! - [`process`]: exit codes, signals, the panic hook
 //! - [`store`]: SQLite on a thread of its own: open, repair, commit, load
 //!
 //! Read `domain/gate.rs` first.
 
+mod captive;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -25,6 +28,7 @@ pub mod expiring;
 pub mod neigh;
 pub mod netlink;
 pub mod nft;
+pub mod portal;
 pub mod process;
 pub mod store;
 pub mod wire;

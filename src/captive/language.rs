@@ -1,0 +1,87 @@
+//! The languages of the portal: tables made by `build.rs` from `portal-html/locales`, and the choice.
+
+include!(concat!(env!("OUT_DIR"), "/strings.rs"));
+
+impl Strings {
+    /// The strings of `tag`, such as `sw` or `sw-TZ`.
+    pub(crate) fn of(tag: &str) -> Option<&'static Self> {
+        let primary = tag.split(['-', '_']).next()?;
+        LANGUAGES.iter().find(|strings| strings.tag.eq_ignore_ascii_case(primary))
+    }
+}
+
+/// The language to answer in: the best of `accept` (the header `Accept-Language`; may be empty) that
+/// there is, else `fallback`, else English.
+pub(crate) fn language(accept: &str, fallback: &str) -> &'static Strings {
+    let mut best: Option<(u16, &'static Strings)> = None;
+    for choice in accept.split(',').take(32) {
+        let (tag, parameters) = choice.split_once(';').unwrap_or((choice, ""));
+        let weight = weight(parameters);
+        let Some(strings) = Strings::of(tag.trim()) else { continue };
+        if weight > best.map_or(0, |(best, _)| best) {
+            best = Some((weight, strings));
+        }
+    }
+    let english = || LANGUAGES.iter().find(|strings| strings.tag == "en");
+    best.map(|(_, strings)| strings)
+        .or_else(|| Strings::of(fallback))
+        .or_else(english)
+        .expect("build.rs refuses to build without English")
+}
+
+/// `q=0.7` in thousandths; 1000 if there is none, 0 if it cannot be read.
+fn weight(parameters: &str) -> u16 {
+    let Some(text) = parameters.trim().strip_prefix("q=") else { return 1000 };
+    match text.trim().split_once('.') {
+        None => text.trim().parse().map_or(0, |whole: u16| whole.min(1) * 1000),
+        Some(("1", _)) => 1000,
+        Some((_, digits)) => format!("{:0<3.3}", digits).parse().unwrap_or(0),
+    }
+}
+
+/// `text` with each `{name}` replaced.
+fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        filled.push_str(values.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value));
+        rest = after;
+    }
+    filled + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phone_s_language_wins_then_the_operator_s_then_english() {
+        for (accept, fallback, tag) in [
+            ("", "en", "en"),
+            ("", "sw", "sw"),
+            ("", "xx", "en"),
+            ("sw", "en", "sw"),
+            ("sw-TZ,en;q=0.5", "en", "sw"),
+            ("SW_tz", "en", "sw"),
+            ("en-GB,sw;q=0.9", "sw", "en"),
+            ("fr,de;q=0.9", "sw", "sw"),
+            ("en;q=0.3, sw;q=0.31", "en", "sw"),
+            ("en;q=0.3, sw;q=0.30", "sw", "en"),
+            ("sw;q=0, en;q=0.1", "sw", "en"),
+            ("*", "sw", "sw"),
+            ("sw;q=nonsense,en;q=0.2", "sw", "en"),
+            (";;;,,,q=,sw;q=1.000", "en", "sw"),
+            ("swahili", "en", "en"),
+        ] {
+            assert_eq!(language(accept, fallback).tag, tag, "{accept:?} {fallback}");
+        }
+    }
+
+    #[test]
+    fn fills_every_placeholder() {
+        assert_eq!(fill("{a} of {b}, {a}", &[("a", "{b}"), ("b", "2")]), "{b} of 2, {b}");
+        assert_eq!(fill("no placeholder", &[]), "no placeholder");
+    }
+}

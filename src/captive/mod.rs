@@ -1,0 +1,27 @@
+//! What a request means and what it is answered, before anything is read, looked up or written.
+//!
+//! Owns: which requests are intercepted and where they are sent, the paths of the portal, RFC 8908,
+//! the words of the pages (languages, durations, sizes), what each refusal says. Never: sockets, time,
+//! the markup. `portal` brings the requests and writes the pages.
+//!
+//! Read `route.rs` first.
+
+mod api;
+mod colour;
+mod language;
+mod notice;
+mod query;
+mod route;
+mod site;
+mod standing;
+mod words;
+
+pub(crate) use api::api;
+pub(crate) use colour::Accent;
+pub(crate) use language::{LANGUAGES, Strings, language};
+pub(crate) use notice::{AfterLogin, Notice, after_login};
+pub(crate) use query::Pairs;
+pub(crate) use route::{Answer, Asked, Form, Head, Hosts, Page, answer, clipped, origin_is_ours};
+pub(crate) use site::{Here, link_address};
+pub(crate) use standing::{PlanCard, Standing};
+pub(crate) use words::duration;

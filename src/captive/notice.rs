@@ -1,0 +1,192 @@
+//! Everything that is not granted, with the status, the words and the way on of each.
+
+use std::time::Duration;
+
+use super::{Strings, duration};
+use crate::domain::{Refusal, Reply};
+
+/// When to come back after a failure that passes by itself.
+const SOON: Duration = Duration::from_secs(5);
+/// When to come back to a full hotspot.
+const IN_A_WHILE: Duration = Duration::from_secs(60);
+
+/// A page that says why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// No code in the form.
+    Empty,
+    Unknown,
+    Spent,
+    Expired,
+    Revoked,
+    WrongDevice,
+    /// The token is missing, old or another device's, or the form came from a foreign page.
+    Stale,
+    NoTrial,
+    TooManyTries {
+        wait: Duration,
+    },
+    Full,
+    NotStored,
+    /// The voucher names a plan that this site does not have.
+    NoPlan,
+    /// The address of the guest belongs to no device that we know.
+    NoDevice,
+    Malformed,
+    NotFound,
+    WrongMethod {
+        allow: &'static str,
+    },
+    TooLarge,
+    TooSlow,
+}
+
+/// What follows on a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterLogin {
+    /// 303 to the status page.
+    Online,
+    /// 409: ask whether the other device shall give way.
+    AskToMove,
+    Refused(Notice),
+}
+
+/// What `reply` of the desk means to the guest; `None`: the desk did not answer.
+pub(crate) fn after_login(reply: Option<Reply>) -> AfterLogin {
+    let refusal = match reply {
+        Some(Reply::Online(_)) => return AfterLogin::Online,
+        Some(Reply::Refused(refusal)) => refusal,
+        Some(Reply::Closed(_) | Reply::Done) | None => Refusal::NotStored,
+    };
+    AfterLogin::Refused(match refusal {
+        Refusal::InUse => return AfterLogin::AskToMove,
+        Refusal::CodeUnknown => Notice::Unknown,
+        Refusal::CodeSpent => Notice::Spent,
+        Refusal::CodeExpired => Notice::Expired,
+        Refusal::CodeRevoked => Notice::Revoked,
+        Refusal::WrongDevice => Notice::WrongDevice,
+        Refusal::TooManyTries { retry_after } => Notice::TooManyTries { wait: retry_after },
+        Refusal::Full => Notice::Full,
+        Refusal::NoSuchPlan(_) => Notice::NoPlan,
+        Refusal::NotOnline | Refusal::NoSuchSession | Refusal::NotStored => Notice::NotStored,
+    })
+}
+
+impl Notice {
+    /// The status code.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Malformed => 400,
+            Self::Empty
+            | Self::Unknown
+            | Self::Spent
+            | Self::Expired
+            | Self::Revoked
+            | Self::WrongDevice
+            | Self::Stale
+            | Self::NoTrial => 403,
+            Self::NotFound => 404,
+            Self::WrongMethod { .. } => 405,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
+            Self::TooManyTries { .. } => 429,
+            Self::Full | Self::NotStored | Self::NoPlan | Self::NoDevice => 503,
+        }
+    }
+
+    /// `Retry-After` in seconds, the started one included.
+    pub(crate) fn retry_after(self) -> Option<u64> {
+        let wait = match self {
+            Self::TooManyTries { wait } => wait,
+            Self::Full | Self::NoPlan => IN_A_WHILE,
+            Self::NotStored | Self::NoDevice => SOON,
+            Self::Empty
+            | Self::Unknown
+            | Self::Spent
+            | Self::Expired
+            | Self::Revoked
+            | Self::WrongDevice
+            | Self::Stale
+            | Self::NoTrial
+            | Self::Malformed
+            | Self::NotFound
+            | Self::WrongMethod { .. }
+            | Self::TooLarge
+            | Self::TooSlow => return None,
+        };
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
+    /// Whether to show the field again, with what was typed.
+    pub(crate) fn offers_form(self) -> bool {
+        match self {
+            Self::Empty
+            | Self::Unknown
+            | Self::Spent
+            | Self::Expired
+            | Self::Revoked
+            | Self::WrongDevice
+            | Self::Stale
+            | Self::NoTrial
+            | Self::TooManyTries { .. }
+            | Self::Full
+            | Self::NotStored
+            | Self::NoPlan => true,
+            Self::NoDevice
+            | Self::Malformed
+            | Self::NotFound
+            | Self::WrongMethod { .. }
+            | Self::TooLarge
+            | Self::TooSlow => false,
+        }
+    }
+
+    /// What happened, in a few words.
+    pub(crate) fn title(self, t: &Strings) -> &'static str {
+        match self {
+            Self::Empty => t.empty_title(),
+            Self::Unknown => t.unknown_title(),
+            Self::Spent => t.spent_title(),
+            Self::Expired => t.expired_title(),
+            Self::Revoked => t.revoked_title(),
+            Self::WrongDevice => t.wrong_device_title(),
+            Self::Stale => t.stale_title(),
+            Self::NoTrial => t.no_trial_title(),
+            Self::TooManyTries { .. } => t.too_many_title(),
+            Self::Full => t.full_title(),
+            Self::NotStored => t.not_stored_title(),
+            Self::NoPlan => t.no_plan_title(),
+            Self::NoDevice => t.no_device_title(),
+            Self::Malformed => t.malformed_title(),
+            Self::NotFound => t.not_found_title(),
+            Self::WrongMethod { .. } => t.wrong_method_title(),
+            Self::TooLarge => t.too_large_title(),
+            Self::TooSlow => t.too_slow_title(),
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn text(self, t: &Strings) -> String {
+        let text = match self {
+            Self::Empty => t.empty_text(),
+            Self::Unknown => t.unknown_text(),
+            Self::Spent => t.spent_text(),
+            Self::Expired => t.expired_text(),
+            Self::Revoked => t.revoked_text(),
+            Self::WrongDevice => t.wrong_device_text(),
+            Self::Stale => t.stale_text(),
+            Self::NoTrial => t.no_trial_text(),
+            Self::TooManyTries { wait } => return t.too_many_text(&duration(t, wait)),
+            Self::Full => t.full_text(),
+            Self::NotStored => t.not_stored_text(),
+            Self::NoPlan => t.no_plan_text(),
+            Self::NoDevice => t.no_device_text(),
+            Self::Malformed => t.malformed_text(),
+            Self::NotFound => t.not_found_text(),
+            Self::WrongMethod { .. } => t.wrong_method_text(),
+            Self::TooLarge => t.too_large_text(),
+            Self::TooSlow => t.too_slow_text(),
+        };
+        text.to_owned()
+    }
+}

@@ -1,0 +1,106 @@
+//! How a device stands and what is for sale, in words ready to be shown.
+
+use std::time::Duration;
+
+use super::Strings;
+use super::words::{duration, rate, size};
+use crate::domain::{Bytes, Now, Plan, SessionView};
+
+/// Below this the page warns that the time ends.
+const WARNING: Duration = Duration::from_secs(5 * 60);
+/// How often the status page loads itself anew, at most and at least.
+const REFRESH: (u64, u64) = (5, 60);
+
+/// A device that is online.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) plan: String,
+    pub(crate) time: Option<Left>,
+    pub(crate) data: Option<Left>,
+    /// Devices online and allowed, if more than one is.
+    pub(crate) devices: Option<(u16, u16)>,
+    /// The last characters of the code.
+    pub(crate) hint: String,
+    pub(crate) ends_soon: bool,
+    /// Seconds until the page loads itself anew.
+    pub(crate) refresh: u64,
+}
+
+/// What is left of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) left: String,
+    pub(crate) whole: Option<String>,
+    /// For a bar, 0 to 100; never 0 while something is left.
+    pub(crate) percent: Option<u64>,
+}
+
+/// A plan on the start page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlanCard {
+    pub(crate) title: String,
+    pub(crate) price: String,
+    pub(crate) facts: Vec<String>,
+}
+
+impl Standing {
+    /// How `session` stands.
+    pub(crate) fn of(session: &SessionView, plans: &[Plan], t: &Strings, now: Now) -> Self {
+        let plan = plans.iter().find(|plan| plan.id == session.plan);
+        let left = session.time_left(now);
+        let time = left.map(|left| Left {
+            left: duration(t, left),
+            whole: session.whole.map(|whole| duration(t, whole)),
+            percent: session.whole.map(|whole| percent(left.as_secs(), whole.as_secs())),
+        });
+        let data = session.bytes_left.map(|left| Left {
+            left: size(t, left),
+            whole: session.bytes_whole.map(|whole| size(t, whole)),
+            percent: session.bytes_whole.map(|whole| percent(left.0, whole.0)),
+        });
+        let (soonest, latest) = REFRESH;
+        Self {
+            plan: plan.map_or(session.plan.as_str(), |plan| plan.title_in(t.tag)).to_owned(),
+            time,
+            data,
+            devices: (session.devices > 1).then_some((session.devices_online, session.devices)),
+            hint: session.hint.as_str().to_owned(),
+            ends_soon: left.is_some_and(|left| left < WARNING),
+            refresh: left.map_or(latest, |left| (left.as_secs() + 1).clamp(soonest, latest)),
+        }
+    }
+}
+
+impl PlanCard {
+    /// What `plan` offers.
+    pub(crate) fn of(plan: &Plan, t: &Strings) -> Self {
+        let mut facts = Vec::new();
+        facts.extend(plan.metered.map(|time| t.plan_metered(&duration(t, time))));
+        facts.extend(plan.validity.map(|time| t.plan_validity(&duration(t, time))));
+        facts.extend(data(plan, t));
+        if facts.is_empty() {
+            facts.push(t.plan_no_limit().to_owned());
+        }
+        facts.extend(plan.down.map(|down| t.plan_speed(&rate(t, down))));
+        if plan.devices > 1 {
+            facts.push(t.device_count(plan.devices.into()));
+        }
+        let price = format!("{} {}", plan.price, plan.currency).trim().to_owned();
+        Self { title: plan.title_in(t.tag).to_owned(), price, facts }
+    }
+}
+
+fn data(plan: &Plan, t: &Strings) -> Option<String> {
+    let words = |cap: Bytes| size(t, cap);
+    match (plan.data.total, plan.data.down, plan.data.up) {
+        (Some(total), ..) => Some(t.plan_data(&words(total))),
+        (None, Some(down), Some(up)) => Some(t.plan_data_both(&words(down), &words(up))),
+        (None, Some(one), None) | (None, None, Some(one)) => Some(t.plan_data(&words(one))),
+        (None, None, None) => None,
+    }
+}
+
+fn percent(left: u64, whole: u64) -> u64 {
+    let percent = u128::from(left) * 100 / u128::from(whole.max(1));
+    u64::try_from(percent).unwrap_or(100).clamp(u64::from(left > 0), 100)
+}

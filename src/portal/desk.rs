@@ -1,0 +1,33 @@
+//! Asks the desk, and waits for its answer within bounds.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::connection::Visit;
+use super::{Call, Context};
+use crate::domain::{Mac, Moving, Reply};
+
+/// A desk that has not answered by then is taken to have failed; well within the time of a request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the desk says to the code `typed` on `mac`; `None`: nothing.
+pub(super) async fn login(visit: &Visit, mac: Mac, typed: String, moving: Moving) -> Option<Reply> {
+    visit.owes_word(mac);
+    ask(&visit.context, |reply| Call::Login { mac, typed, moving, reply }).await
+}
+
+/// Ends the session of `mac`; `None`: the desk said nothing.
+pub(super) async fn logout(visit: &Visit, mac: Mac) -> Option<Reply> {
+    visit.owes_word(mac);
+    ask(&visit.context, |reply| Call::Logout { mac, reply }).await
+}
+
+async fn ask(context: &Context, call: impl FnOnce(oneshot::Sender<Reply>) -> Call) -> Option<Reply> {
+    let (sender, receiver) = oneshot::channel();
+    let asked = async {
+        context.desk.send(call(sender)).await.ok()?;
+        receiver.await.ok()
+    };
+    tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
+}

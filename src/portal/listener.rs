@@ -1,0 +1,72 @@
+//! Accepts the connections of one guest interface, for ever.
+
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::if_nametoindex;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::Context;
+use super::connection::{Visit, run};
+use super::wire::Progress;
+use crate::captive::link_address;
+
+/// Rest after a failure that only time heals, such as no more file descriptors.
+const REST: Duration = Duration::from_millis(50);
+
+/// Serves guests on `listener`, which is bound in the network behind `interface` (an ifindex). Runs in a
+/// `LocalSet`. Returns only when the socket itself is broken.
+pub async fn serve(listener: TcpListener, interface: u32, context: Rc<Context>) -> io::Error {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => admit(stream, interface, &context),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP) => return error,
+                // The guest was gone before it was let in.
+                Some(libc::ECONNABORTED | libc::EINTR | libc::EPERM | libc::EPROTO) => {}
+                Some(_) | None => {
+                    context.connections.give_up_oldest_idle();
+                    tokio::time::sleep(REST).await;
+                }
+            },
+        }
+    }
+}
+
+fn admit(stream: TcpStream, interface: u32, context: &Rc<Context>) {
+    // A guest may be gone already; then there is nobody to serve.
+    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
+    let progress = Rc::new(Progress::new(context.clock.clone()));
+    let Some(seat) = context.connections.enter(Rc::clone(&progress)) else { return };
+    let visit = Visit::new(
+        Rc::clone(context),
+        interface,
+        peer.ip().to_canonical(),
+        reachable(local.ip().to_canonical(), interface),
+        progress,
+    );
+    tokio::task::spawn_local(run(stream, visit, seat));
+}
+
+/// `local`, or if that cannot stand in a URL, another address of the interface that can.
+fn reachable(local: IpAddr, interface: u32) -> IpAddr {
+    match local {
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            link_address(local, &addresses(interface).unwrap_or_default())
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => local,
+    }
+}
+
+fn addresses(interface: u32) -> nix::Result<Vec<IpAddr>> {
+    let own = |name: &str| if_nametoindex(name) == Ok(interface);
+    let of = |storage: nix::sys::socket::SockaddrStorage| {
+        let v4 = storage.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
+        v4.or_else(|| storage.as_sockaddr_in6().map(|address| IpAddr::from(address.ip())))
+    };
+    let all = getifaddrs()?;
+    Ok(all.filter(|entry| own(&entry.interface_name)).filter_map(|entry| of(entry.address?)).collect())
+}

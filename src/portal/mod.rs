@@ -1,0 +1,70 @@
+//! The portal over HTTP/1.1: listeners, limits, forms and pages.
+//!
+//! Owns: the connections of guests, how long and how much each may send, the token of the forms, the
+//! markup in `portal-html`. Never: decides who may pass (it asks the desk), finds out devices (it asks
+//! [`Who`]), believes anything of a request about whose it is.
+//! Neighbours: `captive` says what a request means; `app` runs [`serve`] and is the desk.
+//!
+//! Way of a request: `listener` accepts, `connection` limits and hands to hyper, `wire` watches the raw
+//! heads, `service` answers, `desk` asks, `pages` writes.
+
+mod connection;
+mod connections;
+mod desk;
+mod form;
+mod framing;
+mod listener;
+mod pages;
+mod response;
+mod service;
+mod token;
+mod wire;
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{Mac, Moving, Reply, View};
+
+pub use connections::Connections;
+pub use listener::serve;
+pub use token::FormKey;
+
+/// Finds the device behind an address, from the kernel and not from the request.
+pub trait Who {
+    /// The device with `address` in the network behind `interface` (an ifindex); `None` if the kernel
+    /// knows of none, also after asking the network.
+    fn device(&self, interface: u32, address: IpAddr) -> Pin<Box<dyn Future<Output = Option<Mac>> + '_>>;
+}
+
+/// What the portal asks of the desk.
+#[derive(Debug)]
+pub enum Call {
+    /// A guest typed a code (as typed, at most 4 KiB). The answer is `Online` or `Refused`.
+    Login { mac: Mac, typed: String, moving: Moving, reply: oneshot::Sender<Reply> },
+    /// A guest ends its session on this device.
+    Logout { mac: Mac, reply: oneshot::Sender<Reply> },
+    /// The response to the last login or logout of `mac` is written, or its connection is gone. Flows of
+    /// the device may be cut from now on without cutting off the answer.
+    Answered { mac: Mac },
+}
+
+/// All that the portal needs from outside.
+pub struct Context {
+    pub config: watch::Receiver<Arc<Config>>,
+    pub view: watch::Receiver<Arc<View>>,
+    pub desk: mpsc::Sender<Call>,
+    pub who: Rc<dyn Who>,
+    pub clock: Clock,
+    pub key: FormKey,
+    /// The connections of all listeners together.
+    pub connections: Connections,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Answers one request of a guest.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::body::{Body, Incoming};
+use hyper::{Request, StatusCode, header};
+
+use super::connection::Visit;
+use super::pages::{self, Frame, localized};
+use super::response::{self, Reply};
+use super::{desk, form};
+use crate::captive::{
+    AfterLogin, Answer, Asked, Form, Head, Hosts, Notice, Page, Pairs, Standing, after_login, answer, api,
+    clipped, origin_is_ours,
+};
+use crate::config::Config;
+use crate::domain::{Mac, Moving, Refusal, SessionView};
+
+/// The response to `request`.
+pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    visit.progress.begin();
+    let must_close = visit.progress.is_last();
+    let config = Arc::clone(&visit.context.config.borrow());
+    let (answer, asked) = answer(&head(&request), visit.here(&config), &config.gateway.language);
+    let guest = Guest { visit: &visit, config: &config, asked };
+    if !matches!(answer, Answer::Read(_)) && !request.body().is_end_stream() {
+        visit.leaves_unread();
+    }
+    let response = match answer {
+        Answer::ToPortal(url) => response::to_portal(&url),
+        Answer::Refuse(notice) => guest.refused(notice, None, ""),
+        Answer::Show(page) => guest.show(page).await,
+        Answer::Read(form) => guest.take(form, request).await,
+    };
+    visit.progress.answered();
+    Ok(if must_close { response::closing(response) } else { response })
+}
+
+/// The bytes of the page of `notice`, for a request that was never read.
+pub(super) fn bare_notice(visit: &Visit, notice: Notice) -> Vec<u8> {
+    let config = Arc::clone(&visit.context.config.borrow());
+    let asked = Asked::unread(&config.gateway.language);
+    let page = pages::notice(Frame::new(&asked, &config, "/"), notice, None, "");
+    response::raw(response::refusal(notice, asked.strings.tag, String::new()), &page)
+}
+
+fn head(request: &Request<Incoming>) -> Head<'_> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(header::HOST).iter();
+    Head {
+        method: request.method().as_str(),
+        authority: request.uri().authority().map(|authority| authority.as_str()),
+        path: request.uri().path(),
+        query: request.uri().query(),
+        hosts: match (hosts.next(), hosts.next()) {
+            (None, _) => Hosts::Missing,
+            (Some(host), None) => Hosts::One(host.to_str().unwrap_or_default()),
+            (Some(_), Some(_)) => Hosts::Several,
+        },
+        accept_language: headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default(),
+    }
+}
+
+/// The guest of one request.
+struct Guest<'a> {
+    visit: &'a Visit,
+    config: &'a Config,
+    asked: Asked,
+}
+
+impl Guest<'_> {
+    async fn show(&self, page: Page) -> Reply {
+        match page {
+            Page::Terms => self.page("/terms", pages::terms),
+            Page::Privacy => self.page("/privacy", |frame| pages::privacy(frame, self.config)),
+            Page::Welcome | Page::Status | Page::Api => match self.visit.device().await {
+                Some(mac) => self.show_to(mac, page),
+                None => self.refused(Notice::NoDevice, None, ""),
+            },
+        }
+    }
+
+    fn show_to(&self, mac: Mac, page: Page) -> Reply {
+        let session = self.session(mac);
+        let now = self.visit.context.clock.now();
+        if page == Page::Api {
+            return response::captive_json(api(session.as_ref(), self.visit.here(self.config), now));
+        }
+        let token = self.visit.context.key.token(mac, now.wall);
+        let standing =
+            session.map(|session| Standing::of(&session, &self.config.plans, self.asked.strings, now));
+        match (page, standing) {
+            (Page::Status, Some(standing)) => {
+                self.page("/status", |frame| pages::status(frame, standing, &token))
+            }
+            (Page::Status, None) => self.page("/status", pages::offline),
+            (_, standing) => {
+                let typed = &self.asked.typed;
+                self.page("/", |frame| pages::welcome(frame, self.config, standing, &token, typed))
+            }
+        }
+    }
+
+    async fn take(&self, form: Form, request: Request<Incoming>) -> Reply {
+        let has_body = !request.body().is_end_stream();
+        let from_us = self.comes_from_us(&request);
+        let fields = match form::read(request).await {
+            Ok(fields) => fields,
+            Err(notice) => {
+                if has_body {
+                    self.visit.leaves_unread();
+                }
+                return response::closing(self.refused(notice, None, ""));
+            }
+        };
+        let Some(mac) = self.visit.device().await else { return self.refused(Notice::NoDevice, None, "") };
+        let typed = clipped(fields.get("code").unwrap_or_default().trim());
+        let now = self.visit.context.clock.now();
+        let has_token =
+            fields.get("token").is_some_and(|token| self.visit.context.key.accepts(token, mac, now.wall));
+        if !from_us || !has_token {
+            return self.refused(Notice::Stale, Some(mac), &typed);
+        }
+        match form {
+            Form::Login => self.log_in(mac, &typed, &fields).await,
+            Form::Logout | Form::Forget => self.log_out(mac).await,
+            Form::Trial => self.refused(Notice::NoTrial, Some(mac), ""),
+        }
+    }
+
+    async fn log_in(&self, mac: Mac, typed: &str, fields: &Pairs) -> Reply {
+        if typed.is_empty() {
+            return self.refused(Notice::Empty, Some(mac), "");
+        }
+        let moving = if fields.get("move") == Some("1") { Moving::Agreed } else { Moving::Ask };
+        let reply = desk::login(self.visit, mac, typed.to_owned(), moving).await;
+        response::closing(match after_login(reply) {
+            AfterLogin::Online => self.go_to("/status"),
+            AfterLogin::Refused(notice) => self.refused(notice, Some(mac), typed),
+            AfterLogin::AskToMove => {
+                let token = self.token(mac);
+                let body = pages::ask_to_move(self.frame("/"), &token, typed);
+                response::page(StatusCode::CONFLICT, self.asked.strings.tag, body)
+            }
+        })
+    }
+
+    async fn log_out(&self, mac: Mac) -> Reply {
+        use crate::domain::Reply::{Closed, Done, Online, Refused};
+        response::closing(match desk::logout(self.visit, mac).await {
+            Some(Closed(_) | Done | Refused(Refusal::NotOnline)) => self.go_to("/"),
+            Some(Online(_) | Refused(_)) | None => self.refused(Notice::NotStored, None, ""),
+        })
+    }
+
+    /// Whether the browser says that the form is one of ours, or says nothing.
+    fn comes_from_us(&self, request: &Request<Incoming>) -> bool {
+        let mut origins = request.headers().get_all(header::ORIGIN).iter();
+        let here = self.visit.here(self.config);
+        origins.all(|origin| origin.to_str().is_ok_and(|origin| origin_is_ours(origin, here)))
+    }
+
+    fn session(&self, mac: Mac) -> Option<SessionView> {
+        self.visit.context.view.borrow().sessions.get(&mac).cloned()
+    }
+
+    fn token(&self, mac: Mac) -> String {
+        self.visit.context.key.token(mac, self.visit.context.clock.now().wall)
+    }
+
+    fn frame(&self, path: &'static str) -> Frame<'_> {
+        Frame::new(&self.asked, self.config, path)
+    }
+
+    fn page(&self, path: &'static str, write: impl FnOnce(Frame<'_>) -> String) -> Reply {
+        response::page(StatusCode::OK, self.asked.strings.tag, write(self.frame(path)))
+    }
+
+    /// The page of `notice`; with the field again for `mac`, holding what was typed.
+    fn refused(&self, notice: Notice, mac: Option<Mac>, typed: &str) -> Reply {
+        let token = mac.map(|mac| self.token(mac));
+        let body = pages::notice(self.frame("/"), notice, token.as_deref(), typed);
+        response::refusal(notice, self.asked.strings.tag, body)
+    }
+
+    fn go_to(&self, path: &str) -> Reply {
+        response::see_other(&localized(path, self.asked.strings, self.asked.chosen))
+    }
+}

@@ -16,6 +16,7 @@
 //! - [`portal`]: HTTP for guests, limits, forms and pages
 //! - [`process`]: exit codes, signals, the panic hook
 //! - [`store`]: SQLite on a thread of its own: open, repair, commit, load
+//! - [`telemetry`]: log lines to stderr or syslog
 //!
 //! Read `domain/gate.rs` first.
 
@@ -31,4 +32,5 @@ pub mod nft;
 pub mod portal;
 pub mod process;
 pub mod store;
+pub mod telemetry;
 pub mod wire;

@@ -3,7 +3,7 @@
 //! Owns: the exit codes of the interface, the panic hook, SIGHUP, SIGTERM and SIGINT.
 //! Never: what to do about them; that is `app`'s.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -36,7 +36,12 @@ pub fn abort_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let what = panic.payload_as_str().unwrap_or("no message");
-        tracing::error!(at = place, what, "fault in the program");
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(at = place, what, "fault in the program");
+        } else {
+            // A command writes no log; nothing can be done if stderr is gone too.
+            drop(writeln!(io::stderr(), "lango: fault in the program at {place}: {what}"));
+        }
         std::process::abort();
     }));
 }

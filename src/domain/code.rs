@@ -3,8 +3,8 @@
 //! Two forms are made here. *Digits*: ten random digits, easy on a numeric keypad, without a check
 //! symbol. *Letters*: eight random symbols of Crockford's base 32 and a ninth that checks them, over
 //! GF(32), so that every single wrong symbol and every swap of two neighbours is noticed. Either may
-//! carry a prefix that names the batch. A code that can be guessed is refused unless the operator
-//! insists: see `attempts.rs` for the arithmetic.
+//! carry a prefix that names the batch. Eight digits can be guessed, so they are made only for an operator
+//! who insists: see `attempts.rs` for the arithmetic.
 
 use std::fmt;
 
@@ -14,6 +14,7 @@ use super::CodeKey;
 
 const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const DIGITS_MADE: usize = 10;
+const WEAK_DIGITS_MADE: usize = 8;
 const LETTERS_MADE: usize = 8;
 /// Bytes of a code's normal form that are accepted; longer is no code.
 const LONGEST: usize = 32;
@@ -87,6 +88,8 @@ pub fn shape(code: &Normal) -> Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeForm {
     Digits,
+    /// Easier to type, and to guess.
+    WeakDigits,
     Letters,
 }
 
@@ -120,10 +123,11 @@ pub fn make_code(form: CodeForm, prefix: &str, random: [u8; 16]) -> Result<Strin
     if let Some(bad) = prefix.chars().find(|c| !SYMBOLS.contains(&(*c as u32 as u8)) || !c.is_ascii()) {
         return Err(FormError::PrefixSymbol(bad));
     }
-    // 128 random bits reduced to 33 or 40: the bias is below 2^-88.
+    // 128 random bits reduced to 27, 33 or 40: the bias is below 2^-88.
     let mut number = u128::from_le_bytes(random);
     let (base, length) = match form {
         CodeForm::Digits => (10, DIGITS_MADE),
+        CodeForm::WeakDigits => (10, WEAK_DIGITS_MADE),
         CodeForm::Letters => (32, LETTERS_MADE),
     };
     let mut body = prefix.into_bytes();
@@ -222,6 +226,8 @@ mod tests {
     fn made_codes_have_their_form() {
         let digits = make_code(CodeForm::Digits, "", [7; 16]).unwrap();
         assert_eq!((digits.len(), normal(&digits).as_str().len()), (12, 10));
+        let weak = make_code(CodeForm::WeakDigits, "", [7; 16]).unwrap();
+        assert_eq!((weak.len(), normal(&weak).as_str().len()), (9, 8));
         let letters = make_code(CodeForm::Letters, "k2", [7; 16]).unwrap();
         let letters = normal(&letters);
         assert_eq!((letters.as_str().len(), &letters.as_str()[..2]), (11, "K2"));

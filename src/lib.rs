@@ -8,6 +8,7 @@
 //! - [`wire`]: codecs, bytes to types and back
 //!
 //! - [`clock`]: the only reader of time and randomness
+//! - [`cli`]: the commands as seen from a terminal
 //! - [`config`]: UCI text in, checked types out
 //! - [`control`]: the socket between the commands and the daemon
 //! - [`neigh`]: who is behind an address; cutting flows
@@ -21,6 +22,7 @@
 //! Read `domain/gate.rs` first.
 
 mod captive;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;

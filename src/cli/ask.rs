@@ -1,0 +1,136 @@
+//! Does a command: asks, prints the answer, and tells how it ended.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use super::{Ask, Errand, Failure, Place, Refused, Request, Style, import, print};
+use crate::control::{Client, ClientError};
+use crate::process::Exit;
+use crate::wire::control::{Answer, Code, Imported, Response};
+
+/// Asks the daemon, or without one `offline`, which gets the path of the configuration.
+pub fn ask(ask: Ask, offline: impl Fn(&Path, Request) -> Response) -> Exit {
+    let answer = match ask.place {
+        Place::Socket(path) => match Client::connect(&path) {
+            Ok(mut client) => run(ask.errand, |request| client.ask(&request).unwrap_or_else(unanswered)),
+            Err(error) => Err(failure_of(&error)),
+        },
+        Place::Offline(config) => run(ask.errand, |request| offline(&config, request)),
+    };
+    match answer {
+        Ok(answer) => printed(|out| print::answer(&answer, ask.style, out)),
+        Err(failure) => fail(&failure, ask.style),
+    }
+}
+
+/// Prints why a command line was refused.
+pub fn refuse(refused: &Refused) -> Exit {
+    let exit = fail(&refused.failure, refused.style);
+    if refused.style == Style::Json && refused.failure.code == Code::Usage {
+        // A person may be reading as well as a program.
+        complain(&refused.failure);
+    }
+    exit
+}
+
+/// Prints a text.
+pub fn say(text: &str) -> Exit {
+    printed(|out| out.write_all(text.as_bytes()).map(|()| Exit::Done))
+}
+
+fn run(errand: Errand, mut ask: impl FnMut(Request) -> Response) -> Result<Answer, Failure> {
+    let mut answer = |request| match ask(request) {
+        Response::Ok(answer) => Ok(answer),
+        Response::Error(failure) => Err(failure),
+    };
+    match errand {
+        Errand::One(request) => answer(request),
+        Errand::Import(path) => import_all(import::read(&path)?, answer),
+    }
+}
+
+/// Sends the rows part by part. What was sent before a failure stays, and is skipped the next time.
+fn import_all(
+    found: import::Vouchers,
+    mut ask: impl FnMut(Request) -> Result<Answer, Failure>,
+) -> Result<Answer, Failure> {
+    let mut total = Imported { errors: found.errors, ..Imported::default() };
+    for rows in import::parts(found.rows) {
+        let Answer::VoucherImport(part) = ask(Request::VoucherImport { rows })? else {
+            return Err(Failure::new(Code::Internal, "the answer is not to this request", ""));
+        };
+        total.added += part.added;
+        total.skipped += part.skipped;
+        total.errors.extend(part.errors);
+    }
+    total.errors.sort_by_key(|error| error.line);
+    Ok(Answer::VoucherImport(total))
+}
+
+fn unanswered(error: ClientError) -> Response {
+    Response::Error(failure_of(&error))
+}
+
+fn failure_of(error: &ClientError) -> Failure {
+    let (code, remedy) = match error {
+        ClientError::NotRunning(..) => {
+            (Code::Unreachable, "start it with '/etc/init.d/lango start', or name another with --socket PATH")
+        }
+        ClientError::Denied(_) => (Code::NoPermission, "run the command as root or as the daemon's user"),
+        ClientError::Lost(..) => (Code::Unreachable, "see the log of the daemon, and try again"),
+        ClientError::Garbled(..) => (Code::Internal, "restart the daemon; is it another version than this?"),
+    };
+    Failure::new(code, error.to_string(), remedy)
+}
+
+fn fail(failure: &Failure, style: Style) -> Exit {
+    match style {
+        Style::Json => {
+            let exit = exit_of(failure.code);
+            printed(|out| print::failure_as_json(failure, out).map(|()| exit))
+        }
+        Style::Plain | Style::Sheet => {
+            complain(failure);
+            exit_of(failure.code)
+        }
+    }
+}
+
+fn complain(failure: &Failure) {
+    let gap = if failure.remedy.is_empty() { "" } else { "; " };
+    let text = super::words::clean(&format!("{}{gap}{}", failure.message, failure.remedy));
+    // Without a stderr, the exit code is all there is to say.
+    drop(writeln!(io::stderr(), "lango: {text}"));
+}
+
+/// Runs `write` on stdout. Who reads only the head of an answer is content with it.
+fn printed(write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'_>>) -> io::Result<Exit>) -> Exit {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|exit| out.flush().map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            complain(&Failure::new(Code::Internal, format!("the answer cannot be written: {error}"), ""));
+            Exit::Internal
+        }
+    }
+}
+
+fn exit_of(code: Code) -> Exit {
+    match code {
+        Code::Usage => Exit::Usage,
+        Code::Unsupported
+        | Code::NoSuchPlan
+        | Code::NoSuchVoucher
+        | Code::NoSuchSession
+        | Code::NotOnline
+        | Code::Full
+        | Code::Refused
+        | Code::BadFile
+        | Code::TooLarge => Exit::Refused,
+        Code::Unreachable => Exit::Unreachable,
+        Code::NotStored | Code::Internal => Exit::Internal,
+        Code::NoPermission => Exit::NoPermission,
+        Code::Configuration => Exit::Configuration,
+    }
+}

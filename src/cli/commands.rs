@@ -1,0 +1,361 @@
+//! The table of commands: parsing, help and dispatch all read it.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::parse::{Given, usage};
+use super::{Ask, Errand, Failure, Invocation, Place, Request, Run, Style};
+use crate::domain::{BatchId, CodeForm, Mac, PlanId, SessionId, make_code};
+use crate::telemetry;
+use crate::wire::control::{Code, Form, NewVouchers, Target, TypedCode, VOUCHERS_MAX};
+
+pub(super) const DEFAULT_CONFIG: &str = "/etc/config/lango";
+/// Bytes of a code as typed; every accident of typing included.
+pub(super) const LONGEST_CODE: usize = 256;
+pub(super) const DEFAULT_SOCKET: &str = "/var/run/lango/lango.sock";
+
+/// One command.
+pub(super) struct Command {
+    pub(super) words: &'static str,
+    /// What follows the words, as the help shows it.
+    pub(super) usage: &'static str,
+    /// How many arguments it takes besides options.
+    pub(super) takes: RangeInclusive<usize>,
+    pub(super) options: &'static [Opt],
+    pub(super) about: &'static str,
+    pub(super) example: &'static str,
+    /// Makes an invocation of a command line that has only the options and as many arguments as it takes.
+    pub(super) build: fn(&Given) -> Result<Invocation, Failure>,
+}
+
+/// One option, of any command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opt {
+    Json,
+    Socket,
+    Offline,
+    Config,
+    Log,
+    LogLevel,
+    Plan,
+    Session,
+    Count,
+    Prefix,
+    Form,
+    Weak,
+    SelfVerifying,
+    Print,
+    Batch,
+}
+
+/// How an option is written.
+pub(super) struct Spelling {
+    pub(super) name: &'static str,
+    /// What the help calls its value; `None`: it has none.
+    pub(super) value: Option<&'static str>,
+    /// Empty: not in this version.
+    pub(super) about: &'static str,
+}
+
+impl Opt {
+    pub(super) const ALL: [Self; 15] = [
+        Self::Json,
+        Self::Socket,
+        Self::Offline,
+        Self::Config,
+        Self::Log,
+        Self::LogLevel,
+        Self::Plan,
+        Self::Session,
+        Self::Count,
+        Self::Prefix,
+        Self::Form,
+        Self::Weak,
+        Self::SelfVerifying,
+        Self::Print,
+        Self::Batch,
+    ];
+
+    pub(super) const fn spelling(self) -> Spelling {
+        let (name, value, about) = match self {
+            Self::Json => ("json", None, "print JSON"),
+            Self::Socket => ("socket", Some("PATH"), "ask the daemon that listens there"),
+            Self::Offline => ("offline", None, "work on the store itself, while no daemon runs"),
+            Self::Config => ("config", Some("PATH"), "the configuration (default /etc/config/lango)"),
+            Self::Log => ("log", Some("stderr|syslog"), "where log lines go (default: stderr if a terminal)"),
+            Self::LogLevel => ("log-level", Some("LEVEL"), "error, warn, info (default), debug or trace"),
+            Self::Plan => ("plan", Some("PLAN"), "name of a plan, see 'lango plan list'"),
+            Self::Session => ("session", Some("ID"), "id of a session, see 'lango sessions'"),
+            Self::Count => ("count", Some("N"), "how many, 1 to 10000 (default 1)"),
+            Self::Prefix => ("prefix", Some("S"), "up to 6 letters and digits that begin every code"),
+            Self::Form => ("form", Some("digits|letters"), "10 digits (default), or 8 letters and a check"),
+            Self::Weak => ("weak", None, "8 digits: easier to type, and to guess"),
+            Self::SelfVerifying => ("self-verifying", None, ""),
+            Self::Print => ("print", None, "write a sheet with QR codes, as HTML, to stdout"),
+            Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
+        };
+        Spelling { name, value, about }
+    }
+}
+
+const LIVE: &[Opt] = &[Opt::Json, Opt::Socket];
+const STORED: &[Opt] = &[Opt::Json, Opt::Socket, Opt::Offline, Opt::Config];
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        words: "run",
+        usage: "[--config PATH]",
+        takes: 0..=0,
+        options: &[Opt::Config, Opt::Log, Opt::LogLevel],
+        about: "the daemon, in the foreground",
+        example: "lango run --config /etc/config/lango --log stderr",
+        build: run,
+    },
+    Command {
+        words: "check",
+        usage: "[--config PATH]",
+        takes: 0..=0,
+        options: &[Opt::Config, Opt::Json],
+        about: "read the configuration and print every error",
+        example: "lango check --config /etc/config/lango",
+        build: |given| Ok(Invocation::Check(given.config()?, given.style())),
+    },
+    Command {
+        words: "status",
+        usage: "",
+        takes: 0..=0,
+        options: LIVE,
+        about: "uplink, cloud, clock, sessions, vouchers, rules",
+        example: "lango status --json",
+        build: |given| ask(given, Request::Status),
+    },
+    Command {
+        words: "sessions",
+        usage: "",
+        takes: 0..=0,
+        options: LIVE,
+        about: "who is online, what is left, what is used",
+        example: "lango sessions",
+        build: |given| ask(given, Request::Sessions),
+    },
+    Command {
+        words: "login",
+        usage: "MAC --plan PLAN",
+        takes: 1..=1,
+        options: &[Opt::Plan, Opt::Json, Opt::Socket],
+        about: "open a device by hand",
+        example: "lango login 02:00:00:00:00:01 --plan hour",
+        build: login,
+    },
+    Command {
+        words: "logout",
+        usage: "(MAC | --session ID)",
+        takes: 0..=1,
+        options: &[Opt::Session, Opt::Json, Opt::Socket],
+        about: "cut a device or a session",
+        example: "lango logout --session s-310",
+        build: logout,
+    },
+    Command {
+        words: "voucher new",
+        usage: "--plan PLAN [--count N] [--prefix S] [--form digits|letters] [--weak] [--print]",
+        takes: 0..=0,
+        options: &[
+            Opt::Plan,
+            Opt::Count,
+            Opt::Prefix,
+            Opt::Form,
+            Opt::Weak,
+            Opt::SelfVerifying,
+            Opt::Print,
+            Opt::Json,
+            Opt::Socket,
+            Opt::Offline,
+            Opt::Config,
+        ],
+        about: "make vouchers; prints CSV",
+        example: "lango voucher new --plan hour --count 24 --print > vouchers.html",
+        build: voucher_new,
+    },
+    Command {
+        words: "voucher show",
+        usage: "CODE",
+        takes: 1..=1,
+        options: STORED,
+        about: "what became of a voucher",
+        example: "lango voucher show '4821 9937 05'",
+        build: |given| ask(given, Request::VoucherShow { code: code(given)? }),
+    },
+    Command {
+        words: "voucher revoke",
+        usage: "CODE",
+        takes: 1..=1,
+        options: STORED,
+        about: "withdraw a voucher; who uses it is cut",
+        example: "lango voucher revoke '4821 9937 05'",
+        build: |given| ask(given, Request::VoucherRevoke { code: code(given)? }),
+    },
+    Command {
+        words: "voucher list",
+        usage: "[--batch B]",
+        takes: 0..=0,
+        options: &[Opt::Batch, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
+        about: "all vouchers, without their codes",
+        example: "lango voucher list --batch B20261122-2217",
+        build: |given| ask(given, Request::VoucherList { batch: given.id::<BatchId>(Opt::Batch)? }),
+    },
+    Command {
+        words: "voucher import",
+        usage: "FILE.csv",
+        takes: 1..=1,
+        options: STORED,
+        about: "take vouchers over; first line: code,plan,batch,activate_by",
+        example: "lango voucher import vouchers.csv",
+        build: |given| errand(given, Errand::Import(given.word().unwrap_or_default().into())),
+    },
+    Command {
+        words: "plan list",
+        usage: "",
+        takes: 0..=0,
+        options: STORED,
+        about: "what is for sale",
+        example: "lango plan list --json",
+        build: |given| ask(given, Request::PlanList),
+    },
+    Command {
+        words: "doctor",
+        usage: "[MAC]",
+        takes: 0..=1,
+        options: LIVE,
+        about: "what is wrong and what to do; with a MAC: why it is held or open",
+        example: "lango doctor 02:00:00:00:00:01",
+        build: |given| ask(given, Request::Doctor { mac: mac(given)? }),
+    },
+];
+
+/// Commands that Lango will have, and does not have yet.
+pub(super) const LATER: &[&str] = &[
+    "sync", "export", "forget", "audit", "topup", "extend", "refund", "move", "backup", "restore", "top",
+    "enrol", "setup", "clock", "hold", "metrics",
+];
+
+fn run(given: &Given) -> Result<Invocation, Failure> {
+    let log = match given.text(Opt::Log)?.as_deref() {
+        None => telemetry::Target::Auto,
+        Some("stderr") => telemetry::Target::Stderr,
+        Some("syslog") => telemetry::Target::Syslog,
+        Some(other) => return Err(given.wrong(Opt::Log, &format!("{other:?} is neither stderr nor syslog"))),
+    };
+    let level = match given.text(Opt::LogLevel)?.as_deref() {
+        None | Some("info") => tracing::Level::INFO,
+        Some("error") => tracing::Level::ERROR,
+        Some("warn") => tracing::Level::WARN,
+        Some("debug") => tracing::Level::DEBUG,
+        Some("trace") => tracing::Level::TRACE,
+        Some(other) => return Err(given.wrong(Opt::LogLevel, &format!("{other:?} is no level"))),
+    };
+    Ok(Invocation::Run(Run { config: given.config()?, log, level }))
+}
+
+fn login(given: &Given) -> Result<Invocation, Failure> {
+    let plan = given.needed_id::<PlanId>(Opt::Plan)?;
+    let mac = mac(given)?.ok_or_else(|| given.usage("a MAC is missing"))?;
+    ask(given, Request::Login { mac, plan })
+}
+
+fn logout(given: &Given) -> Result<Invocation, Failure> {
+    let target = match (mac(given)?, given.id::<SessionId>(Opt::Session)?) {
+        (Some(mac), None) => Target::Mac { mac },
+        (None, Some(session)) => Target::Session { session },
+        (None, None) => return Err(given.usage("a MAC or --session is missing")),
+        (Some(_), Some(_)) => return Err(given.usage("a MAC and --session exclude each other")),
+    };
+    ask(given, Request::Logout(target))
+}
+
+fn voucher_new(given: &Given) -> Result<Invocation, Failure> {
+    if given.has(Opt::SelfVerifying) {
+        return Err(not_yet("--self-verifying"));
+    }
+    if given.has(Opt::Print) && given.has(Opt::Json) {
+        return Err(given.usage("--print and --json exclude each other"));
+    }
+    let plan = given.needed_id::<PlanId>(Opt::Plan)?;
+    let (form, shape) = match (given.text(Opt::Form)?.as_deref(), given.has(Opt::Weak)) {
+        (None | Some("digits"), false) => (Form::Digits, CodeForm::Digits),
+        (None | Some("digits"), true) => (Form::WeakDigits, CodeForm::WeakDigits),
+        // Letters are as strong as it takes, so there is nothing to permit.
+        (Some("letters"), _) => (Form::Letters, CodeForm::Letters),
+        (Some(other), _) => {
+            return Err(given.wrong(Opt::Form, &format!("{other:?} is neither digits nor letters")));
+        }
+    };
+    let prefix = given.text(Opt::Prefix)?.filter(|prefix| !prefix.is_empty());
+    if let Err(error) = make_code(shape, prefix.as_deref().unwrap_or_default(), [0; 16]) {
+        return Err(given.wrong(Opt::Prefix, &error.to_string()));
+    }
+    ask(given, Request::VoucherNew(NewVouchers { plan, count: count(given)?, prefix, form }))
+}
+
+fn count(given: &Given) -> Result<u32, Failure> {
+    let Some(text) = given.text(Opt::Count)? else { return Ok(1) };
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(count) if plain && (1..=VOUCHERS_MAX).contains(&count) => Ok(count),
+        Ok(_) | Err(_) => {
+            Err(given.wrong(Opt::Count, &format!("{text:?} is not a number from 1 to {VOUCHERS_MAX}")))
+        }
+    }
+}
+
+/// The argument, if there is one, in the usual spelling of a MAC.
+fn mac(given: &Given) -> Result<Option<String>, Failure> {
+    match given.word().map(str::parse::<Mac>) {
+        None => Ok(None),
+        Some(Ok(mac)) => Ok(Some(mac.to_string())),
+        Some(Err(error)) => Err(given.usage(&error.to_string())),
+    }
+}
+
+/// The argument as a code; the error does not repeat it.
+fn code(given: &Given) -> Result<TypedCode, Failure> {
+    match given.word().unwrap_or_default() {
+        "" => Err(given.usage("the code is empty")),
+        text if text.len() > LONGEST_CODE => Err(given.usage("the code is longer than any code")),
+        text => Ok(TypedCode::new(text.to_owned())),
+    }
+}
+
+fn ask(given: &Given, request: Request) -> Result<Invocation, Failure> {
+    errand(given, Errand::One(request))
+}
+
+fn errand(given: &Given, errand: Errand) -> Result<Invocation, Failure> {
+    let place = match (given.has(Opt::Offline), given.has(Opt::Socket), given.has(Opt::Config)) {
+        (true, false, _) => Place::Offline(given.config()?),
+        (true, true, _) => return Err(given.usage("--offline and --socket exclude each other")),
+        (false, _, true) => return Err(given.usage("--config needs --offline")),
+        (false, _, false) => Place::Socket(given.path(Opt::Socket)?.unwrap_or_else(|| DEFAULT_SOCKET.into())),
+    };
+    Ok(Invocation::Ask(Ask { errand, place, style: given.style() }))
+}
+
+pub(super) fn not_yet(what: &str) -> Failure {
+    Failure::new(Code::Unsupported, format!("{what} is not in this version of Lango"), usage(""))
+}
+
+impl Given {
+    fn style(&self) -> Style {
+        if self.has(Opt::Json) {
+            Style::Json
+        } else if self.has(Opt::Print) {
+            Style::Sheet
+        } else {
+            Style::Plain
+        }
+    }
+
+    fn config(&self) -> Result<PathBuf, Failure> {
+        Ok(self.path(Opt::Config)?.unwrap_or_else(|| DEFAULT_CONFIG.into()))
+    }
+}

@@ -1,0 +1,76 @@
+//! The commands as seen from a terminal.
+//!
+//! Owns: the command line, what is printed, and the exit code of every outcome.
+//! Never: what a command means; that is the daemon's, or without one `app`'s, which get a `Request`.
+//! Neighbours: `wire::control` has requests and answers, `control` carries them.
+//! Within: `commands` the one table, `parse` reads a command line by it, `help` prints it, `ask` does a
+//! command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them.
+
+mod ask;
+mod commands;
+mod csv;
+mod help;
+mod import;
+mod parse;
+mod print;
+mod sheet;
+mod words;
+
+use std::path::PathBuf;
+
+use crate::telemetry;
+use crate::wire::control::{Failure, Request};
+
+pub use ask::{ask, refuse, say};
+pub use parse::{Refused, parse};
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    /// To be printed: a help text, or the version.
+    Say(String),
+    Run(Run),
+    /// Read the configuration at this path and say what is wrong.
+    Check(PathBuf, Style),
+    Ask(Ask),
+}
+
+/// How to run the daemon.
+#[derive(Debug)]
+pub struct Run {
+    pub config: PathBuf,
+    pub log: telemetry::Target,
+    pub level: tracing::Level,
+}
+
+/// Something to ask the daemon, or to do without one.
+#[derive(Debug)]
+pub struct Ask {
+    errand: Errand,
+    place: Place,
+    style: Style,
+}
+
+#[derive(Debug)]
+enum Errand {
+    One(Request),
+    /// A file of vouchers, in as many requests as it takes.
+    Import(PathBuf),
+}
+
+#[derive(Debug)]
+enum Place {
+    Socket(PathBuf),
+    /// On the store that this configuration names, while no daemon runs.
+    Offline(PathBuf),
+}
+
+/// In what form the answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// For a person; vouchers as CSV.
+    Plain,
+    Json,
+    /// Vouchers as an HTML page to be printed.
+    Sheet,
+}

@@ -13,7 +13,7 @@ const MAY_NAME: &[(&str, &str)] = &[
         "app",
         "cli config domain captive wire expiring backoff clock nft neigh store portal dns sync control process telemetry",
     ),
-    ("cli", "domain wire config"),
+    ("cli", "domain wire config control process telemetry"),
     ("config", "domain"),
     // Pure: values in, values out.
     ("domain", "expiring backoff"),

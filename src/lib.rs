@@ -7,6 +7,7 @@
 //! - [`expiring`]: a bounded map with deadlines
 //! - [`wire`]: codecs, bytes to types and back
 //!
+//! - [`app`]: the wiring of all rooms
 //! - [`clock`]: the only reader of time and randomness
 //! - [`cli`]: the commands as seen from a terminal
 //! - [`config`]: UCI text in, checked types out
@@ -22,6 +23,7 @@
 //! Read `domain/gate.rs` first.
 
 mod captive;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

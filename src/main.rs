@@ -1,3 +1,33 @@
 //! The program: parse, pick the subcommand, map the outcome to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use lango::cli::{self, Invocation, Run};
+use lango::process::{self, Exit};
+use lango::{app, telemetry};
+
+fn main() -> ExitCode {
+    process::abort_on_panic();
+    let exit = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(Invocation::Say(text)) => cli::say(&text),
+        Ok(Invocation::Run(how)) => run(&how),
+        Ok(Invocation::Check(config, style)) => cli::check(&config, style),
+        Ok(Invocation::Ask(ask)) => cli::ask(ask, app::offline),
+        Err(refused) => cli::refuse(&refused),
+    };
+    exit.into()
+}
+
+fn run(how: &Run) -> Exit {
+    if telemetry::start(how.log, how.level).is_err() {
+        return Exit::Internal;
+    }
+    match app::run(&how.config) {
+        Ok(()) => Exit::Done,
+        Err(fault) => {
+            // A configuration may have many errors, each on a line of its own.
+            fault.to_string().lines().for_each(|line| tracing::error!("{line}"));
+            fault.exit()
+        }
+    }
+}

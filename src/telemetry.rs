@@ -144,7 +144,8 @@ struct Line {
 
 impl Line {
     fn text(&mut self) -> &str {
-        self.message.push_str(&self.fields);
+        let fields = if self.message.is_empty() { self.fields.trim_start() } else { &self.fields };
+        self.message.push_str(fields);
         if self.message.len() > LONGEST {
             self.message.truncate(self.message.floor_char_boundary(LONGEST - '…'.len_utf8()));
             self.message.push('…');
@@ -221,7 +222,7 @@ mod tests {
         let lines = heard(Level::INFO, || {
             tracing::info!(site = "kariakoo-01", guests = 3, path = %"/etc/a b", "serving");
             tracing::warn!(none = "", "uplink {}", "down");
-            tracing::error!("e");
+            tracing::error!(event = "no message");
             tracing::debug!("not heard");
         });
         let pid = std::process::id();
@@ -230,7 +231,7 @@ mod tests {
             [
                 format!("<30>lango[{pid}]: serving site=kariakoo-01 guests=3 path=\"/etc/a b\""),
                 format!("<28>lango[{pid}]: uplink down none=\"\""),
-                format!("<27>lango[{pid}]: e"),
+                format!("<27>lango[{pid}]: event=\"no message\""),
             ]
         );
     }

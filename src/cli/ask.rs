@@ -3,19 +3,25 @@
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use super::words::clean;
 use super::{Ask, Errand, Failure, Place, Refused, Request, Style, import, print};
 use crate::control::{Client, ClientError};
 use crate::process::Exit;
-use crate::wire::control::{Answer, Code, Imported, Response};
+use crate::wire::control::{Answer, Code, ImportRow, Imported, REQUEST_MAX, Response, RowError};
+
+/// Bytes of a part of a file when there is no socket that limits it: each opens the store anew.
+const OFFLINE_PART: usize = 1 << 20;
 
 /// Asks the daemon, or without one `offline`, which gets the path of the configuration.
 pub fn ask(ask: Ask, offline: impl Fn(&Path, Request) -> Response) -> Exit {
     let answer = match ask.place {
         Place::Socket(path) => match Client::connect(&path) {
-            Ok(mut client) => run(ask.errand, |request| client.ask(&request).unwrap_or_else(unanswered)),
+            Ok(mut client) => {
+                run(ask.errand, REQUEST_MAX, |request| client.ask(&request).unwrap_or_else(unanswered))
+            }
             Err(error) => Err(failure_of(&error)),
         },
-        Place::Offline(config) => run(ask.errand, |request| offline(&config, request)),
+        Place::Offline(config) => run(ask.errand, OFFLINE_PART, |request| offline(&config, request)),
     };
     match answer {
         Ok(answer) => printed(|out| print::answer(&answer, ask.style, out)),
@@ -38,24 +44,29 @@ pub fn say(text: &str) -> Exit {
     printed(|out| out.write_all(text.as_bytes()).map(|()| Exit::Done))
 }
 
-fn run(errand: Errand, mut ask: impl FnMut(Request) -> Response) -> Result<Answer, Failure> {
+/// Does an errand by requests of at most `max` bytes.
+fn run(errand: Errand, max: usize, mut ask: impl FnMut(Request) -> Response) -> Result<Answer, Failure> {
     let mut answer = |request| match ask(request) {
         Response::Ok(answer) => Ok(answer),
         Response::Error(failure) => Err(failure),
     };
     match errand {
         Errand::One(request) => answer(request),
-        Errand::Import(path) => import_all(import::read(&path)?, answer),
+        Errand::Import(path) => {
+            let import::Vouchers { rows, errors } = import::read(&path)?;
+            import_all(import::parts(rows, max), errors, answer)
+        }
     }
 }
 
 /// Sends the rows part by part. What was sent before a failure stays, and is skipped the next time.
 fn import_all(
-    found: import::Vouchers,
+    parts: Vec<Vec<ImportRow>>,
+    errors: Vec<RowError>,
     mut ask: impl FnMut(Request) -> Result<Answer, Failure>,
 ) -> Result<Answer, Failure> {
-    let mut total = Imported { errors: found.errors, ..Imported::default() };
-    for rows in import::parts(found.rows) {
+    let mut total = Imported { errors, ..Imported::default() };
+    for rows in parts {
         let Answer::VoucherImport(part) = ask(Request::VoucherImport { rows })? else {
             return Err(Failure::new(Code::Internal, "the answer is not to this request", ""));
         };
@@ -83,7 +94,7 @@ fn failure_of(error: &ClientError) -> Failure {
     Failure::new(code, error.to_string(), remedy)
 }
 
-fn fail(failure: &Failure, style: Style) -> Exit {
+pub(super) fn fail(failure: &Failure, style: Style) -> Exit {
     match style {
         Style::Json => {
             let exit = exit_of(failure.code);
@@ -98,13 +109,17 @@ fn fail(failure: &Failure, style: Style) -> Exit {
 
 fn complain(failure: &Failure) {
     let gap = if failure.remedy.is_empty() { "" } else { "; " };
-    let text = super::words::clean(&format!("{}{gap}{}", failure.message, failure.remedy));
+    // A configuration may have many errors, each on a line of its own.
+    let text = format!("{}{gap}{}", failure.message, failure.remedy);
+    let text = text.lines().map(|line| format!("lango: {}\n", clean(line))).collect::<String>();
     // Without a stderr, the exit code is all there is to say.
-    drop(writeln!(io::stderr(), "lango: {text}"));
+    drop(io::stderr().write_all(text.as_bytes()));
 }
 
 /// Runs `write` on stdout. Who reads only the head of an answer is content with it.
-fn printed(write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'_>>) -> io::Result<Exit>) -> Exit {
+pub(super) fn printed(
+    write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'_>>) -> io::Result<Exit>,
+) -> Exit {
     let mut out = io::BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|exit| out.flush().map(|()| exit)) {
         Ok(exit) => exit,

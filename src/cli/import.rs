@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Failure;
 use super::commands::LONGEST_CODE;
 use super::csv::{Row, Rows};
-use crate::wire::control::{Code, ImportRow, REQUEST_MAX, RowError, TypedCode};
+use crate::wire::control::{Code, ImportRow, RowError, TypedCode};
 
 const HEADER: &str = "code,plan,batch,activate_by";
 /// Bytes of a file: a million rows, more than any site has.
@@ -46,8 +46,8 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Cuts rows into parts that fit a request.
-pub(super) fn parts(rows: Vec<ImportRow>) -> Vec<Vec<ImportRow>> {
+/// Cuts rows into parts whose requests have at most `max` bytes.
+pub(super) fn parts(rows: Vec<ImportRow>, max: usize) -> Vec<Vec<ImportRow>> {
     let mut parts = Vec::new();
     let mut room = 0;
     for row in rows {
@@ -58,7 +58,7 @@ pub(super) fn parts(rows: Vec<ImportRow>) -> Vec<Vec<ImportRow>> {
         if size > room {
             parts.push(Vec::new());
             // The frame of the request takes some, too.
-            room = REQUEST_MAX - 100;
+            room = max - 100;
         }
         room -= size;
         if let Some(part) = parts.last_mut() {
@@ -145,7 +145,7 @@ impl Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::control::{Request, encode};
+    use crate::wire::control::{REQUEST_MAX, Request, encode};
 
     fn row(line: u32, code: &str, plan: &str, batch: Option<&str>, activate_by: Option<&str>) -> ImportRow {
         ImportRow {
@@ -209,7 +209,7 @@ mod tests {
     fn large_files_go_in_parts_that_fit_and_nothing_is_lost() {
         let rows =
             (0..3000).map(|line| row(line, &"\"".repeat(200), "hour", Some("B1"), None)).collect::<Vec<_>>();
-        let parts = parts(rows.clone());
+        let parts = parts(rows.clone(), REQUEST_MAX);
         for part in &parts {
             let frame = encode(&Request::VoucherImport { rows: part.clone() });
             assert!(frame.len() <= REQUEST_MAX, "{}", frame.len());

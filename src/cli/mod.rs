@@ -3,10 +3,11 @@
 //! Owns: the command line, what is printed, and the exit code of every outcome.
 //! Never: what a command means; that is the daemon's, or without one `app`'s, which get a `Request`.
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
-//! Within: `commands` the one table, `parse` reads a command line by it, `help` prints it, `ask` does a
-//! command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them.
+//! Within: `commands` the one table, `parse` reads a command line by it, `help` prints it, `ask` and `check`
+//! do a command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them.
 
 mod ask;
+mod check;
 mod commands;
 mod csv;
 mod help;
@@ -22,6 +23,7 @@ use crate::telemetry;
 use crate::wire::control::{Failure, Request};
 
 pub use ask::{ask, refuse, say};
+pub use check::check;
 pub use parse::{Refused, parse};
 
 /// What a command line asks for.

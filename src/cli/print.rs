@@ -81,7 +81,7 @@ fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn json<T: Serialize>(value: &T, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn json<T: Serialize>(value: &T, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")
 }

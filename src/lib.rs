@@ -22,8 +22,8 @@
 //!
 //! Read `domain/gate.rs` first.
 
-mod captive;
 pub mod app;
+mod captive;
 pub mod cli;
 pub mod clock;
 pub mod config;

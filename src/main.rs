@@ -22,12 +22,5 @@ fn run(how: &Run) -> Exit {
     if telemetry::start(how.log, how.level).is_err() {
         return Exit::Internal;
     }
-    match app::run(&how.config) {
-        Ok(()) => Exit::Done,
-        Err(fault) => {
-            // A configuration may have many errors, each on a line of its own.
-            fault.to_string().lines().for_each(|line| tracing::error!("{line}"));
-            fault.exit()
-        }
-    }
+    app::run(&how.config)
 }

@@ -1,0 +1,174 @@
+//! What operators ask through the control socket, answered from the Gate, the store and the kernel.
+
+use std::str::FromStr;
+
+use super::desk::Desk;
+use super::{doctor, plans, vouchers};
+use crate::domain::{IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView, Trust};
+use crate::wire::control::{
+    Answer, Clock, Cloud, Code, Failure, Request, Response, Session, Status, Target, Uplink, Vouchers,
+};
+
+/// What a command comes to.
+pub(super) type Asked<T> = Result<T, Failure>;
+
+impl Desk {
+    /// Does what `request` asks.
+    pub(super) async fn ask(&mut self, request: Request) -> Response {
+        match self.answer_to(request).await {
+            Ok(answer) => Response::Ok(answer),
+            Err(failure) => Response::Error(failure),
+        }
+    }
+
+    async fn answer_to(&mut self, request: Request) -> Asked<Answer> {
+        Ok(match request {
+            Request::Status => Answer::Status(self.status().await?),
+            Request::Sessions => Answer::Sessions(self.sessions()),
+            Request::Login { mac, plan } => Answer::Login(self.log_in(&mac, &plan).await?),
+            Request::Logout(target) => Answer::Logout(self.log_out(&target).await?),
+            Request::Doctor { mac } => Answer::Doctor(match mac {
+                Some(mac) => doctor::of_device(self, parse(&mac)?),
+                None => doctor::of_gateway(self).await,
+            }),
+            Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),
+            Request::VoucherRevoke { code } => {
+                // Sessions may end with it, which the kernel has to know.
+                let (voucher, input) = vouchers::revocation(&self.ledger, &self.keys.site, &code).await?;
+                let replies = self.transact(vec![input]).await;
+                accepted(replies.into_iter().next())?;
+                Answer::VoucherRevoke(vouchers::show_key(&self.ledger, voucher).await?)
+            }
+            request @ (Request::VoucherNew(_)
+            | Request::VoucherShow { .. }
+            | Request::VoucherList { .. }
+            | Request::VoucherImport { .. }) => {
+                let config = self.config.borrow().clone();
+                vouchers::answer(&mut self.ledger, &self.keys.site, &config, request).await?
+            }
+        })
+    }
+
+    async fn status(&self) -> Asked<Status> {
+        let now = self.ledger.clock.now();
+        let counts = self.ledger.store.counts().await.map_err(vouchers::unreadable)?;
+        let config = self.config.borrow().clone();
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            site: config.gateway.site.clone(),
+            uplink: Uplink::Unknown,
+            cloud: Cloud { configured: config.cloud.is_some(), last_success: None, cursor: None, outbox: 0 },
+            clock: Clock { trusted: now.trust == Trust::Trusted, now: now.wall.to_string() },
+            sessions: self.ledger.gate.sessions() as u64,
+            vouchers: Vouchers { unused: counts.unused, active: counts.active, spent: counts.spent },
+            rules_intact: self.kernel.intact,
+            uptime_s: now.boot.since(self.started).as_secs(),
+        })
+    }
+
+    fn sessions(&self) -> Vec<Session> {
+        let view = self.view.borrow().clone();
+        view.sessions.values().map(|session| self.session(session)).collect()
+    }
+
+    async fn log_in(&mut self, mac: &str, plan: &str) -> Asked<Session> {
+        let (mac, plan) = (parse::<Mac>(mac)?, parse::<PlanId>(plan)?);
+        let reply = self.transact(vec![Input::Grant { mac, plan }]).await.into_iter().next();
+        accepted(reply)?;
+        let view = self.view.borrow().clone();
+        let session = view.sessions.get(&mac);
+        session.map(|session| self.session(session)).ok_or_else(|| not_online(mac))
+    }
+
+    async fn log_out(&mut self, target: &Target) -> Asked<Session> {
+        let view = self.view.borrow().clone();
+        let (session, input) = match target {
+            Target::Mac { mac } => {
+                let mac = parse::<Mac>(mac)?;
+                (view.sessions.get(&mac).ok_or_else(|| not_online(mac))?, Input::KickDevice { mac })
+            }
+            Target::Session { session } => {
+                let id = parse::<SessionId>(session)?;
+                let found = view.sessions.values().find(|session| session.id == id);
+                (found.ok_or_else(|| no_such_session(id))?, Input::Kick { session: id })
+            }
+        };
+        let closed = self.session(session);
+        accepted(self.transact(vec![input]).await.into_iter().next())?;
+        Ok(closed)
+    }
+
+    /// A session as the interface shows it.
+    fn session(&self, session: &SessionView) -> Session {
+        let now = self.ledger.clock.now();
+        let addresses = self.kernel.neighbours.addresses(session.mac).unwrap_or_default();
+        Session {
+            id: session.id.to_string(),
+            mac: session.mac.to_string(),
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+            plan: session.plan.to_string(),
+            origin: session.origin.word().to_owned(),
+            since: session.since.to_string(),
+            seconds_left: session.time_left(now).map(|left| left.as_secs()),
+            bytes_left: session.bytes_left.map(|bytes| bytes.0),
+            bytes_up: session.bytes_up.0,
+            bytes_down: session.bytes_down.0,
+            down_bps: session.down.map(|rate| rate.0),
+            up_bps: session.up.map(|rate| rate.0),
+        }
+    }
+}
+
+/// Reads an id that came as text.
+pub(super) fn parse<T: FromStr<Err = IdError>>(text: &str) -> Asked<T> {
+    text.parse().map_err(|error: IdError| Failure::new(Code::Usage, error.to_string(), ""))
+}
+
+/// What a refusal is called in the interface.
+pub(super) fn refused(refusal: &Refusal) -> Failure {
+    let (code, message, remedy) = match refusal {
+        Refusal::NoSuchPlan(plan) => (
+            Code::NoSuchPlan,
+            format!("there is no plan {plan}"),
+            "lango plan list shows the plans; a plan is a section of the configuration",
+        ),
+        Refusal::Full => (
+            Code::Full,
+            "the hotspot has as many guests as it takes".to_owned(),
+            "raise option max_clients, or log somebody out",
+        ),
+        Refusal::NotOnline => (Code::NotOnline, "the device has no session".to_owned(), "lango sessions"),
+        Refusal::NoSuchSession => {
+            (Code::NoSuchSession, "there is no such session".to_owned(), "lango sessions lists them")
+        }
+        Refusal::NotStored => (
+            Code::NotStored,
+            "it could not be written to flash, so it was not done".to_owned(),
+            "lango doctor says what is wrong with the storage",
+        ),
+        Refusal::CodeUnknown
+        | Refusal::CodeSpent
+        | Refusal::CodeExpired
+        | Refusal::CodeRevoked
+        | Refusal::WrongDevice
+        | Refusal::InUse
+        | Refusal::TooManyTries { .. } => (Code::Refused, "it was refused as things stand".to_owned(), ""),
+    };
+    Failure::new(code, message, remedy)
+}
+
+/// Whether `reply` is anything but a refusal.
+pub(super) fn accepted(reply: Option<Reply>) -> Asked<()> {
+    match reply {
+        Some(Reply::Refused(refusal)) => Err(refused(&refusal)),
+        Some(Reply::Online(_) | Reply::Closed(_) | Reply::Done) | None => Ok(()),
+    }
+}
+
+fn not_online(mac: Mac) -> Failure {
+    Failure::new(Code::NotOnline, format!("{mac} has no session"), "lango sessions shows who is online")
+}
+
+fn no_such_session(id: SessionId) -> Failure {
+    Failure::new(Code::NoSuchSession, format!("there is no session {id}"), "lango sessions lists them")
+}

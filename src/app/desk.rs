@@ -1,0 +1,339 @@
+//! The one loop that owns the Gate.
+//!
+//! Whatever comes in, from guests, operators, the kernel or the clock, passes through here, one batch
+//! after another: decide, commit, perform, publish, answer. Nobody else changes anything.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::fault::Fault;
+use super::kernel::Kernel;
+use super::keys::Keys;
+use super::ledger::{Ledger, Outcome};
+use super::limits;
+use super::listen::Portals;
+use crate::clock::Refreshed;
+use crate::config::{self, Config};
+use crate::control;
+use crate::domain::{
+    Blame, Boot, CodeKey, Effect, Found, Input, Mac, Moving, Normal, Refusal, Reply, Shape, View, shape,
+};
+use crate::nft::Start;
+use crate::portal::{self, Context};
+use crate::process::{Signal, Signals};
+
+/// Guests whose answers share a commit, at most.
+const BATCH: usize = 256;
+/// The table is compared with what is desired this often, whatever the notifications say.
+const LOOK_AT_TABLE: Duration = Duration::from_secs(60);
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
+/// After a failure that time brought about, the next try waits this long.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Everything the loop owns.
+pub(super) struct Desk {
+    pub(super) path: PathBuf,
+    pub(super) config: watch::Sender<Arc<Config>>,
+    pub(super) view: watch::Sender<Arc<View>>,
+    pub(super) ledger: Ledger,
+    pub(super) kernel: Kernel,
+    pub(super) keys: Keys,
+    pub(super) portals: Portals,
+    pub(super) context: Rc<Context>,
+    pub(super) started: Boot,
+    pub(super) next_tick: Boot,
+    pub(super) next_look_at_table: Boot,
+    pub(super) next_look_at_clock: Boot,
+}
+
+/// Where things come in.
+pub(super) struct Inlets {
+    pub(super) portal: mpsc::Receiver<portal::Call>,
+    pub(super) control: mpsc::Receiver<control::Call>,
+    /// Somebody else has touched our table.
+    pub(super) touched: mpsc::Receiver<()>,
+    /// A task that must not end has ended.
+    pub(super) ended: mpsc::Receiver<Fault>,
+    pub(super) signals: Signals,
+}
+
+impl Desk {
+    /// Runs until told to stop, or until something ends that must not.
+    pub(super) async fn run(mut self, mut inlets: Inlets) -> Result<(), Fault> {
+        loop {
+            let wait = self.next_turn().since(self.ledger.clock.now().boot);
+            tokio::select! {
+                Some(call) = inlets.portal.recv() => {
+                    let mut calls = vec![call];
+                    while calls.len() < BATCH && let Ok(call) = inlets.portal.try_recv() {
+                        calls.push(call);
+                    }
+                    self.serve_guests(calls).await;
+                }
+                Some(call) = inlets.control.recv() => self.serve_operator(call).await,
+                Some(()) = inlets.touched.recv() => self.look_at_table(),
+                Some(fault) = inlets.ended.recv() => return Err(fault),
+                signal = inlets.signals.next() => match signal {
+                    Signal::Reload => self.reload(),
+                    Signal::Stop => return self.stop().await,
+                },
+                () = tokio::time::sleep(wait) => self.take_turn().await,
+            }
+        }
+    }
+
+    /// Answers guests who have asked since the last batch, all with one commit.
+    async fn serve_guests(&mut self, calls: Vec<portal::Call>) {
+        let mut asked = Vec::new();
+        for call in calls {
+            match call {
+                portal::Call::Login { mac, typed, moving, reply } => {
+                    asked.push(Asked { mac, wish: Wish::Redeem(key_of(&self.keys, &typed), moving), reply });
+                }
+                portal::Call::Logout { mac, reply } => asked.push(Asked { mac, wish: Wish::Leave, reply }),
+                portal::Call::Answered { mac } => self.kernel.answered(mac),
+            }
+        }
+        if asked.is_empty() {
+            return;
+        }
+        let found = self.look_up(&asked).await;
+        let (mut inputs, mut waiting) = (Vec::new(), Vec::new());
+        for (Asked { mac, wish, reply }, found) in asked.into_iter().zip(found) {
+            let input = match (wish, found) {
+                (Wish::Leave, _) => Input::Logout { mac },
+                (Wish::Redeem(_, moving), Ok(code)) => Input::Redeem { mac, code, moving },
+                (Wish::Redeem(..), Err(refusal)) => {
+                    answer(reply, Reply::Refused(refusal));
+                    continue;
+                }
+            };
+            inputs.push(input);
+            waiting.push((mac, reply));
+        }
+        let asking = waiting.iter().map(|(mac, _)| *mac).collect();
+        let Outcome { replies, effects } = self.ledger.transact(inputs).await;
+        self.perform(&effects, &asking);
+        for ((_, to), reply) in waiting.into_iter().zip(replies) {
+            answer(to, reply);
+        }
+    }
+
+    /// What the store knows of the codes that were typed, or why they are not even looked up.
+    async fn look_up(&self, asked: &[Asked]) -> Vec<Result<Found, Refusal>> {
+        let now = self.ledger.clock.now();
+        let mut keys = Vec::new();
+        let looks: Vec<_> = asked
+            .iter()
+            .map(|Asked { mac, wish, .. }| match wish {
+                Wish::Leave => Err(Refusal::NotOnline),
+                Wish::Redeem(typed, _) => match (self.ledger.gate.wait(*mac, now), typed) {
+                    (Some(retry_after), _) => Err(Refusal::TooManyTries { retry_after }),
+                    (None, Typed::Nonsense) => Ok(None),
+                    (None, Typed::Code(key, blame)) => {
+                        keys.push(*key);
+                        Ok(Some(*blame))
+                    }
+                },
+            })
+            .collect();
+        let found = if keys.is_empty() { Ok(Vec::new()) } else { self.ledger.store.find(keys).await };
+        let Ok(found) = found else {
+            return looks.into_iter().map(|_| Err(Refusal::NotStored)).collect();
+        };
+        let mut found = found.into_iter();
+        let matched = looks.into_iter().map(|look| {
+            look.map(|blame| match (blame, blame.and_then(|_| found.next().flatten())) {
+                (_, Some(voucher)) => Found::Voucher(Box::new(voucher)),
+                (blame, None) => Found::Nothing(blame.unwrap_or(Blame::Device)),
+            })
+        });
+        matched.collect()
+    }
+
+    async fn serve_operator(&mut self, call: control::Call) {
+        let response = self.ask(call.request).await;
+        // Who does not wait for the answer does not get it.
+        let _ = call.reply.send(response);
+    }
+
+    /// Decides `inputs` that nobody at the portal waits for.
+    pub(super) async fn transact(&mut self, inputs: Vec<Input>) -> Vec<Reply> {
+        let Outcome { replies, effects } = self.ledger.transact(inputs).await;
+        self.perform(&effects, &BTreeSet::new());
+        replies
+    }
+
+    /// Does in the kernel what was decided, and shows it to those who only look.
+    fn perform(&mut self, effects: &[Effect], asking: &BTreeSet<Mac>) {
+        if !effects.is_empty() {
+            let now = self.ledger.clock.now();
+            if let Err(error) = self.kernel.perform(effects, asking, now) {
+                tracing::warn!(event = "change_failed", %error, "the table is compared with what is desired");
+                self.look_at_table();
+            }
+            self.publish();
+        }
+        self.next_tick = self.ledger.gate.poll_timeout(self.ledger.clock.now());
+    }
+
+    fn publish(&self) {
+        self.view.send_replace(Arc::new(self.ledger.gate.view(self.ledger.clock.now())));
+    }
+
+    fn next_turn(&self) -> Boot {
+        self.next_tick.min(self.next_look_at_table).min(self.next_look_at_clock)
+    }
+
+    /// Does what time has made due.
+    async fn take_turn(&mut self) {
+        let now = self.ledger.clock.now();
+        if self.next_look_at_clock <= now.boot {
+            self.look_at_clock();
+        }
+        if self.next_look_at_table <= now.boot {
+            self.look_at_table();
+        }
+        if self.next_tick <= now.boot {
+            let effects = self.ledger.tick().await;
+            self.perform(&effects, &BTreeSet::new());
+            // The ends may have moved without anybody coming or going.
+            self.publish();
+            if self.ledger.trouble.is_some() {
+                self.next_tick = self.next_tick.max(now.boot.plus(AFTER_FAILURE));
+            }
+        }
+    }
+
+    fn look_at_clock(&mut self) {
+        let now = self.ledger.clock.now();
+        self.next_look_at_clock = now.boot.plus(LOOK_AT_CLOCK);
+        match self.ledger.clock.refresh() {
+            Refreshed::Unchanged => {}
+            Refreshed::NowTrusted => {
+                let now = self.ledger.clock.now();
+                tracing::info!(event = "clock_trusted", time = %now.wall, "the wall clock is known now");
+                self.ledger.gate.checkpoint_soon(now);
+                self.next_tick = now.boot;
+                self.look_at_table();
+            }
+            Refreshed::Disbelieved { claimed } => {
+                tracing::warn!(event = "clock_disbelieved", %claimed, kept = %now.wall, "the system's clock contradicts what is known");
+            }
+        }
+    }
+
+    /// Compares the table with what is desired, and puts it right.
+    fn look_at_table(&mut self) {
+        let now = self.ledger.clock.now();
+        let was_intact = self.kernel.intact;
+        let next = match self.kernel.heal(&self.ledger.gate.desired(now), now) {
+            Ok(Start::Adopted) => LOOK_AT_TABLE,
+            Ok(Start::Installed) => {
+                tracing::warn!(
+                    event = "table_healed",
+                    "somebody changed table inet lango; it is whole again"
+                );
+                LOOK_AT_TABLE
+            }
+            Err(error) => {
+                if was_intact {
+                    tracing::error!(event = "table_broken", %error, "cannot put table inet lango right; trying on");
+                }
+                AFTER_FAILURE
+            }
+        };
+        self.next_look_at_table = now.boot.plus(next);
+    }
+
+    /// Reads the configuration anew. One with errors changes nothing.
+    fn reload(&mut self) {
+        let parsed = match config::load(&self.path) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                tracing::error!(event = "reload_refused", %error, "the running configuration stays in force");
+                return;
+            }
+        };
+        super::mention(&parsed.notices);
+        let (old, new) = (Arc::clone(&self.config.borrow()), Arc::new(parsed.config));
+        for option in needs_restart(&old, &new) {
+            tracing::warn!(event = "restart_needed", option, "a change of this option waits for a restart");
+        }
+        self.ledger.gate.configure(new.plans.clone(), limits(&new));
+        self.kernel.configure(&new);
+        self.config.send_replace(Arc::clone(&new));
+        if old.gateway.portal_port != new.gateway.portal_port {
+            self.portals.stop();
+        }
+        self.portals.keep(&new.gateway.interfaces, new.gateway.portal_port, &self.context);
+        let now = self.ledger.clock.now();
+        if let Err(error) = self.kernel.heal(&self.ledger.gate.desired(now), now) {
+            tracing::error!(event = "table_broken", %error, "cannot change table inet lango; trying on");
+        }
+        self.next_tick = self.ledger.gate.poll_timeout(now);
+        tracing::info!(event = "reloaded", "the configuration was read anew");
+    }
+
+    /// Writes down what is in memory only. The table stays: paid guests go on, the others are held.
+    async fn stop(self) -> Result<(), Fault> {
+        self.portals.stop();
+        let sessions = self.ledger.gate.sessions();
+        self.ledger.close().await?;
+        tracing::info!(event = "stopped", sessions, "stopped; the table stays in force");
+        Ok(())
+    }
+}
+
+/// One guest who waits for an answer.
+struct Asked {
+    mac: Mac,
+    wish: Wish,
+    reply: oneshot::Sender<Reply>,
+}
+
+enum Wish {
+    Redeem(Typed, Moving),
+    Leave,
+}
+
+/// What a guest typed, as far as can be said without looking it up.
+#[derive(Clone, Copy)]
+enum Typed {
+    Code(CodeKey, Blame),
+    /// No code can look like that, so it is no guess either.
+    Nonsense,
+}
+
+fn key_of(keys: &Keys, typed: &str) -> Typed {
+    let Some(normal) = Normal::of(typed) else { return Typed::Nonsense };
+    let blame = match shape(&normal) {
+        Shape::Mistyped => Blame::Device,
+        Shape::Other => Blame::DeviceAndSite,
+    };
+    Typed::Code(keys.site.voucher(&normal), blame)
+}
+
+fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
+    // The guest may have gone; what was decided stands all the same.
+    let _ = to.send(reply);
+}
+
+/// Options that are read at start only, and differ.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (old, new) = (&old.gateway, &new.gateway);
+    [
+        ("state_dir", old.state_dir != new.state_dir),
+        ("run_dir", old.run_dir != new.run_dir),
+        ("site_key_file", old.site_key_file != new.site_key_file),
+        ("user", old.user != new.user),
+    ]
+    .into_iter()
+    .filter_map(|(option, differs)| differs.then_some(option))
+    .collect()
+}

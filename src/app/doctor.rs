@@ -1,0 +1,156 @@
+//! What is wrong, and what to do about it, one line each.
+//!
+//! Looks only; nothing is mended here. With a device: why it is held or open.
+//! Neighbours: asks the desk for what the Gate, the kernel and the store know.
+
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::if_nametoindex;
+
+use super::desk::Desk;
+use crate::domain::{Mac, Trust};
+use crate::wire::control::{Check, Health};
+
+/// Why `mac` is held or open.
+pub(super) fn of_device(desk: &Desk, mac: Mac) -> Vec<Check> {
+    vec![entitled(desk, mac), seen(desk, mac), rules(desk)]
+}
+
+/// The state of the gateway.
+pub(super) async fn of_gateway(desk: &Desk) -> Vec<Check> {
+    let config = desk.config.borrow().clone();
+    let mut checks = vec![rules(desk)];
+    checks.extend(config.gateway.interfaces.iter().map(|interface| guest_interface(interface)));
+    checks.extend([storage(desk).await, clock(desk), plans(desk), room(desk)]);
+    checks
+}
+
+fn entitled(desk: &Desk, mac: Mac) -> Check {
+    let view = desk.view.borrow().clone();
+    match view.sessions.get(&mac) {
+        Some(session) => {
+            let left = match session.time_left(desk.ledger.clock.now()) {
+                Some(left) => format!("{} s left", left.as_secs()),
+                None => "no end of time".to_owned(),
+            };
+            ok("session", format!("open: session {} of plan {}, {left}", session.id, session.plan))
+        }
+        None => warn(
+            "session",
+            "held: this device has no session".to_owned(),
+            "a voucher typed at the portal opens it, or: lango login MAC --plan PLAN",
+        ),
+    }
+}
+
+fn seen(desk: &Desk, mac: Mac) -> Check {
+    match desk.kernel.neighbours.addresses(mac) {
+        Ok(addresses) if addresses.is_empty() => warn(
+            "neighbour",
+            "the kernel knows no address of this device".to_owned(),
+            "is it joined to the Wi-Fi, and did it get an address by DHCP?",
+        ),
+        Ok(addresses) => {
+            let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            ok("neighbour", format!("seen as {}", list.join(", ")))
+        }
+        Err(error) => fail("neighbour", error.to_string(), "the kernel's neighbour table cannot be read"),
+    }
+}
+
+fn rules(desk: &Desk) -> Check {
+    if desk.kernel.intact {
+        ok("rules", "table inet lango holds what it should".to_owned())
+    } else {
+        fail(
+            "rules",
+            "table inet lango could not be put right".to_owned(),
+            "the log says what the kernel refused; are kmod-nft-core, kmod-nft-nat and kmod-nft-fib installed?",
+        )
+    }
+}
+
+fn guest_interface(name: &str) -> Check {
+    if if_nametoindex(name).is_err() {
+        return fail(
+            "interface",
+            format!("{name} does not exist"),
+            "list interface names the L3 device of the guest network, such as br-guest: see ip link",
+        );
+    }
+    let addressed = getifaddrs().is_ok_and(|all| {
+        all.filter(|one| one.interface_name == name)
+            .filter_map(|one| one.address)
+            .any(|address| address.as_sockaddr_in().is_some())
+    });
+    if addressed {
+        ok("interface", format!("{name} is there and has an address"))
+    } else {
+        fail(
+            "interface",
+            format!("{name} has no IPv4 address"),
+            "give the guest network an address: phones have nobody to talk to",
+        )
+    }
+}
+
+async fn storage(desk: &Desk) -> Check {
+    if let Some(trouble) = &desk.ledger.trouble {
+        return fail(
+            "storage",
+            format!("nothing can be sold: {trouble}"),
+            "make room on the flash, or see whether it became read-only",
+        );
+    }
+    match desk.ledger.store.counts().await {
+        Ok(counts) => {
+            ok("storage", format!("{} unused and {} active vouchers", counts.unused, counts.active))
+        }
+        Err(error) => {
+            fail("storage", error.to_string(), "restart the daemon; it repairs what it can at start")
+        }
+    }
+}
+
+fn clock(desk: &Desk) -> Check {
+    let now = desk.ledger.clock.now();
+    match now.trust {
+        Trust::Trusted => ok("clock", format!("{} by NTP", now.wall)),
+        Trust::Floor => warn(
+            "clock",
+            format!("no time from NTP yet; it is {} or later", now.wall),
+            "sold time is counted all the same; let sysntpd reach a server for dates to be right",
+        ),
+    }
+}
+
+fn plans(desk: &Desk) -> Check {
+    match desk.ledger.gate.plans().count() {
+        0 => warn(
+            "plans",
+            "there is nothing to sell".to_owned(),
+            "add a section such as: config plan 'hour' with option metered '1h'",
+        ),
+        count => ok("plans", format!("{count} for sale")),
+    }
+}
+
+fn room(desk: &Desk) -> Check {
+    let (online, most) = (desk.ledger.gate.sessions(), desk.config.borrow().gateway.max_clients as usize);
+    if online < most {
+        ok("guests", format!("{online} of at most {most} online"))
+    } else {
+        warn("guests", format!("full: {online} online"), "raise option max_clients")
+    }
+}
+
+fn ok(check: &str, message: String) -> Check {
+    Check { check: check.to_owned(), state: Health::Ok, message, remedy: String::new() }
+}
+
+fn warn(check: &str, message: String, remedy: &str) -> Check {
+    Check { check: check.to_owned(), state: Health::Warn, message, remedy: remedy.to_owned() }
+}
+
+fn fail(check: &str, message: String, remedy: &str) -> Check {
+    Check { check: check.to_owned(), state: Health::Fail, message, remedy: remedy.to_owned() }
+}

@@ -1,0 +1,102 @@
+//! Every way in which the daemon can fail, and what each means to whoever started it.
+//!
+//! A fault ends the daemon at start; what fails later is told once by whoever met it, and tried again:
+//! the store keeps what is sold and sells no more, the table is compared every few seconds.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::config::LoadError;
+use crate::control::BindError;
+use crate::neigh::NeighError;
+use crate::nft::NftError;
+use crate::process::Exit;
+use crate::store::{KeyError, OpenError, StoreError};
+use crate::wire::control::Code;
+
+/// What went wrong, where.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Load(LoadError),
+    Open(OpenError),
+    Key(KeyError),
+    SiteKey { path: PathBuf, why: String },
+    Store(StoreError),
+    Nft(NftError),
+    Neigh(NeighError),
+    Control(BindError),
+    System { what: &'static str, error: io::Error },
+}
+
+impl Fault {
+    /// The exit code that tells the caller what kind of failure it was.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Load(_) | Self::SiteKey { .. } => Exit::Configuration,
+            Self::Nft(error) if is_permission(error) => Exit::NoPermission,
+            Self::System { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+                Exit::NoPermission
+            }
+            Self::Open(_)
+            | Self::Key(_)
+            | Self::Store(_)
+            | Self::Nft(_)
+            | Self::Neigh(_)
+            | Self::Control(_)
+            | Self::System { .. } => Exit::Internal,
+        }
+    }
+}
+
+impl Fault {
+    /// The word for it in the interface.
+    pub(super) fn code(&self) -> Code {
+        match self.exit() {
+            Exit::NoPermission => Code::NoPermission,
+            Exit::Configuration => Code::Configuration,
+            Exit::Done | Exit::Refused | Exit::Usage | Exit::Unreachable | Exit::Internal => Code::Internal,
+        }
+    }
+
+    /// What can be done about it; empty where the message says all.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Load(_) => "lango check shows every error of the configuration",
+            Self::Nft(_) | Self::Neigh(_) => "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW",
+            Self::Open(_)
+            | Self::Key(_)
+            | Self::SiteKey { .. }
+            | Self::Store(_)
+            | Self::Control(_)
+            | Self::System { .. } => "",
+        }
+    }
+}
+
+/// Whether the kernel does not let this user near its tables.
+fn is_permission(error: &NftError) -> bool {
+    match error {
+        NftError::Socket { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
+        NftError::Refused { refusal, .. } => refusal.code == libc::EPERM || refusal.code == libc::EACCES,
+        NftError::Restless => false,
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load(error) => error.fmt(f),
+            Self::Open(error) => error.fmt(f),
+            Self::Key(error) => error.fmt(f),
+            Self::SiteKey { path, why } => write!(f, "site_key_file {}: {why}", path.display()),
+            Self::Store(error) => error.fmt(f),
+            Self::Nft(error) => error.fmt(f),
+            Self::Neigh(error) => error.fmt(f),
+            Self::Control(error) => error.fmt(f),
+            Self::System { what, error } => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,50 @@
+//! Keys of this gateway, all from one secret on flash.
+//!
+//! A key per purpose, so that none serves two. The operator may give the site key, which the cloud then
+//! shares; else it is derived like the others.
+
+use std::path::Path;
+
+use ring::hmac;
+
+use super::fault::Fault;
+use crate::config::Config;
+use crate::domain::SiteKey;
+use crate::portal::FormKey;
+use crate::store;
+
+/// The keys a running gateway needs.
+pub(super) struct Keys {
+    /// Hashes codes.
+    pub(super) site: SiteKey,
+    /// Signs the tokens of forms.
+    pub(super) form: FormKey,
+}
+
+impl Keys {
+    /// Reads the device key, making it at first start, and the site key if the operator gave one.
+    pub(super) fn load(config: &Config) -> Result<Self, Fault> {
+        let gateway = &config.gateway;
+        let device = store::device_key(&gateway.state_dir).map_err(Fault::Key)?;
+        let site = match &gateway.site_key_file {
+            Some(path) => read_site_key(path)?,
+            None => derive(&device, b"lango site key 1"),
+        };
+        Ok(Self { site: SiteKey::new(&site), form: FormKey::new(&derive(&device, b"lango form key 1")) })
+    }
+}
+
+fn read_site_key(path: &Path) -> Result<[u8; 32], Fault> {
+    let wrong = |why: String| Fault::SiteKey { path: path.to_owned(), why };
+    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let length = bytes.len();
+    bytes.try_into().map_err(|_| wrong(format!("has {length} bytes; a site key has exactly 32")))
+}
+
+/// HMAC-SHA256 of the purpose under the device key.
+fn derive(device: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, device), purpose);
+    let mut key = [0; 32];
+    key.copy_from_slice(tag.as_ref());
+    key
+}

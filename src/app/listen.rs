@@ -1,0 +1,123 @@
+//! A portal on every guest interface, for as long as the interface is there.
+//!
+//! Sockets are bound to the interface itself, so the portal cannot be reached from anywhere else. An
+//! interface that is not there yet, or comes again under another index, is waited for.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::Ipv6V6Only;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinHandle;
+
+use crate::domain::Mac;
+use crate::neigh::Neighbours;
+use crate::portal::{self, Context, Who};
+
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Connections the kernel completes before they are accepted: a whole market joining at once.
+const BACKLOG: u32 = 1024;
+
+/// Who a guest is, by the kernel's neighbour table.
+pub(super) struct ByNeighbour(pub(super) Rc<Neighbours>);
+
+impl Who for ByNeighbour {
+    fn device(&self, interface: u32, address: IpAddr) -> Pin<Box<dyn Future<Output = Option<Mac>> + '_>> {
+        Box::pin(async move {
+            self.0.resolve(interface, address).await.unwrap_or_else(|error| {
+                tracing::warn!(event = "neighbour_unknown", %error, "a guest could not be told apart");
+                None
+            })
+        })
+    }
+}
+
+/// The portals that run now, by interface.
+#[derive(Default)]
+pub(super) struct Portals {
+    running: RefCell<BTreeMap<String, JoinHandle<()>>>,
+}
+
+impl Portals {
+    /// Runs a portal on each of `interfaces` and no other.
+    pub(super) fn keep(&self, interfaces: &[String], port: u16, context: &Rc<Context>) {
+        let mut running = self.running.borrow_mut();
+        running.retain(|interface, task| {
+            let wanted = interfaces.contains(interface);
+            if !wanted {
+                task.abort();
+            }
+            wanted
+        });
+        for interface in interfaces {
+            running.entry(interface.clone()).or_insert_with(|| {
+                tokio::task::spawn_local(run(interface.clone(), port, Rc::clone(context)))
+            });
+        }
+    }
+
+    /// Stops all portals, so that `keep` begins anew (the port has changed).
+    pub(super) fn stop(&self) {
+        for (_, task) in std::mem::take(&mut *self.running.borrow_mut()) {
+            task.abort();
+        }
+    }
+}
+
+async fn run(interface: String, port: u16, context: Rc<Context>) {
+    let mut complained = false;
+    loop {
+        match bound(&interface, port) {
+            Ok((listener, index)) => {
+                complained = false;
+                tokio::select! {
+                    error = portal::serve(listener, index, Rc::clone(&context)) => {
+                        tracing::error!(event = "portal_failed", interface, %error, "the portal starts anew");
+                    }
+                    () = gone(&interface, index) => {
+                        tracing::warn!(event = "interface_gone", interface, "a guest interface went away");
+                    }
+                }
+            }
+            Err(error) => {
+                if !complained {
+                    tracing::warn!(event = "portal_waits", interface, %error, "no portal on this interface yet");
+                    complained = true;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// A listener on `interface` for both families, and the index of the interface.
+fn bound(interface: &str, port: u16) -> io::Result<(TcpListener, u32)> {
+    let index = if_nametoindex(interface)?;
+    let (socket, any) = match TcpSocket::new_v6() {
+        Ok(socket) => {
+            setsockopt(&socket, Ipv6V6Only, &false)?;
+            (socket, IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+        }
+        // A kernel without IPv6.
+        Err(_) => (TcpSocket::new_v4()?, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+    };
+    socket.bind_device(Some(interface.as_bytes()))?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((any, port).into())?;
+    Ok((socket.listen(BACKLOG)?, index))
+}
+
+/// Returns when `interface` no longer has this index.
+async fn gone(interface: &str, index: u32) {
+    while if_nametoindex(interface) == Ok(index) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}

@@ -1,0 +1,202 @@
+//! Wiring: the order of start, the one loop, the tasks it depends on, the end.
+//!
+//! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
+//! `kernel` its projection; `ask`, `vouchers`, `plans` and `doctor` answer operators; `listen` keeps a
+//! portal on every guest interface; `fault` says what each failure means.
+
+mod ask;
+mod desk;
+mod doctor;
+mod fault;
+mod kernel;
+mod keys;
+mod ledger;
+mod listen;
+mod plans;
+mod vouchers;
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{LocalSet, spawn_local};
+
+use self::desk::{Desk, Inlets};
+use self::fault::Fault;
+use self::kernel::Kernel;
+use self::keys::Keys;
+use self::ledger::Ledger;
+use self::listen::{ByNeighbour, Portals};
+use crate::clock::Clock;
+use crate::config::{self, Config, Notice};
+use crate::control::Server;
+use crate::domain::Limits;
+use crate::nft::Start;
+use crate::portal::{Connections, Context};
+use crate::process::{Exit, Signals};
+use crate::store::{self, Found, Opened};
+use crate::wire::control::{Failure, Request, Response};
+
+/// Calls that wait for the loop, at most; who comes later waits at the door.
+const CALLS: usize = 1024;
+
+/// Runs the daemon until it is told to stop.
+pub fn run(path: &Path) -> Exit {
+    match try_run(path) {
+        Ok(()) => Exit::Done,
+        Err(fault) => {
+            // One event a line: a configuration may have many errors.
+            for line in fault.to_string().lines() {
+                tracing::error!(event = "cannot_run", remedy = fault.remedy(), "{line}");
+            }
+            fault.exit()
+        }
+    }
+}
+
+fn try_run(path: &Path) -> Result<(), Fault> {
+    let parsed = config::load(path).map_err(Fault::Load)?;
+    mention(&parsed.notices);
+    if !parsed.config.gateway.enabled {
+        tracing::warn!(event = "disabled", "option enabled is 0: nothing to do");
+        return Ok(());
+    }
+    on_runtime(start(path, parsed.config))?
+}
+
+/// Does what `request` asks without a daemon.
+pub fn offline(path: &Path, request: Request) -> Response {
+    let done = config::load(path).map_err(Fault::Load).and_then(|parsed| {
+        on_runtime(async {
+            let (mut ledger, keys) = open_ledger(&parsed.config, &Clock::new()).await?;
+            let answer = vouchers::answer(&mut ledger, &keys.site, &parsed.config, request).await;
+            ledger.close().await?;
+            Ok(answer)
+        })?
+    });
+    match done {
+        Ok(Ok(answer)) => Response::Ok(answer),
+        Ok(Err(failure)) => Response::Error(failure),
+        Err(fault) => Response::Error(Failure::new(fault.code(), fault.to_string(), fault.remedy())),
+    }
+}
+
+fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::System { what: "cannot start", error })?;
+    Ok(LocalSet::new().block_on(&runtime, work))
+}
+
+/// Opens everything in its order: flash, then kernel, then doors. So whoever was paid for is let through
+/// before anybody can ask, and nobody is let through before it is known who was.
+async fn start(path: &Path, config: Config) -> Result<(), Fault> {
+    let clock = Clock::new();
+    let started = clock.now().boot;
+    let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
+    let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
+    let (ledger, keys) = open_ledger(&config, &clock).await?;
+    let (touches, touched) = mpsc::channel(1);
+    let (ends, ended) = mpsc::channel(1);
+    let mut kernel = Kernel::open(&config)?;
+    watch_table(&kernel, touches, ends.clone())?;
+    let now = clock.now();
+    let how = kernel.heal(&ledger.gate.desired(now), now)?;
+
+    let config = Arc::new(config);
+    let (portal_calls, portal) = mpsc::channel(CALLS);
+    let (control_calls, control) = mpsc::channel(CALLS);
+    let (config_to, config_from) = watch::channel(Arc::clone(&config));
+    let (view_to, view_from) = watch::channel(Arc::new(ledger.gate.view(now)));
+    let context = Rc::new(Context {
+        config: config_from,
+        view: view_from,
+        desk: portal_calls,
+        who: Rc::new(ByNeighbour(Rc::clone(&kernel.neighbours))),
+        clock,
+        key: keys.form.clone(),
+        connections: Connections::default(),
+    });
+    let portals = Portals::default();
+    portals.keep(&config.gateway.interfaces, config.gateway.portal_port, &context);
+    spawn_local(async move {
+        let error = server.serve(control_calls).await;
+        let _ = ends.send(Fault::System { what: "control socket", error }).await;
+    });
+    tracing::info!(
+        event = "started",
+        version = env!("CARGO_PKG_VERSION"),
+        site = config.gateway.site,
+        sessions = ledger.gate.sessions(),
+        table = match how {
+            Start::Adopted => "adopted",
+            Start::Installed => "installed",
+        },
+        "the gate is up"
+    );
+    let next_tick = ledger.gate.poll_timeout(now);
+    let desk = Desk {
+        path: path.to_owned(),
+        config: config_to,
+        view: view_to,
+        ledger,
+        kernel,
+        keys,
+        portals,
+        context,
+        started,
+        next_tick,
+        next_look_at_table: now.boot,
+        next_look_at_clock: now.boot,
+    };
+    desk.run(Inlets { portal, control, touched, ended, signals }).await
+}
+
+/// The store with the Gate over it, and the keys beside it.
+async fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Keys), Fault> {
+    let Opened { store, restored, report } = store::open(&config.gateway.state_dir).map_err(Fault::Open)?;
+    let alarming = match report.found {
+        Found::Nothing | Found::Clean | Found::Unclosed => false,
+        Found::Damaged { .. } | Found::Missing | Found::ReadOnly => true,
+    };
+    if alarming {
+        tracing::error!(event = "store_repaired", %report, "the store was not as it should be");
+    } else {
+        tracing::info!(event = "store_opened", %report, "the store is open");
+    }
+    let keys = Keys::load(config)?;
+    clock.not_before(restored.floor);
+    clock.refresh();
+    let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;
+    let plans = config.plans.clone();
+    let ledger = Ledger::open(store, restored, plans, limits(config), &boot, clock.clone()).await?;
+    Ok((ledger, keys))
+}
+
+/// Tells the loop whenever somebody else touches our table.
+fn watch_table(kernel: &Kernel, touches: mpsc::Sender<()>, ends: mpsc::Sender<Fault>) -> Result<(), Fault> {
+    let mut watch = kernel.watch()?;
+    spawn_local(async move {
+        loop {
+            if let Err(error) = watch.changed().await {
+                let _ = ends.send(Fault::Nft(error)).await;
+                return;
+            }
+            // A full channel means that a look is due already.
+            let _ = touches.try_send(());
+        }
+    });
+    Ok(())
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits { max_clients: config.gateway.max_clients as usize, checkpoint: config.gateway.checkpoint }
+}
+
+/// Says of every option that is set, and that this version does not act on, that it does not.
+fn mention(notices: &[Notice]) {
+    for notice in notices {
+        tracing::warn!(event = "not_yet", %notice, "this version does not act on it");
+    }
+}

@@ -1,0 +1,298 @@
+//! Vouchers made, imported, looked up and withdrawn here: what needs the ledger and nothing else, so the
+//! same code serves the daemon and the commands that work without one.
+
+use std::collections::BTreeSet;
+
+use super::ask::{Asked, accepted, parse};
+use super::ledger::Ledger;
+use super::plans;
+use crate::clock::random;
+use crate::config::Config;
+use crate::domain::{
+    BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Mac, Normal, Now, Plan, PlanId, SiteKey, Voucher,
+    VoucherState, Wall, make_code,
+};
+use crate::store::StoreError;
+use crate::wire::control::{
+    Answer, Code, Failure, Form, ImportRow, Imported, NewVouchers, Request, RowError, Sheet, TypedCode,
+    VOUCHERS_MAX, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
+};
+
+/// Shortest code that is taken from a file.
+const SHORTEST_IMPORTED: usize = 4;
+
+/// Does what `request` asks of the ledger alone.
+pub(super) async fn answer(
+    ledger: &mut Ledger,
+    site: &SiteKey,
+    config: &Config,
+    request: Request,
+) -> Asked<Answer> {
+    Ok(match request {
+        Request::VoucherNew(wish) => Answer::VoucherNew(make(ledger, site, config, &wish).await?),
+        Request::VoucherShow { code } => {
+            let voucher = find(ledger, site, &code).await?;
+            Answer::VoucherShow(show(ledger, &voucher).await?)
+        }
+        Request::VoucherRevoke { code } => {
+            let (key, input) = revocation(ledger, site, &code).await?;
+            accepted(ledger.transact(vec![input]).await.replies.into_iter().next())?;
+            Answer::VoucherRevoke(show_key(ledger, key).await?)
+        }
+        Request::VoucherList { batch } => Answer::VoucherList(list(ledger, batch.as_deref()).await?),
+        Request::VoucherImport { rows } => Answer::VoucherImport(import(ledger, site, &rows).await?),
+        Request::PlanList => Answer::PlanList(plans::list(ledger)),
+        Request::Status
+        | Request::Sessions
+        | Request::Login { .. }
+        | Request::Logout(_)
+        | Request::Doctor { .. } => {
+            return Err(Failure::new(
+                Code::Usage,
+                "this command needs the running daemon",
+                "leave --offline out, and start the daemon with: lango run",
+            ));
+        }
+    })
+}
+
+async fn make(
+    ledger: &mut Ledger,
+    site: &SiteKey,
+    config: &Config,
+    wish: &NewVouchers,
+) -> Asked<VouchersMade> {
+    let plan: PlanId = parse(&wish.plan)?;
+    let sheet = sheet_of(ledger, config, &plan)?;
+    if !(1..=VOUCHERS_MAX).contains(&wish.count) {
+        let message = format!("{} vouchers at once are too many or none", wish.count);
+        return Err(Failure::new(Code::Usage, message, format!("--count takes 1 to {VOUCHERS_MAX}")));
+    }
+    let form = match wish.form {
+        Form::Digits => CodeForm::Digits,
+        Form::WeakDigits => CodeForm::WeakDigits,
+        Form::Letters => CodeForm::Letters,
+    };
+    let now = ledger.clock.now();
+    let batch = batch_name(now.wall);
+    let prefix = wish.prefix.as_deref().unwrap_or("");
+    let mut made: Vec<(CodeKey, String)> = Vec::new();
+    let mut taken = BTreeSet::new();
+    // A code that exists already is drawn again; among so many possible ones that is rare.
+    while made.len() < wish.count as usize {
+        let mut drawn = Vec::new();
+        while made.len() + drawn.len() < wish.count as usize {
+            let code = make_code(form, prefix, random())
+                .map_err(|error| Failure::new(Code::Usage, error.to_string(), "lango voucher new --help"))?;
+            let normal = Normal::of(&code).expect("a made code has a normal form");
+            let key = site.voucher(&normal);
+            if taken.insert(key) {
+                drawn.push((key, code));
+            }
+        }
+        let keys = drawn.iter().map(|(key, _)| *key).collect();
+        let known = ledger.store.find(keys).await.map_err(unreadable)?;
+        let fresh = drawn.into_iter().zip(known).filter(|(_, known)| known.is_none());
+        made.extend(fresh.map(|(drawn, _)| drawn));
+    }
+    let voucher = |(key, code): &(CodeKey, String)| Voucher {
+        key: *key,
+        plan: plan.clone(),
+        batch: Some(batch.clone()),
+        activate_by: None,
+        made: now.wall,
+        hint: Hint::of(code),
+        entitlement: None,
+        state: VoucherState::Unused,
+    };
+    let vouchers = made.iter().map(voucher).collect();
+    accepted(ledger.transact(vec![Input::MakeVouchers { vouchers }]).await.replies.into_iter().next())?;
+    let shown = made.into_iter().map(|(_, code)| VoucherMade {
+        code,
+        plan: plan.to_string(),
+        batch: batch.to_string(),
+    });
+    Ok(VouchersMade { vouchers: shown.collect(), sheet })
+}
+
+fn sheet_of(ledger: &Ledger, config: &Config, plan: &PlanId) -> Asked<Sheet> {
+    let plan = plan_of(ledger, plan)?;
+    let gateway = &config.gateway;
+    Ok(Sheet {
+        portal_name: gateway.portal_name.clone(),
+        title: gateway.title.clone(),
+        plan_title: plan.title_in(&gateway.language).to_owned(),
+        price: plan.price.clone(),
+        currency: plan.currency.clone(),
+        support_phone: gateway.support_phone.clone(),
+    })
+}
+
+fn plan_of<'a>(ledger: &'a Ledger, id: &PlanId) -> Asked<&'a Plan> {
+    let refusal = || super::ask::refused(&crate::domain::Refusal::NoSuchPlan(id.clone()));
+    ledger.gate.plan(id).ok_or_else(refusal)
+}
+
+/// `B20261122-221731`, of the moment it is made.
+fn batch_name(now: Wall) -> BatchId {
+    let digits: String = now.to_string().chars().filter(|c| c.is_ascii_digit() || *c == 'T').collect();
+    format!("B{}", digits.replace('T', "-")).parse().expect("digits and a dash make a batch name")
+}
+
+async fn import(ledger: &mut Ledger, site: &SiteKey, rows: &[ImportRow]) -> Asked<Imported> {
+    let now = ledger.clock.now();
+    let mut outcome = Imported::default();
+    let (mut read, mut seen) = (Vec::new(), BTreeSet::new());
+    for row in rows {
+        match voucher_of(ledger, site, row, now) {
+            Ok(voucher) if seen.insert(voucher.key) => read.push(voucher),
+            Ok(_) => outcome.skipped += 1,
+            Err(message) => outcome.errors.push(RowError { line: row.line, message }),
+        }
+    }
+    let keys = read.iter().map(|voucher| voucher.key).collect();
+    let known = ledger.store.find(keys).await.map_err(unreadable)?;
+    let (new, old): (Vec<_>, Vec<_>) = read.into_iter().zip(known).partition(|(_, known)| known.is_none());
+    outcome.skipped += old.len() as u64;
+    outcome.added = new.len() as u64;
+    if !new.is_empty() {
+        let vouchers = new.into_iter().map(|(voucher, _)| voucher).collect();
+        let done = ledger.transact(vec![Input::MakeVouchers { vouchers }]).await;
+        accepted(done.replies.into_iter().next())?;
+    }
+    Ok(outcome)
+}
+
+/// The voucher of a row, or what is wrong with the row.
+fn voucher_of(ledger: &Ledger, site: &SiteKey, row: &ImportRow, now: Now) -> Result<Voucher, String> {
+    let normal = Normal::of(row.code.reveal())
+        .filter(|normal| normal.as_str().len() >= SHORTEST_IMPORTED)
+        .ok_or_else(|| format!("code: takes {SHORTEST_IMPORTED} to 32 letters and digits"))?;
+    let plan: PlanId = row.plan.parse().map_err(|error| format!("plan: {error}"))?;
+    if ledger.gate.plan(&plan).is_none() {
+        return Err(format!("plan: there is no plan {plan}"));
+    }
+    let batch = row.batch.as_deref().filter(|text| !text.is_empty()).map(str::parse::<BatchId>);
+    let activate_by = row.activate_by.as_deref().filter(|text| !text.is_empty());
+    Ok(Voucher {
+        key: site.voucher(&normal),
+        plan,
+        batch: batch.transpose().map_err(|error| format!("batch: {error}"))?,
+        activate_by: match activate_by {
+            Some(text) => Some(Wall::parse(text).ok_or_else(|| {
+                format!("activate_by: {text:?} is not a time such as 2027-01-31T00:00:00Z")
+            })?),
+            None => None,
+        },
+        made: now.wall,
+        hint: Hint::of(normal.as_str()),
+        entitlement: None,
+        state: VoucherState::Unused,
+    })
+}
+
+async fn list(ledger: &Ledger, batch: Option<&str>) -> Asked<Vec<VoucherListed>> {
+    let batch = batch.map(parse::<BatchId>).transpose()?;
+    let found = ledger.store.list(batch).await.map_err(unreadable)?;
+    let now = ledger.clock.now();
+    let listed = found.into_iter().map(|voucher| VoucherListed {
+        id: voucher.key.to_string(),
+        state: state_of(ledger, &voucher, now).word().to_owned(),
+        plan: voucher.plan.to_string(),
+        batch: voucher.batch.map(|batch| batch.to_string()),
+        made: voucher.made.to_string(),
+        hint: voucher.hint.to_string(),
+    });
+    Ok(listed.collect())
+}
+
+/// The voucher to withdraw, and the input that does it.
+pub(super) async fn revocation(ledger: &Ledger, site: &SiteKey, code: &TypedCode) -> Asked<(CodeKey, Input)> {
+    let voucher = find(ledger, site, code).await?;
+    Ok((voucher.key, Input::RevokeVoucher { voucher }))
+}
+
+async fn find(ledger: &Ledger, site: &SiteKey, code: &TypedCode) -> Asked<Voucher> {
+    match Normal::of(code.reveal()) {
+        Some(normal) => find_key(ledger, site.voucher(&normal)).await,
+        None => Err(no_such_voucher()),
+    }
+}
+
+async fn find_key(ledger: &Ledger, key: CodeKey) -> Asked<Voucher> {
+    let found = ledger.store.find(vec![key]).await.map_err(unreadable)?;
+    found.into_iter().next().flatten().ok_or_else(no_such_voucher)
+}
+
+/// The voucher of `key` as it is now.
+pub(super) async fn show_key(ledger: &Ledger, key: CodeKey) -> Asked<VoucherShown> {
+    let voucher = find_key(ledger, key).await?;
+    show(ledger, &voucher).await
+}
+
+async fn show(ledger: &Ledger, voucher: &Voucher) -> Asked<VoucherShown> {
+    let now = ledger.clock.now();
+    let state = state_of(ledger, voucher, now);
+    let mut devices = BTreeSet::new();
+    let mut running = None;
+    if let Some(id) = voucher.entitlement {
+        running = ledger.gate.entitlement(id);
+        devices.extend(ledger.gate.devices_of(id));
+        if let Some((_, kept)) = ledger.store.entitlement(id).await.map_err(unreadable)? {
+            devices.extend(kept);
+        }
+    }
+    let (seconds_left, bytes_left) = match (state, running) {
+        (VoucherState::Unused, _) => whole(ledger, &voucher.plan),
+        (VoucherState::Active, Some(entitlement)) => left(entitlement, now),
+        (VoucherState::Active | VoucherState::Spent | VoucherState::Expired | VoucherState::Revoked, _) => {
+            (Some(0), Some(0))
+        }
+    };
+    Ok(VoucherShown {
+        plan: voucher.plan.to_string(),
+        batch: voucher.batch.as_ref().map(ToString::to_string),
+        state: state.word().to_owned(),
+        seconds_left,
+        bytes_left,
+        devices: devices.iter().map(Mac::to_string).collect(),
+    })
+}
+
+fn left(entitlement: &Entitlement, now: Now) -> (Option<u64>, Option<u64>) {
+    (entitlement.time_left(now).map(|left| left.as_secs()), entitlement.data_left().map(|bytes| bytes.0))
+}
+
+fn whole(ledger: &Ledger, plan: &PlanId) -> (Option<u64>, Option<u64>) {
+    let Some(plan) = ledger.gate.plan(plan) else { return (None, None) };
+    let time = [plan.metered, plan.validity].into_iter().flatten().min();
+    let data = [plan.data.total, plan.data.up, plan.data.down].into_iter().flatten().min();
+    (time.map(|time| time.as_secs()), data.map(|bytes| bytes.0))
+}
+
+/// The state with time taken into account: a code that was not begun in time is expired.
+fn state_of(ledger: &Ledger, voucher: &Voucher, now: Now) -> VoucherState {
+    let plan = ledger.gate.plan(&voucher.plan);
+    let last = [voucher.activate_by, plan.and_then(|plan| plan.activate_by)].into_iter().flatten().min();
+    match voucher.state {
+        VoucherState::Unused if last.is_some_and(|last| now.wall > last) => VoucherState::Expired,
+        state @ (VoucherState::Unused
+        | VoucherState::Active
+        | VoucherState::Spent
+        | VoucherState::Expired
+        | VoucherState::Revoked) => state,
+    }
+}
+
+fn no_such_voucher() -> Failure {
+    Failure::new(
+        Code::NoSuchVoucher,
+        "there is no voucher with this code",
+        "lango voucher list shows all there are",
+    )
+}
+
+/// The store could not be read.
+pub(super) fn unreadable(error: StoreError) -> Failure {
+    Failure::new(Code::Internal, error.to_string(), "lango doctor says what is wrong with the storage")
+}

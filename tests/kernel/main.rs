@@ -1,13 +1,16 @@
 //! Netlink truth: what our bytes make of a kernel, each test in a network namespace of its own.
 //!
-//! They need root, nftables and iproute2; a test that cannot run fails.
+//! They need root and what the lab needs, whose harness they share; a test that cannot run fails.
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and measure time")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[expect(dead_code, reason = "shared with the lab")]
-#[path = "../lab/harness/netns.rs"]
-mod netns;
+mod flows;
+#[expect(dead_code, unused_imports, reason = "shared with the lab")]
+#[path = "../lab/harness/mod.rs"]
+mod harness;
+mod neighbours;
+mod packets;
 mod table;
 
 use std::collections::BTreeMap;

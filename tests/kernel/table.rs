@@ -7,7 +7,7 @@ use lango::domain::Mac;
 use lango::nft::{Base, Nft, NftError, Start, Watch};
 use serde_json::Value;
 
-use super::netns::Netns;
+use super::harness::Netns;
 use super::{NOW, base, block_on, device, eventually, grants, lasting};
 
 const READABLE: &str = include_str!("../../src/nft/ruleset.nft");
@@ -120,6 +120,24 @@ fn elements_run_out_by_themselves() {
     eventually("gone", || nft.read_back().unwrap().members.is_empty());
     nft.change(&[(device(1), Some(lasting(60)))].into(), NOW).unwrap();
     assert_eq!(nft.read_back().unwrap().members.len(), 1, "and may come again");
+}
+
+#[test]
+fn elements_may_run_out_at_any_moment_of_a_change() {
+    let space = Netns::new("race");
+    let mut nft = nft(&space);
+    // What ran out keeps its place until it is swept out, within a second or so: hence many devices.
+    nft.install(&Base { max_clients: 30_000, ..base() }, &BTreeMap::new(), NOW).unwrap();
+    for turn in 0..160 {
+        let ends = |n: u32| NOW.plus(Duration::from_millis(u64::from(1 + (n + turn) % 4)));
+        let brief = |n| (device(turn / 4 * 100 + n), Some(lango::domain::Grant { ends: Some(ends(n)) }));
+        nft.change(&(0..100).map(brief).collect(), NOW).unwrap();
+    }
+    eventually("all gone", || nft.read_back().unwrap().members.is_empty());
+    nft.change(&(0..100).map(|n| (device(n), Some(lasting(60)))).collect(), NOW).unwrap();
+    assert_eq!(nft.read_back().unwrap().members.len(), 100);
+    nft.change(&(0..100).map(|n| (device(n), None)).collect(), NOW).unwrap();
+    assert_eq!(nft.read_back().unwrap().members.len(), 0);
 }
 
 #[test]

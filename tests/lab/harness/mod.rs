@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use browser::Browser;
 pub(crate) use daemon::{Daemon, Settings};
-use netns::Netns;
+pub(crate) use netns::Netns;
 pub(crate) use netns::ours;
 pub(crate) use phone::Phone;
 pub(crate) use stream::Stream;

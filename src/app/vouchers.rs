@@ -73,12 +73,40 @@ async fn make(
         Form::WeakDigits => CodeForm::WeakDigits,
         Form::Letters => CodeForm::Letters,
     };
+    let made = draw(ledger, site, form, wish).await?;
     let now = ledger.clock.now();
     let batch = batch_name(now.wall);
+    let voucher = |made: &Made| Voucher {
+        key: made.key,
+        plan: plan.clone(),
+        batch: Some(batch.clone()),
+        activate_by: None,
+        made: now.wall,
+        hint: made.hint.clone(),
+        entitlement: None,
+        state: VoucherState::Unused,
+    };
+    let vouchers = made.iter().map(voucher).collect();
+    accepted(ledger.transact(vec![Input::MakeVouchers { vouchers }]).await.replies.into_iter().next())?;
+    let shown = made.into_iter().map(|made| VoucherMade {
+        code: made.code,
+        plan: plan.to_string(),
+        batch: batch.to_string(),
+    });
+    Ok(VouchersMade { vouchers: shown.collect(), sheet })
+}
+
+/// A code that no voucher has yet.
+struct Made {
+    code: String,
+    key: CodeKey,
+    hint: Hint,
+}
+
+/// Codes as `wish` wants them. One that exists already is drawn again; among so many that is rare.
+async fn draw(ledger: &Ledger, site: &SiteKey, form: CodeForm, wish: &NewVouchers) -> Asked<Vec<Made>> {
     let prefix = wish.prefix.as_deref().unwrap_or("");
-    let mut made: Vec<(CodeKey, String)> = Vec::new();
-    let mut taken = BTreeSet::new();
-    // A code that exists already is drawn again; among so many possible ones that is rare.
+    let (mut made, mut taken) = (Vec::new(), BTreeSet::new());
     while made.len() < wish.count as usize {
         let mut drawn = Vec::new();
         while made.len() + drawn.len() < wish.count as usize {
@@ -87,32 +115,14 @@ async fn make(
             let normal = Normal::of(&code).expect("a made code has a normal form");
             let key = site.voucher(&normal);
             if taken.insert(key) {
-                drawn.push((key, code));
+                drawn.push(Made { code, key, hint: Hint::of(normal.as_str()) });
             }
         }
-        let keys = drawn.iter().map(|(key, _)| *key).collect();
+        let keys = drawn.iter().map(|made| made.key).collect();
         let known = ledger.store.find(keys).await.map_err(unreadable)?;
-        let fresh = drawn.into_iter().zip(known).filter(|(_, known)| known.is_none());
-        made.extend(fresh.map(|(drawn, _)| drawn));
+        made.extend(drawn.into_iter().zip(known).filter(|(_, known)| known.is_none()).map(|(made, _)| made));
     }
-    let voucher = |(key, code): &(CodeKey, String)| Voucher {
-        key: *key,
-        plan: plan.clone(),
-        batch: Some(batch.clone()),
-        activate_by: None,
-        made: now.wall,
-        hint: Hint::of(code),
-        entitlement: None,
-        state: VoucherState::Unused,
-    };
-    let vouchers = made.iter().map(voucher).collect();
-    accepted(ledger.transact(vec![Input::MakeVouchers { vouchers }]).await.replies.into_iter().next())?;
-    let shown = made.into_iter().map(|(_, code)| VoucherMade {
-        code,
-        plan: plan.to_string(),
-        batch: batch.to_string(),
-    });
-    Ok(VouchersMade { vouchers: shown.collect(), sheet })
+    Ok(made)
 }
 
 fn sheet_of(ledger: &Ledger, config: &Config, plan: &PlanId) -> Asked<Sheet> {
@@ -133,10 +143,11 @@ fn plan_of<'a>(ledger: &'a Ledger, id: &PlanId) -> Asked<&'a Plan> {
     ledger.gate.plan(id).ok_or_else(refusal)
 }
 
-/// `B20261122-221731`, of the moment it is made.
+/// `B20261122-4f07a1`: the day, as far as it is known, and something that no other batch has.
 fn batch_name(now: Wall) -> BatchId {
-    let digits: String = now.to_string().chars().filter(|c| c.is_ascii_digit() || *c == 'T').collect();
-    format!("B{}", digits.replace('T', "-")).parse().expect("digits and a dash make a batch name")
+    let day: String = now.to_string().chars().filter(char::is_ascii_digit).take(8).collect();
+    let [a, b, c] = random();
+    format!("B{day}-{a:02x}{b:02x}{c:02x}").parse().expect("digits and a dash make a batch name")
 }
 
 async fn import(ledger: &mut Ledger, site: &SiteKey, rows: &[ImportRow]) -> Asked<Imported> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_local;
 
 use super::fault::Fault;
 use super::kernel::Kernel;
@@ -32,6 +33,8 @@ const BATCH: usize = 256;
 /// The table is compared with what is desired this often, whatever the notifications say.
 const LOOK_AT_TABLE: Duration = Duration::from_secs(60);
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
+/// A good copy of the store is wanted this often; the store spares the flash and makes one a day.
+const LOOK_AT_COPY: Duration = Duration::from_secs(60 * 60);
 /// After a failure that time brought about, the next try waits this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,7 @@ pub(super) struct Desk {
     pub(super) next_tick: Boot,
     pub(super) next_look_at_table: Boot,
     pub(super) next_look_at_clock: Boot,
+    pub(super) next_look_at_copy: Boot,
 }
 
 /// Where things come in.
@@ -187,7 +191,8 @@ impl Desk {
     }
 
     fn next_turn(&self) -> Boot {
-        self.next_tick.min(self.next_look_at_table).min(self.next_look_at_clock)
+        let looks = [self.next_look_at_table, self.next_look_at_clock, self.next_look_at_copy];
+        looks.into_iter().fold(self.next_tick, Boot::min)
     }
 
     /// Does what time has made due.
@@ -198,6 +203,9 @@ impl Desk {
         }
         if self.next_look_at_table <= now.boot {
             self.look_at_table();
+        }
+        if self.next_look_at_copy <= now.boot {
+            self.keep_copy();
         }
         if self.next_tick <= now.boot {
             let effects = self.ledger.tick().await;
@@ -226,6 +234,17 @@ impl Desk {
                 tracing::warn!(event = "clock_disbelieved", %claimed, kept = %now.wall, "the system's clock contradicts what is known");
             }
         }
+    }
+
+    fn keep_copy(&mut self) {
+        let now = self.ledger.clock.now();
+        self.next_look_at_copy = now.boot.plus(LOOK_AT_COPY);
+        let store = self.ledger.store.clone();
+        spawn_local(async move {
+            if let Err(error) = store.keep_copy(now.wall).await {
+                tracing::warn!(event = "copy_failed", %error, "no good copy of the store was made");
+            }
+        });
     }
 
     /// Compares the table with what is desired, and puts it right.

@@ -18,6 +18,7 @@ mod vouchers;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
@@ -41,6 +42,9 @@ use crate::wire::control::{Failure, Request, Response};
 
 /// Calls that wait for the loop, at most; who comes later waits at the door.
 const CALLS: usize = 1024;
+
+/// The first good copy of the store is made this long after the start.
+const FIRST_COPY: Duration = Duration::from_secs(10 * 60);
 
 /// Runs the daemon until it is told to stop.
 pub fn run(path: &Path) -> Exit {
@@ -149,6 +153,8 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_tick,
         next_look_at_table: now.boot,
         next_look_at_clock: now.boot,
+        // Not while a whole street comes back after a power cut.
+        next_look_at_copy: now.boot.plus(FIRST_COPY),
     };
     desk.run(Inlets { portal, control, touched, ended, signals }).await
 }

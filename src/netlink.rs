@@ -5,7 +5,7 @@
 //! an answer that got lost, so that the daemon never hangs on it.
 
 use std::io::{Error, ErrorKind, Result};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -98,7 +98,7 @@ impl Socket {
         self.send(request)?;
         let mut torn = false;
         loop {
-            let length = receive(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty())?;
+            let length = receive(self.fd.as_raw_fd(), &mut self.buffer)?;
             for message in netlink::messages(self.buffer.get(..length).unwrap_or_default()) {
                 // Left over from an earlier request that was refused more than once.
                 if message.sequence < first || message.sequence > self.sequence {
@@ -173,7 +173,7 @@ impl News {
         let length = loop {
             let mut ready = self.fd.readable().await?;
             let fd = self.fd.as_raw_fd();
-            match receive(fd, &mut self.buffer, MsgFlags::empty()) {
+            match receive(fd, &mut self.buffer) {
                 Ok(length) => break length,
                 Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => return Ok(Heard::Lost),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
@@ -184,12 +184,6 @@ impl News {
     }
 }
 
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
 fn open(family: SockProtocol, groups: u32, flags: SockFlag) -> Result<OwnedFd> {
     let flags = flags | SockFlag::SOCK_CLOEXEC;
     let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, family)?;
@@ -197,8 +191,8 @@ fn open(family: SockProtocol, groups: u32, flags: SockFlag) -> Result<OwnedFd> {
     Ok(fd)
 }
 
-fn receive(fd: RawFd, buffer: &mut [u8], flags: MsgFlags) -> Result<usize> {
-    Ok(retry(|| recv(fd, buffer, flags))?)
+fn receive(fd: RawFd, buffer: &mut [u8]) -> Result<usize> {
+    Ok(retry(|| recv(fd, buffer, MsgFlags::empty()))?)
 }
 
 fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {

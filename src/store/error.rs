@@ -140,9 +140,10 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Flash file systems answer EIO for a block whose checksum is wrong; SQLite calls that
-/// SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS.
-const UNREADABLE: [i32; 4] = [266, 522, 8202, 8458];
+/// What SQLite says of files that do not read as they were written, besides SQLITE_CORRUPT: flash file
+/// systems answer EIO for a block whose checksum is wrong, which is SQLITE_IOERR_READ, _SHORT_READ, _DATA
+/// and _CORRUPTFS here; a format or a table it does not know is SQLITE_ERROR.
+const UNREADABLE: [i32; 5] = [1, 266, 522, 8202, 8458];
 
 #[cfg(test)]
 mod tests {
@@ -154,7 +155,7 @@ mod tests {
             |code| StoreError::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
         assert_eq!(of(13), StoreError::Full);
         assert_eq!(of(8), StoreError::ReadOnly);
-        for damage in [11, 26, 266, 522, 8202] {
+        for damage in [1, 11, 26, 266, 522, 8202] {
             assert!(matches!(of(damage), StoreError::Damaged(_)), "{damage}");
         }
         assert!(matches!(of(1555), StoreError::Contradiction(_)));

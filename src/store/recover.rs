@@ -193,6 +193,8 @@ impl Place {
             .and_then(|_| Finder::prepare(&conn))
             .map_err(|error| Failure::Damaged(format!("its tables are not as they were made: {error}")))?;
         let restored = read::restored(&conn).map_err(|error| self.failure(error))?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+            .map_err(|error| self.failure(error.into()))?;
         sync_dir(&self.dir).map_err(Failure::Open)?;
         let report = Report { path: self.db.clone(), found, migrated_from };
         Ok(Ready { conn, restored, report, medium: Medium::Writable })
@@ -222,13 +224,14 @@ fn connect(place: &Place, check: Check) -> Result<(Connection, Option<u32>), Fai
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(&place.db, flags).map_err(fail)?;
+    // Until it is known to be in order, closing leaves everything as it was found.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(fail)?;
     conn.busy_timeout(Duration::ZERO).map_err(fail)?;
     // Exclusive before WAL: then its index is plain memory, not a shared map, which JFFS2 has not.
     conn.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(fail)?;
     conn.pragma_update(None, "page_size", PAGE).map_err(fail)?;
     let version = schema::version(&conn).map_err(fail)?;
     if version > schema::KNOWN {
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(fail)?;
         let (path, found) = (place.db.clone(), version);
         return Err(Failure::Open(OpenError::Newer { path, found, known: schema::KNOWN }));
     }
@@ -236,7 +239,12 @@ fn connect(place: &Place, check: Check) -> Result<(Connection, Option<u32>), Fai
     if version == 0 && !blank {
         return Err(Failure::Damaged("its tables are of another program".to_owned()));
     }
-    set_up(&conn).map_err(fail)?;
+    let mode = set_up(&conn).map_err(fail)?;
+    if mode != "wal" || conn.is_readonly("main").map_err(fail)? {
+        return Err(Failure::Damaged(
+            "SQLite does not take it for a database that can be written".to_owned(),
+        ));
+    }
     if check == Check::Tables {
         check_tables(&conn, place)?;
     }
@@ -246,14 +254,15 @@ fn connect(place: &Place, check: Check) -> Result<(Connection, Option<u32>), Fai
     Ok((conn, (version < schema::KNOWN && !blank).then_some(version)))
 }
 
-fn set_up(conn: &Connection) -> rusqlite::Result<()> {
-    conn.pragma_update(None, "journal_mode", "WAL")?;
+/// The settings of the connection; returns the journal mode that SQLite agreed to.
+fn set_up(conn: &Connection) -> rusqlite::Result<String> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     // The thread moves the journal into the tables after it has answered.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "cell_size_check", true)?;
-    conn.pragma_update(None, "temp_store", "MEMORY")
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
 }
 
 fn check_tables(conn: &Connection, place: &Place) -> Result<(), Failure> {
@@ -263,5 +272,27 @@ fn check_tables(conn: &Connection, place: &Place) -> Result<(), Failure> {
         Ok(Some(word)) if word == "ok" => Ok(()),
         Ok(said) => Err(Failure::Damaged(said.unwrap_or_default())),
         Err(error) => Err(place.failure(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cannot be seen without cutting the power: each commit is synced, and no map is shared.
+    #[test]
+    fn the_connection_is_set_up_for_flash() {
+        let dir = tempfile::tempdir().unwrap();
+        let ready = open(&Place::new(dir.path())).ok().unwrap();
+        let said = |name: &str| {
+            let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            ready.conn.query_row(&sql, [], |row| row.get::<_, String>(0)).unwrap()
+        };
+        let (full, page) = ("2", PAGE.to_string());
+        assert_eq!(said("synchronous"), full);
+        assert_eq!(said("page_size"), page);
+        assert_eq!(said("journal_mode"), "wal");
+        assert_eq!(said("locking_mode"), "exclusive");
+        assert!(!dir.path().join("lango.db-shm").exists());
     }
 }

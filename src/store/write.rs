@@ -135,7 +135,7 @@ impl<'c> Writer<'c> {
                 ])?;
             }
         }
-        for (_, lot, count) in lots {
+        for (_, lot, count) in lots.into_iter().filter(|(.., count)| *count > 0) {
             self.count_lot.execute(params![lot, int(count as u64)])?;
         }
         Ok(())

@@ -1,8 +1,15 @@
 //! The store as `app` uses it: what is committed is there again, whatever happens in between.
+//!
+//! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
+//! (needs root, for tmpfs), `size` measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod crash;
+mod damage;
+mod media;
 mod sales;
+mod size;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

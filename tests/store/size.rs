@@ -1,0 +1,141 @@
+//! What the store costs: bytes and transactions on flash, time with 100,000 vouchers.
+#![expect(clippy::disallowed_methods, reason = "a test measures time")]
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lango::domain::{EntitlementId, Record, Voucher};
+use tokio::task::JoinSet;
+
+use super::sales::{commit, key, login, mac, open, stamp, voucher, wait};
+
+const MANY: u64 = 100_000;
+
+/// Transactions and pages in the journal. Each transaction is one fsync.
+fn journal(dir: &Path) -> (usize, usize) {
+    let bytes = fs::read(dir.join("lango.db-wal")).unwrap();
+    let Some((header, mut rest)) = bytes.split_at_checked(32) else { return (0, 0) };
+    let page = u32::from_be_bytes(header[8..12].try_into().unwrap()) as usize;
+    let (mut commits, mut pages) = (0, 0);
+    while let Some((frame, after)) = rest.split_at_checked(24 + page) {
+        if frame[8..16] != header[16..24] {
+            break;
+        }
+        pages += 1;
+        commits += usize::from(frame[4..8] != [0; 4]);
+        rest = after;
+    }
+    (commits, pages)
+}
+
+/// A batch as the operator makes it.
+fn batch(number: u64, size: u64) -> Vec<Voucher> {
+    let of = |n| Voucher { batch: Some(format!("b{number}").parse().unwrap()), ..voucher(n) };
+    (number * size..(number + 1) * size).map(of).collect()
+}
+
+fn made(store: &lango::store::Store, vouchers: u64) {
+    for number in 0..vouchers / 5000 {
+        commit(store, vec![Record::VouchersMade(batch(number, 5000))]).unwrap();
+    }
+}
+
+#[test]
+fn commits_that_wait_together_share_a_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    let (before, _) = journal(dir.path());
+    wait(async {
+        let mut guests = JoinSet::new();
+        for number in 1..=200 {
+            let store = store.clone();
+            let bound = Record::DeviceBound { entitlement: EntitlementId(1), mac: mac(number) };
+            guests.spawn(async move { store.commit(vec![bound]).await });
+        }
+        assert!(guests.join_all().await.into_iter().all(|outcome| outcome.is_ok()));
+    });
+    let (after, pages) = journal(dir.path());
+    assert!(pages < 500, "the journal was emptied and says nothing");
+    assert!((1..=40).contains(&(after - before)), "{} transactions", after - before);
+    drop(store);
+    assert_eq!(open(dir.path()).restored.entitlements[0].bound.len(), 200);
+}
+
+#[test]
+fn when_a_shared_transaction_fails_every_caller_learns_it_and_nothing_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    let outcomes = wait(async {
+        // While the thread looks up, the commits wait together. The last one sells a code twice.
+        let (a, b, c) = (store.clone(), store.clone(), store.clone());
+        tokio::join!(a.find((0..5000).map(key).collect()), b.commit(login(2)), c.commit(login(1)))
+    });
+    assert!(outcomes.0.is_ok());
+    assert!(outcomes.1.is_err() && outcomes.1 == outcomes.2, "{outcomes:?}");
+    commit(&store, login(3)).unwrap();
+    drop(store);
+    let ids: Vec<u64> = open(dir.path()).restored.entitlements.iter().map(|kept| kept.id.0).collect();
+    assert_eq!(ids, [1, 3]);
+}
+
+/// The promise is 16 KiB, one fsync.
+#[test]
+fn a_login_writes_little_and_in_one_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    made(&store, 20_000);
+    drop(store);
+    let store = open(dir.path()).store;
+    let (commits_before, pages_before) = journal(dir.path());
+    for number in 1..=40 {
+        // The code exists already.
+        commit(&store, login(number)).unwrap();
+    }
+    let (commits, pages) = journal(dir.path());
+    assert_eq!(commits - commits_before, 40);
+    let bytes = (pages - pages_before) * (1024 + 24) / 40;
+    assert!(bytes <= 9 * 1024, "{bytes} bytes a login");
+}
+
+#[test]
+fn a_checkpoint_of_500_guests_is_one_small_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, (1..=500).flat_map(login).collect()).unwrap();
+    drop(store);
+    let store = open(dir.path()).store;
+    commit(&store, (1..=500).map(|number| Record::EntitlementStamped(stamp(number, 9000))).collect())
+        .unwrap();
+    let (commits, pages) = journal(dir.path());
+    assert_eq!(commits, 1);
+    assert!(pages <= 40, "{pages} pages");
+}
+
+#[test]
+fn a_hundred_thousand_vouchers_stay_small_and_quick() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    made(&store, MANY);
+    drop(store);
+    let size = fs::metadata(dir.path().join("lango.db")).unwrap().len();
+    assert!(size <= 8_000_000, "{size} bytes");
+    let started = Instant::now();
+    let store = open(dir.path()).store;
+    let opening = started.elapsed();
+    let started = Instant::now();
+    for n in 0..1000 {
+        assert!(wait(store.find(vec![key(n * 97)])).unwrap()[0].is_some());
+    }
+    let finding = started.elapsed() / 1000;
+    let started = Instant::now();
+    assert_eq!(wait(store.counts()).unwrap().unused, MANY);
+    let counting = started.elapsed();
+    println!("{size} bytes; open {opening:?}, find {finding:?}, counts {counting:?}");
+    // A quiet PC needs 4 ms, 25 µs and 0.3 ms, without optimisation.
+    assert!(opening < Duration::from_millis(200), "open {opening:?}");
+    assert!(finding < Duration::from_millis(2), "find {finding:?}");
+    assert!(counting < Duration::from_millis(50), "counts {counting:?}");
+}

@@ -218,3 +218,217 @@ fn is_called(command: &Command, words: &[String]) -> bool {
     let mut given = words.iter();
     command.words.split(' ').all(|word| given.next().is_some_and(|given| given == word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Ask, Errand, Place};
+    use super::*;
+    use crate::wire::control::{Form, NewVouchers, Request, Target, TypedCode};
+
+    const MAC: &str = "02:00:00:00:00:01";
+
+    /// `line` is split at spaces; `_` stands for a space inside an argument.
+    fn args(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(|arg| arg.replace('_', " ").into()).collect()
+    }
+
+    fn asked(line: &str) -> Ask {
+        match parse(args(line)) {
+            Ok(Invocation::Ask(ask)) => ask,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn request(line: &str) -> Request {
+        match asked(line).errand {
+            Errand::One(request) => request,
+            Errand::Import(path) => panic!("{line}: {path:?}"),
+        }
+    }
+
+    fn new(count: u32, prefix: Option<&str>, form: Form) -> Request {
+        let prefix = prefix.map(str::to_owned);
+        Request::VoucherNew(NewVouchers { plan: "hour".to_owned(), count, prefix, form })
+    }
+
+    #[test]
+    fn good_command_lines_become_their_request() {
+        let login = Request::Login { mac: MAC.to_owned(), plan: "hour".to_owned() };
+        let code = || TypedCode::new("4821 9937 05".to_owned());
+        for (line, expected) in [
+            ("status", Request::Status),
+            ("sessions", Request::Sessions),
+            ("login 02:00:00:00:00:01 --plan hour", login.clone()),
+            ("login --plan hour 02-00-00-00-00-01", login.clone()),
+            ("login --plan=hour --json 02:00:00:00:00:01", login.clone()),
+            ("--plan hour login 02:00:00:00:00:01", login.clone()),
+            ("--json --plan hour login -- 02:00:00:00:00:01", login),
+            ("logout 02:00:00:00:00:01", Request::Logout(Target::Mac { mac: MAC.to_owned() })),
+            ("logout --session s-310", Request::Logout(Target::Session { session: "s-310".to_owned() })),
+            ("logout --session 310", Request::Logout(Target::Session { session: "s-310".to_owned() })),
+            ("voucher new --plan hour", new(1, None, Form::Digits)),
+            ("voucher new --plan hour --count 10000", new(10_000, None, Form::Digits)),
+            ("voucher new --plan hour --form digits", new(1, None, Form::Digits)),
+            ("voucher new --plan hour --form letters", new(1, None, Form::Letters)),
+            ("voucher new --plan hour --form digits --weak", new(1, None, Form::WeakDigits)),
+            ("voucher new --weak --plan hour --prefix K2", new(1, Some("K2"), Form::WeakDigits)),
+            ("voucher new --plan hour --prefix=", new(1, None, Form::Digits)),
+            ("voucher show 4821_9937_05", Request::VoucherShow { code: code() }),
+            ("voucher --json revoke 4821_9937_05", Request::VoucherRevoke { code: code() }),
+            ("voucher list", Request::VoucherList { batch: None }),
+            ("voucher list --batch B12", Request::VoucherList { batch: Some("B12".to_owned()) }),
+            ("plan list", Request::PlanList),
+            ("doctor", Request::Doctor { mac: None }),
+            ("doctor 02:00:00:00:00:01", Request::Doctor { mac: Some(MAC.to_owned()) }),
+        ] {
+            assert_eq!(request(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn options_say_where_and_how() {
+        for (line, place) in [
+            ("status", "Socket(\"/var/run/lango/lango.sock\")"),
+            ("status --socket /tmp/s", "Socket(\"/tmp/s\")"),
+            ("plan list --offline", "Offline(\"/etc/config/lango\")"),
+            ("--offline --config /tmp/c voucher list", "Offline(\"/tmp/c\")"),
+        ] {
+            assert_eq!(format!("{:?}", asked(line).place), place, "{line}");
+        }
+        assert!(matches!(asked("status --socket /tmp/s").place, Place::Socket(_)));
+        assert_eq!(asked("status --json").style, Style::Json);
+        assert_eq!(asked("voucher new --plan hour --print").style, Style::Sheet);
+        assert_eq!(asked("sessions").style, Style::Plain);
+        assert!(
+            matches!(asked("voucher import a.csv").errand, Errand::Import(path) if path.ends_with("a.csv"))
+        );
+    }
+
+    #[test]
+    fn the_daemon_and_the_check_take_their_options() {
+        let Ok(Invocation::Run(run)) = parse(args("run --config /c --log syslog --log-level debug")) else {
+            panic!("not run");
+        };
+        assert_eq!((run.config.as_path(), run.level), ("/c".as_ref(), tracing::Level::DEBUG));
+        assert_eq!(run.log, crate::telemetry::Target::Syslog);
+        let Ok(Invocation::Check(path, Style::Plain)) = parse(args("check")) else { panic!("not check") };
+        assert_eq!(path.as_path(), "/etc/config/lango");
+    }
+
+    #[test]
+    fn bad_command_lines_say_what_is_wrong() {
+        for (line, why) in [
+            ("", "a command is missing"),
+            ("--json", "a command is missing"),
+            ("frobnicate", "unknown command \"frobnicate\""),
+            ("Status", "unknown command \"Status\""),
+            ("voucher", "'voucher' is followed by one of: new, show, revoke, list, import"),
+            ("voucher make", "unknown command \"make\"; 'voucher' is"),
+            ("plan", "'plan' is followed by one of: list"),
+            ("show voucher", "unknown command \"show\""),
+            ("status now", "too many arguments"),
+            ("status --frob", "unknown option --frob"),
+            ("status -x", "unknown option -x"),
+            ("status --json=1", "unexpected argument for option '--json'"),
+            ("status --json --json", "--json: given twice"),
+            ("status --plan hour", "--plan is no option of this command"),
+            ("status --offline", "--offline is no option of this command"),
+            ("status --socket", "--socket: the value is missing (PATH)"),
+            ("status --socket --json", "--socket: the value is missing (PATH)"),
+            ("status --socket=", "--socket: the path is empty"),
+            ("run --json", "--json is no option of this command"),
+            ("run --log journal", "--log: \"journal\" is neither stderr nor syslog"),
+            ("run --log-level loud", "--log-level: \"loud\" is no level"),
+            ("run /etc/config/lango", "too many arguments"),
+            ("check --config", "--config: the value is missing"),
+            ("login", "an argument is missing (MAC --plan PLAN)"),
+            ("login 02:00:00:00:00:01", "--plan is missing"),
+            ("login 02:00:00:00:00 --plan hour", "\"02:00:00:00:00\" is not the MAC address"),
+            ("login ff:ff:ff:ff:ff:ff --plan hour", "is not the MAC address"),
+            ("login 02:00:00:00:00:01 --plan a/b", "--plan: \"a/b\" is not the name of a plan"),
+            ("login 02:00:00:00:00:01 02:00:00:00:00:02 --plan hour", "too many arguments"),
+            ("logout", "a MAC or --session is missing"),
+            ("logout 02:00:00:00:00:01 --session s-1", "a MAC and --session exclude each other"),
+            ("logout --session x", "--session: \"x\" is not a session"),
+            ("voucher new", "--plan is missing"),
+            ("voucher new --plan hour --count 0", "--count: \"0\" is not a number from 1 to 10000"),
+            ("voucher new --plan hour --count 10001", "is not a number from 1 to 10000"),
+            ("voucher new --plan hour --count +5", "is not a number from 1 to 10000"),
+            ("voucher new --plan hour --count -5", "is not a number from 1 to 10000"),
+            ("voucher new --plan hour --count many", "is not a number from 1 to 10000"),
+            ("voucher new --plan hour --count 99999999999", "is not a number from 1 to 10000"),
+            ("voucher new --plan hour --form roman", "--form: \"roman\" is neither digits nor letters"),
+            ("voucher new --plan hour --prefix TOOLONGX", "--prefix: a prefix has at most 6 symbols"),
+            ("voucher new --plan hour --prefix OIL", "--prefix: 'O' cannot be in a prefix"),
+            ("voucher new --plan hour --print --json", "--print and --json exclude each other"),
+            ("voucher new hour", "too many arguments"),
+            ("voucher show", "an argument is missing (CODE)"),
+            ("voucher show 4821 9937 05", "put quotes around spaces"),
+            ("voucher list --batch a_b", "--batch: \"a b\" is not the name of a batch"),
+            ("voucher import", "an argument is missing (FILE.csv)"),
+            ("voucher list --config /c", "--config needs --offline"),
+            ("voucher list --offline --socket /s", "--offline and --socket exclude each other"),
+            ("doctor me", "\"me\" is not the MAC address"),
+        ] {
+            let failure = parse(args(line)).unwrap_err().failure;
+            assert_eq!(failure.code, Code::Usage, "{line}");
+            assert!(failure.message.contains(why), "{line}: {}", failure.message);
+            assert!(failure.remedy.starts_with("see 'lango "), "{line}: {}", failure.remedy);
+        }
+    }
+
+    #[test]
+    fn commands_of_later_versions_are_told_from_wrong_ones() {
+        for line in [
+            "sync --now",
+            "export --mac 02:00:00:00:00:01",
+            "forget --all",
+            "audit --verify",
+            "enrol https://bos.example.net x",
+            "setup --apply",
+            "clock reset",
+            "hold",
+            "metrics",
+            "topup --json",
+            "voucher new --plan hour --self-verifying",
+        ] {
+            let refused = parse(args(line)).unwrap_err();
+            assert_eq!(refused.failure.code, Code::Unsupported, "{line}");
+            assert!(refused.failure.message.contains("not in this version"), "{line}");
+            assert_eq!(refused.style == Style::Json, line.contains("--json"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_never_repeated_by_an_error() {
+        for line in
+            ["voucher show 4821 9937 05", "voucher revoke 4821993705 x", "voucher show 4821993705 --batch b"]
+        {
+            let failure = parse(args(line)).unwrap_err().failure;
+            assert!(!failure.message.contains("4821"), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_help_with_its_options_and_an_example() {
+        let said = |line: &str| match parse(args(line)) {
+            Ok(Invocation::Say(text)) => text,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(said("--version"), "lango 0.1.0\n");
+        let general = said("--help");
+        for command in COMMANDS {
+            let help = said(&format!("{} --help", command.words));
+            assert!(general.contains(command.words) && help.contains(command.example));
+            for opt in command.options.iter().filter(|opt| **opt != Opt::SelfVerifying) {
+                assert!(help.contains(&format!("--{}", opt.spelling().name)), "{}", command.words);
+            }
+            let example =
+                command.example.strip_prefix("lango ").unwrap().replace("'4821 9937 05'", "4821_9937_05");
+            let example = example.split(" > ").next().unwrap();
+            assert!(parse(args(example)).is_ok(), "{example}");
+        }
+        assert!(said("voucher --help").contains("voucher import"));
+        assert!(LATER.iter().all(|later| !general.contains(&format!("  {later} "))), "{general}");
+    }
+}

@@ -246,3 +246,192 @@ fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = Vec<String>
     });
     lines.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::wire::control::{Clock, Cloud, RowError, Sheet, Source, Vouchers};
+
+    fn shown(answer: &Answer, style: Style) -> (String, Exit) {
+        let mut out = Vec::new();
+        let exit = super::answer(answer, style, &mut out).unwrap();
+        (String::from_utf8(out).unwrap(), exit)
+    }
+
+    fn plain(answer: &Answer) -> String {
+        shown(answer, Style::Plain).0
+    }
+
+    fn session(plan: &str) -> Session {
+        Session {
+            id: "s-310".to_owned(),
+            mac: "02:00:00:00:00:01".to_owned(),
+            addresses: vec!["192.168.9.2".to_owned(), "fe80::1".to_owned()],
+            plan: plan.to_owned(),
+            origin: "voucher".to_owned(),
+            since: "2026-11-21T22:17:31Z".to_owned(),
+            seconds_left: Some(3900),
+            bytes_left: None,
+            bytes_up: 1_500_000,
+            bytes_down: 0,
+            down_bps: None,
+            up_bps: None,
+        }
+    }
+
+    fn made() -> Answer {
+        let voucher =
+            VoucherMade { code: "4821 9937 05".to_owned(), plan: "hour".to_owned(), batch: "B1".to_owned() };
+        let sheet = Sheet {
+            portal_name: "wifi.lango".to_owned(),
+            title: "Kariakoo".to_owned(),
+            plan_title: "Saa 1".to_owned(),
+            price: String::new(),
+            currency: String::new(),
+            support_phone: String::new(),
+        };
+        Answer::VoucherNew(VouchersMade { vouchers: vec![voucher], sheet })
+    }
+
+    #[test]
+    fn status_is_one_screen_that_cries_where_something_is_wrong() {
+        let mut status = Status {
+            version: "0.1.0".to_owned(),
+            site: "kariakoo-01".to_owned(),
+            uplink: Uplink::Up,
+            cloud: Cloud { configured: false, last_success: None, cursor: None, outbox: 0 },
+            clock: Clock { trusted: true, now: "2026-11-21T22:17:31Z".to_owned() },
+            sessions: 12,
+            vouchers: Vouchers { unused: 188, active: 12, spent: 40 },
+            rules_intact: true,
+            uptime_s: 273_600,
+        };
+        let expected = "\
+lango      0.1.0 at kariakoo-01, up 3 d 4 h
+uplink     up
+rules      intact
+clock      2026-11-21T22:17:31Z (trusted)
+sessions   12
+vouchers   188 unused, 12 active, 40 spent
+cloud      not configured
+outbox     0 waiting
+";
+        assert_eq!(plain(&Answer::Status(status.clone())), expected);
+        (status.rules_intact, status.clock.trusted, status.uplink) = (false, false, Uplink::Down);
+        let text = plain(&Answer::Status(status));
+        assert!(["NOT INTACT", "NOT TRUSTED", "DOWN"].iter().all(|cry| text.contains(cry)), "{text}");
+    }
+
+    #[test]
+    fn tables_are_aligned_and_hold_no_control_characters() {
+        let text = plain(&Answer::Sessions(vec![session("hour"), session("a\u{1b}[2J")]));
+        let lines = text.lines().collect::<Vec<_>>();
+        let at = lines[0].find("ORIGIN").unwrap();
+        assert!(
+            lines.len() == 3 && lines[1..].iter().all(|line| line[at..].starts_with("voucher")),
+            "{text}"
+        );
+        assert!(lines[1].contains("1 h 05 min  no limit   1.5 MB"), "{text}");
+        assert!(!text.contains('\u{1b}'));
+        assert_eq!(plain(&Answer::Sessions(Vec::new())), "nobody is online\n");
+    }
+
+    #[test]
+    fn json_is_the_answer_without_its_envelope() {
+        let (text, _) = shown(&made(), Style::Json);
+        assert_eq!(text, "[{\"code\":\"4821 9937 05\",\"plan\":\"hour\",\"batch\":\"B1\"}]\n");
+        let (text, _) = shown(&Answer::Login(session("hour")), Style::Json);
+        assert!(text.starts_with("{\"id\":\"s-310\",\"mac\":"), "{text}");
+        assert_eq!(shown(&Answer::Sessions(Vec::new()), Style::Json).0, "[]\n");
+    }
+
+    #[test]
+    fn vouchers_are_printed_as_csv_or_as_a_sheet() {
+        assert_eq!(plain(&made()), "code,plan,batch\n4821 9937 05,hour,B1\n");
+        assert!(shown(&made(), Style::Sheet).0.starts_with("<!doctype html>"));
+    }
+
+    #[test]
+    fn plans_are_told_in_words() {
+        let plan = Plan {
+            id: "hour".to_owned(),
+            title: BTreeMap::from([("en".to_owned(), "1 hour".to_owned())]),
+            metered_s: Some(3600),
+            validity_s: None,
+            activate_by: None,
+            bytes: None,
+            bytes_up: Some(1_000_000),
+            bytes_down: Some(2_000_000),
+            down_bps: Some(4_000_000),
+            up_bps: None,
+            devices: 1,
+            bound_devices: 0,
+            idle_s: None,
+            count_while_uplink_down: false,
+            price: "500".to_owned(),
+            currency: "TZS".to_owned(),
+            source: Source::File,
+        };
+        let text = plain(&Answer::PlanList(vec![plan]));
+        let row =
+            text.lines().nth(1).unwrap().split("  ").filter(|cell| !cell.is_empty()).collect::<Vec<_>>();
+        let row = row.iter().map(|cell| cell.trim()).collect::<Vec<_>>();
+        assert_eq!(
+            row,
+            [
+                "hour",
+                "1 hour",
+                "1 h",
+                "no limit",
+                "1 MB up, 2 MB down",
+                "4 Mbit/s",
+                "no limit",
+                "1",
+                "500 TZS",
+                "file"
+            ]
+        );
+    }
+
+    #[test]
+    fn exit_codes_tell_of_faults_and_of_files_without_a_good_row() {
+        let check = |state| Check {
+            check: "rules".to_owned(),
+            state,
+            message: "m".to_owned(),
+            remedy: "do".to_owned(),
+        };
+        for (worst, exit, text) in [
+            (Health::Warn, Exit::Done, "ok    rules: m; do\nwarn  rules: m; do\n"),
+            (Health::Fail, Exit::Refused, "ok    rules: m; do\nFAIL  rules: m; do\n"),
+        ] {
+            let answer = Answer::Doctor(vec![check(Health::Ok), check(worst)]);
+            assert_eq!(shown(&answer, Style::Plain), (text.to_owned(), exit));
+        }
+        let errors = vec![RowError { line: 7, message: "no plan x".to_owned() }];
+        for (added, exit) in [(0, Exit::Refused), (2, Exit::Done)] {
+            let imported = Answer::VoucherImport(Imported { added, skipped: 0, errors: errors.clone() });
+            let text = format!("line 7: no plan x\n{added} added, 0 known already, 1 wrong\n");
+            assert_eq!(shown(&imported, Style::Plain), (text, exit));
+            let (text, _) = shown(&imported, Style::Json);
+            let errors = "[{\"line\":7,\"message\":\"no plan x\"}]";
+            assert_eq!(text, format!("{{\"added\":{added},\"skipped\":0,\"errors\":{errors}}}\n"));
+        }
+    }
+
+    #[test]
+    fn only_the_end_of_a_code_is_listed() {
+        let listed = VoucherListed {
+            id: "k".to_owned(),
+            plan: "hour".to_owned(),
+            batch: None,
+            state: "unused".to_owned(),
+            made: "2026-11-21T22:17:31Z".to_owned(),
+            hint: "705".to_owned(),
+        };
+        let text = plain(&Answer::VoucherList(vec![listed]));
+        assert!(text.ends_with("k   hour  -      unused  2026-11-21T22:17:31Z  …705\n"), "{text}");
+    }
+}

@@ -58,7 +58,7 @@ fn article(sheet: &Sheet, voucher: &VoucherMade) -> String {
         if price.is_empty() { String::new() } else { format!("<br>{}", Escaped(sold_at.trim())) },
         Escaped(&voucher.code),
         Escaped(portal_name),
-        small.map(|text| Escaped(text).to_string()).collect::<Vec<_>>().join(" · "),
+        small.map(|text| Escaped(text).to_string()).collect::<Vec<_>>().join("<br>"),
     )
 }
 

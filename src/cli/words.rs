@@ -1,13 +1,15 @@
 //! Numbers and texts in the form that a person reads.
 
-/// A span in its two largest units: `45 s`, `12 min`, `1 h 05 min`, `3 d 4 h`.
+/// A span in its two largest units: `45 s`, `12 min`, `1 h 05 min`, `3 d 4 h`, `30 d`.
 pub(super) fn duration(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
+    match (days, hours % 24, minutes % 60) {
         (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h {:02} min", minutes % 60),
-        (_, _, _) => format!("{days} d {} h", hours % 24),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, 0) => format!("{hours} h"),
+        (0, hours, minutes) => format!("{hours} h {minutes:02} min"),
+        (days, 0, _) => format!("{days} d"),
+        (days, hours, _) => format!("{days} d {hours} h"),
     }
 }
 
@@ -52,7 +54,8 @@ mod tests {
             (3599, "59 min"),
             (3900, "1 h 05 min"),
             (86_399, "23 h 59 min"),
-            (86_400, "1 d 0 h"),
+            (7200, "2 h"),
+            (86_400, "1 d"),
             (273_600, "3 d 4 h"),
         ] {
             assert_eq!(duration(seconds), text);

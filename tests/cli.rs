@@ -1,0 +1,272 @@
+//! The real program against a daemon that gives prepared answers over a real socket: what is printed where,
+//! and how the program ends.
+#![expect(clippy::disallowed_methods, reason = "starts the program")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use lango::control::{Call, Server};
+use lango::wire::control::{
+    Answer, Code, Failure, Imported, Request, Response, RowError, Sheet, VoucherMade, VouchersMade,
+};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+/// A daemon that answers by `answer`, on a thread of its own, until dropped.
+struct Daemon {
+    dir: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Daemon {
+    fn start(answer: fn(Request) -> Response) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = dir.path().to_owned();
+        let (stop, mut stopped) = oneshot::channel();
+        let (ready, up) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = Server::bind(&run_dir).unwrap();
+                ready.send(()).unwrap();
+                let (desk, mut calls) = mpsc::channel::<Call>(1);
+                let mut serving = std::pin::pin!(server.serve(desk));
+                loop {
+                    tokio::select! {
+                        error = &mut serving => panic!("{error}"),
+                        _ = &mut stopped => return,
+                        Some(call) = calls.recv() => call.reply.send(answer(call.request)).unwrap(),
+                    }
+                }
+            });
+        });
+        up.recv().unwrap();
+        Self { dir, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let socket = self.dir.path().join("lango.sock");
+        lango(&[args, &["--socket", socket.to_str().unwrap()]].concat())
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the daemon panicked");
+        }
+    }
+}
+
+fn lango(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lango")).args(args).output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn printed(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn answer(request: Request) -> Response {
+    match request {
+        Request::Sessions => Response::Ok(Answer::Sessions(Vec::new())),
+        Request::VoucherNew(wish) => Response::Ok(Answer::VoucherNew(vouchers(wish.count))),
+        Request::VoucherImport { rows } => Response::Ok(Answer::VoucherImport(Imported {
+            added: rows.iter().filter(|row| row.plan == "hour").count() as u64,
+            skipped: 0,
+            errors: (rows.iter().filter(|row| row.plan != "hour"))
+                .map(|row| RowError { line: row.line, message: format!("no plan {}", row.plan) })
+                .collect(),
+        })),
+        Request::VoucherShow { .. } => fail(Code::NoSuchVoucher),
+        Request::Status => fail(Code::Internal),
+        Request::PlanList => fail(Code::Configuration),
+        Request::Doctor { .. } => fail(Code::NoPermission),
+        Request::Login { .. }
+        | Request::Logout(_)
+        | Request::VoucherRevoke { .. }
+        | Request::VoucherList { .. } => fail(Code::Refused),
+    }
+}
+
+fn fail(code: Code) -> Response {
+    Response::Error(Failure::new(code, "it failed", "do this"))
+}
+
+fn vouchers(count: u32) -> VouchersMade {
+    let voucher = |number| VoucherMade {
+        code: format!("4821 9937 {number:02}"),
+        plan: "hour".to_owned(),
+        batch: "B20261122-2217".to_owned(),
+    };
+    VouchersMade {
+        vouchers: (0..count).map(voucher).collect(),
+        sheet: Sheet {
+            portal_name: "wifi.lango".to_owned(),
+            title: "Kariakoo <Wi-Fi>".to_owned(),
+            plan_title: "Saa 1".to_owned(),
+            price: "500".to_owned(),
+            currency: "TZS".to_owned(),
+            support_phone: "+255700000000".to_owned(),
+        },
+    }
+}
+
+#[test]
+fn answers_go_to_stdout_and_failures_to_stderr_with_their_exit_code() {
+    let daemon = Daemon::start(answer);
+    let output = daemon.run(&["sessions"]);
+    assert_eq!((code(&output), stdout(&output), stderr(&output)), (0, "nobody is online\n", ""));
+    for (args, exit) in [
+        (["voucher", "show", "1"].as_slice(), 1),
+        (&["logout", "02:00:00:00:00:01"], 1),
+        (&["status"], 70),
+        (&["doctor"], 77),
+        (&["plan", "list"], 78),
+    ] {
+        let output = daemon.run(args);
+        assert_eq!((code(&output), stdout(&output)), (exit, ""), "{args:?}");
+        assert_eq!(stderr(&output), "lango: it failed; do this\n", "{args:?}");
+    }
+}
+
+#[test]
+fn with_json_a_failure_is_an_object_on_stdout() {
+    let daemon = Daemon::start(answer);
+    let output = daemon.run(&["voucher", "show", "4821993705", "--json"]);
+    let expected = json!({"error": {"code": "no_such_voucher", "message": "it failed", "remedy": "do this"}});
+    assert_eq!((code(&output), printed(&output), stderr(&output)), (1, expected, ""));
+    for (args, exit, word) in [
+        (["status", "--json", "--frob"].as_slice(), 2, "usage"),
+        (&["sync", "--json"], 1, "unsupported"),
+        (&["status", "--json", "--socket", "/nonexistent/lango.sock"], 69, "unreachable"),
+        (&["check", "--json", "--config", "/nonexistent"], 78, "configuration"),
+        (&["voucher", "import", "/nonexistent", "--json", "--offline"], 1, "bad_file"),
+    ] {
+        let output = lango(args);
+        assert_eq!(code(&output), exit, "{args:?}");
+        assert_eq!(printed(&output)["error"]["code"], word, "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_daemon_the_user_is_told_how_to_start_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("lango.sock");
+    let socket = socket.to_str().unwrap();
+    for prepare in [|_: &str| (), |path: &str| drop(std::os::unix::net::UnixListener::bind(path).unwrap())] {
+        prepare(socket);
+        let output = lango(&["status", "--socket", socket]);
+        assert_eq!((code(&output), stdout(&output)), (69, ""));
+        assert!(stderr(&output).contains("start it with '/etc/init.d/lango start'"), "{}", stderr(&output));
+    }
+}
+
+/// Needs root, to become somebody else.
+#[test]
+fn a_socket_of_somebody_else_is_no_permission() {
+    let daemon = Daemon::start(answer);
+    // The build may lie where only its owner can go.
+    let program = daemon.dir.path().join("lango");
+    std::fs::copy(env!("CARGO_BIN_EXE_lango"), &program).unwrap();
+    std::fs::set_permissions(daemon.dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let socket = daemon.dir.path().join("lango.sock");
+    let mut command = Command::new(program);
+    command.args(["status", "--socket", socket.to_str().unwrap()]).uid(65_534).gid(65_534);
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 77, "{}", stderr(&output));
+    assert!(stderr(&output).contains("no permission to use"), "{}", stderr(&output));
+}
+
+#[test]
+fn vouchers_are_made_as_csv_json_or_sheet() {
+    let daemon = Daemon::start(answer);
+    let new = ["voucher", "new", "--plan", "hour", "--count", "30"];
+    let csv = daemon.run(&new);
+    assert_eq!(stdout(&csv).lines().count(), 31);
+    assert!(stdout(&csv).starts_with("code,plan,batch\n4821 9937 00,hour,B20261122-2217\n"));
+    let output = daemon.run(&[new.as_slice(), &["--json"]].concat());
+    assert_eq!(
+        printed(&output)[29],
+        json!({"code": "4821 9937 29", "plan": "hour", "batch": "B20261122-2217"})
+    );
+    let sheet = daemon.run(&[new.as_slice(), &["--print"]].concat());
+    assert_eq!(stdout(&sheet).matches("<svg ").count(), 30);
+    assert!(!stdout(&sheet).contains("<Wi-Fi>") && stdout(&sheet).contains("Kariakoo &lt;Wi-Fi&gt;"));
+}
+
+#[test]
+fn large_files_are_imported_in_parts_and_errors_come_in_the_order_of_lines() {
+    let daemon = Daemon::start(answer);
+    let rows = (2..=20_001).map(|line| match line {
+        700 => "1,day,B1,\r\n".to_owned(),
+        20 => "no plan\r\n".to_owned(),
+        line => format!("{line:010},hour,B1,\r\n"),
+    });
+    let text = format!("\u{feff}code,plan,batch,activate_by\r\n{}", rows.collect::<String>());
+    let path = daemon.file("vouchers.csv", &text);
+    let output = daemon.run(&["voucher", "import", path.to_str().unwrap(), "--json"]);
+    let expected = json!({"added": 19_998, "skipped": 0, "errors": [
+        {"line": 20, "message": "1 fields instead of 4"}, {"line": 700, "message": "no plan day"}]});
+    assert_eq!((code(&output), printed(&output)), (0, expected));
+}
+
+#[test]
+fn check_prints_every_error_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lango");
+    let file = path.to_str().unwrap();
+    for (text, exit, lines) in [
+        ("config gateway 'main'\n\tlist interface 'br-guest'\n", 0, vec![": no errors"]),
+        (
+            "config gateway 'main'\n\tlist interface 'br-guest'\n\toption portal_port 'x'\n\toption frob '1'\n",
+            78,
+            vec![":3: portal_port: ", ":4: frob: "],
+        ),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let output = lango(&["check", "--config", file]);
+        assert_eq!(code(&output), exit, "{}", stdout(&output));
+        let said = stdout(&output).lines().collect::<Vec<_>>();
+        let good = said.len() == lines.len()
+            && said.iter().zip(lines).all(|(said, line)| said.starts_with(&format!("{file}{line}")));
+        assert!(good, "{said:?}");
+    }
+}
+
+#[test]
+fn the_version_is_said() {
+    let output = lango(&["--version"]);
+    assert_eq!((code(&output), stdout(&output)), (0, "lango 0.1.0\n"));
+}
+
+#[test]
+fn usage_errors_are_told_on_stderr_with_the_way_to_help() {
+    let output = lango(&["login", "02:00:00:00:00:01"]);
+    assert_eq!((code(&output), stdout(&output)), (2, ""));
+    assert_eq!(stderr(&output), "lango: --plan is missing; see 'lango login --help'\n");
+}

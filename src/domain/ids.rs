@@ -167,9 +167,9 @@ text_id!(
 pub struct Hint(String);
 
 impl Hint {
-    /// The last three characters of `code`.
+    /// The last three characters of `code`, without the spaces between its groups.
     pub fn of(code: &str) -> Self {
-        let tail = code.chars().rev().take(3).collect::<Vec<_>>();
+        let tail = code.chars().rev().filter(|c| !c.is_whitespace()).take(3).collect::<Vec<_>>();
         Self(tail.into_iter().rev().collect())
     }
 
@@ -228,6 +228,7 @@ mod tests {
     #[test]
     fn a_hint_is_three_characters() {
         assert_eq!(Hint::of("4821993705").as_str(), "705");
+        assert_eq!(Hint::of("4821 9937 05").as_str(), "705");
         assert_eq!(Hint::of("ab").as_str(), "ab");
     }
 }

@@ -190,9 +190,12 @@ fn without_a_daemon_the_user_is_told_how_to_start_it() {
 #[test]
 fn a_socket_of_somebody_else_is_no_permission() {
     let daemon = Daemon::start(answer);
-    // The build may lie where only its owner can go.
+    // The build may lie where only its owner can go. Copied by another process, since a file that this one
+    // writes stays busy while some other test is between fork and exec.
     let program = daemon.dir.path().join("lango");
-    std::fs::copy(env!("CARGO_BIN_EXE_lango"), &program).unwrap();
+    let copied =
+        Command::new("cp").args([env!("CARGO_BIN_EXE_lango").as_ref(), program.as_os_str()]).status();
+    assert!(copied.unwrap().success());
     std::fs::set_permissions(daemon.dir.path(), Permissions::from_mode(0o755)).unwrap();
     let socket = daemon.dir.path().join("lango.sock");
     let mut command = Command::new(program);

@@ -1,0 +1,125 @@
+//! The meaning of the records: a store in memory, and so the specification of the one on flash.
+//!
+//! It replays records into what a start gets back, and refuses what no store should ever be asked to
+//! write: an id twice, a second entitlement for a code, a meter that runs backwards.
+
+use std::collections::BTreeMap;
+
+use lango::domain::{
+    BootId, CodeKey, Entitlement, EntitlementId, Mac, Record, Restored, Session, SessionId, Stamp, Voucher,
+    VoucherState, Wall,
+};
+
+use super::world::Flash;
+
+/// All that was ever written.
+#[derive(Clone, Default)]
+pub(crate) struct Memory {
+    vouchers: BTreeMap<CodeKey, Voucher>,
+    /// What has something left. What has not is gone, but for its voucher.
+    entitlements: BTreeMap<EntitlementId, Entitlement>,
+    sessions: BTreeMap<SessionId, Session>,
+    closed: Vec<(Wall, Mac)>,
+    floor: Wall,
+    boot: Option<BootId>,
+    last_entitlement: u64,
+    last_session: u64,
+}
+
+impl Flash for Memory {
+    fn find(&mut self, code: CodeKey) -> Option<Voucher> {
+        self.vouchers.get(&code).cloned()
+    }
+
+    fn commit(&mut self, records: &[Record]) {
+        records.iter().for_each(|record| self.write(record));
+    }
+
+    fn reopen(&mut self) -> Restored {
+        let a_day_ago = Wall::from_secs(self.floor.as_secs() - 86_400);
+        Restored {
+            entitlements: self.entitlements.values().cloned().collect(),
+            sessions: self.sessions.values().cloned().collect(),
+            recent: self.closed.iter().filter(|(at, _)| *at > a_day_ago).map(|(_, mac)| *mac).collect(),
+            floor: self.floor,
+            boot: self.boot.clone(),
+            last_entitlement: self.last_entitlement,
+            last_session: self.last_session,
+        }
+    }
+}
+
+impl Memory {
+    fn write(&mut self, record: &Record) {
+        match record {
+            Record::VouchersMade(made) => {
+                for voucher in made {
+                    self.vouchers.entry(voucher.key).or_insert_with(|| voucher.clone());
+                }
+            }
+            Record::VoucherRevoked(code) => self.voucher(*code).state = VoucherState::Revoked,
+            Record::EntitlementOpened(new) => self.opened(new),
+            Record::EntitlementStamped(stamp) => self.stamped(stamp),
+            Record::EntitlementEnded { stamp, how } => {
+                self.stamped(stamp);
+                assert!(self.sessions.values().all(|s| s.entitlement != stamp.entitlement), "{record:?}");
+                let ended = self.entitlements.remove(&stamp.entitlement).expect("it ends once");
+                if let Some(code) = ended.code {
+                    self.voucher(code).state = (*how).into();
+                }
+            }
+            Record::DeviceBound { entitlement, mac } => {
+                self.entitlements.get_mut(entitlement).expect("it is there").bound.insert(*mac);
+            }
+            Record::SessionOpened(new) => {
+                assert!(new.id.0 > self.last_session, "{} was given out before", new.id);
+                assert!(self.sessions.values().all(|s| s.mac != new.mac), "{} is online already", new.mac);
+                assert!(self.entitlements.contains_key(&new.entitlement), "{} of nothing", new.id);
+                self.last_session = new.id.0;
+                self.sessions.insert(new.id, new.clone());
+            }
+            Record::SessionClosed { session, at, .. } => {
+                let session = self.sessions.remove(session).expect("it closes once");
+                self.closed.push((*at, session.mac));
+            }
+            Record::FloorRaised(floor) => {
+                assert!(*floor > self.floor, "the floor never falls");
+                self.floor = *floor;
+            }
+            Record::BootChanged { boot, at } => {
+                self.boot = Some(boot.clone());
+                for entitlement in self.entitlements.values_mut() {
+                    let stamp = Stamp { at: *at, ..entitlement.last_stamp().clone() };
+                    *entitlement = entitlement.clone().with_stamp(stamp);
+                }
+            }
+            Record::TryFailed { .. } => {}
+        }
+    }
+
+    fn voucher(&mut self, code: CodeKey) -> &mut Voucher {
+        self.vouchers.get_mut(&code).expect("the voucher was made")
+    }
+
+    fn opened(&mut self, new: &Entitlement) {
+        assert!(new.id.0 > self.last_entitlement, "{} was given out before", new.id);
+        self.last_entitlement = new.id.0;
+        if let Some(code) = new.code {
+            let voucher = self.voucher(code);
+            assert_eq!(voucher.state, VoucherState::Unused, "one code, one entitlement");
+            voucher.state = VoucherState::Active;
+            voucher.entitlement = Some(new.id);
+        }
+        self.entitlements.insert(new.id, new.clone());
+    }
+
+    fn stamped(&mut self, stamp: &Stamp) {
+        let entitlement =
+            self.entitlements.get_mut(&stamp.entitlement).expect("what has ended is not stamped");
+        let last = entitlement.last_stamp();
+        assert!(stamp.at >= last.at && stamp.used >= last.used, "{last:?} {stamp:?}");
+        assert!(stamp.validity_left <= last.validity_left, "{last:?} {stamp:?}");
+        assert!(last.expires.is_none() || stamp.expires == last.expires, "{last:?} {stamp:?}");
+        *entitlement = entitlement.clone().with_stamp(stamp.clone());
+    }
+}

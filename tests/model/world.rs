@@ -1,0 +1,344 @@
+//! A gateway's life, made up from a seed: the Gate, the reference and a flash go through it together.
+//!
+//! Owns time, clocks, commits, failures, deaths and restarts. What guests and operators do is in
+//! `guests.rs`; what has to hold after each step is in `agree.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use lango::domain::{
+    Boot, BootId, CodeKey, Effect, EntitlementId, Gate, Limits, Mac, Now, Plan, PlanSource, Record, Restored,
+    SessionId, Trust, Voucher, Wall,
+};
+
+use super::random::Random;
+use super::reference::{Reference, millis};
+
+pub(crate) const MACS: u64 = 7;
+const LIMITS: Limits = Limits { max_clients: 5, checkpoint: Duration::from_secs(300) };
+/// The true time at which every life begins.
+const BEGINNING: i64 = 1_800_000_000;
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+
+/// What keeps records over a death.
+pub(crate) trait Flash {
+    fn find(&mut self, code: CodeKey) -> Option<Voucher>;
+    /// Writes all of them.
+    fn commit(&mut self, records: &[Record]);
+    /// What a start finds, after the process died without a word.
+    fn reopen(&mut self) -> Restored;
+}
+
+/// When the process dies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deaths {
+    Sometimes,
+    /// At the nth point at which it can, and then no more.
+    At(u64),
+}
+
+/// The process died here.
+pub(crate) struct Died;
+
+pub(crate) struct World<F> {
+    pub(crate) seed: u64,
+    pub(crate) random: Random,
+    pub(crate) flash: F,
+    pub(crate) gate: Gate,
+    pub(crate) reference: Reference,
+    /// The reference as it was at the last commit.
+    pub(crate) on_flash: Reference,
+    /// Who is admitted, and until when.
+    pub(crate) kernel: BTreeMap<Mac, Option<Boot>>,
+    pub(crate) checkpoint_due: u64,
+    /// Vouchers looked up earlier, and when.
+    pub(crate) looked_up: BTreeMap<CodeKey, (u64, Voucher)>,
+    /// Wrong codes: when, and whose.
+    pub(crate) failures: Vec<(u64, Mac)>,
+    /// The meters as last seen, to see them run one way.
+    pub(crate) seen: BTreeMap<EntitlementId, (u64, Option<u64>)>,
+    pub(crate) given_out: BTreeSet<(Option<EntitlementId>, Option<SessionId>)>,
+    pub(crate) spoken_for: BTreeSet<CodeKey>,
+    pub(crate) vouchers_made: u64,
+    pub(crate) points: u64,
+    deaths: Deaths,
+    /// Milliseconds that all times are multiples of. Where it is a second, rounding hides nothing and
+    /// clocks may lie; where it is one, the wall is right and the power stays on.
+    grain: u64,
+    boot: u64,
+    boots: u64,
+    /// The wall clock minus `boot`, in milliseconds; and what it should be.
+    offset: i64,
+    true_offset: i64,
+    trust: Trust,
+    story: Vec<String>,
+}
+
+impl<F: Flash> World<F> {
+    pub(crate) fn new(seed: u64, flash: F, deaths: Deaths) -> Self {
+        let mut random = Random::new(seed);
+        let grain = random.pick(&[1000, 1000, 1]);
+        let boot = 40_000;
+        let plans = plans();
+        let (gate, _) = Gate::restore(
+            Restored::default(),
+            plans.clone(),
+            LIMITS,
+            &boot_id(0),
+            Now { boot: Boot::from_millis(boot), wall: Wall::from_secs(0), trust: Trust::Floor },
+        );
+        let reference = Reference {
+            plans: plans.into_iter().map(|plan| (plan.id.clone(), plan)).collect(),
+            places: LIMITS.max_clients,
+            codes: BTreeMap::new(),
+            bought: BTreeMap::new(),
+            online: Vec::new(),
+        };
+        let mut world = Self {
+            seed,
+            random,
+            flash,
+            gate,
+            on_flash: reference.clone(),
+            reference,
+            kernel: BTreeMap::new(),
+            checkpoint_due: 0,
+            looked_up: BTreeMap::new(),
+            failures: Vec::new(),
+            seen: BTreeMap::new(),
+            given_out: BTreeSet::new(),
+            spoken_for: BTreeSet::new(),
+            vouchers_made: 0,
+            points: 0,
+            deaths,
+            grain,
+            boot,
+            boots: 0,
+            offset: 0,
+            true_offset: BEGINNING * 1000 - 40_000,
+            trust: Trust::Floor,
+            story: Vec::new(),
+        };
+        world.start();
+        world
+    }
+
+    /// Lives on for `steps` steps, dying and rising as it comes.
+    pub(crate) fn live(&mut self, steps: u32) {
+        for _ in 0..steps {
+            if self.step().is_err() {
+                self.rise();
+            }
+            self.agree();
+        }
+    }
+
+    fn step(&mut self) -> Result<(), Died> {
+        match self.random.within(0..100) {
+            0..45 => self.guests(),
+            45..85 => self.time_passes(),
+            85..92 => self.clock_changes(),
+            92..96 => self.long_wait(),
+            _ => Err(Died),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        let wall = (i64::try_from(self.boot).unwrap() + self.offset).div_euclid(1000);
+        Now { boot: Boot::from_millis(self.boot), wall: Wall::from_secs(wall), trust: self.trust }
+    }
+
+    pub(crate) fn tell(&mut self, what: String) {
+        let now = self.now();
+        self.story.push(format!("{:>12} {} {:?} {what}", self.boot, now.wall, now.trust));
+    }
+
+    /// Here the process may die.
+    pub(crate) fn point(&mut self) -> Result<(), Died> {
+        self.points += 1;
+        let dies = match self.deaths {
+            Deaths::Sometimes => self.random.percent(1),
+            Deaths::At(point) => self.points == point,
+        };
+        if dies { Err(Died) } else { Ok(()) }
+    }
+
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.boot += ms;
+        self.reference.pass(ms);
+        self.on_flash.pass(ms);
+    }
+
+    /// Deciding takes time too.
+    pub(crate) fn moment(&mut self) {
+        let grains = self.random.pick(&[0, 0, 0, 1, 3]);
+        self.pass(grains * self.grain);
+    }
+
+    fn time_passes(&mut self) -> Result<(), Died> {
+        let until_look = self.gate.poll_timeout(self.now()).since(Boot::from_millis(self.boot));
+        let until_look = millis(until_look);
+        let ms = match self.random.within(0..10) {
+            0..3 => until_look,
+            3 => until_look.saturating_sub(self.grain),
+            4..7 => self.random.within(0..60_000),
+            7..9 => self.random.within(0..HOUR),
+            _ => self.random.within(0..8 * HOUR),
+        };
+        self.pass(ms - ms % self.grain);
+        self.tell(format!("{ms} ms passed"));
+        if self.random.percent(90) { self.due() } else { Ok(()) }
+    }
+
+    fn long_wait(&mut self) -> Result<(), Died> {
+        let ms = self.random.within(0..3 * DAY);
+        self.pass(ms - ms % self.grain);
+        self.tell(format!("{ms} ms passed"));
+        self.due()
+    }
+
+    fn clock_changes(&mut self) -> Result<(), Died> {
+        let hour = i64::try_from(HOUR).unwrap();
+        let error = match (self.trust, self.random.within(0..20)) {
+            _ if self.grain == 1 => 0,
+            (Trust::Trusted, 0..10) => 1000 * i64::try_from(self.random.within(0..600)).unwrap(),
+            (Trust::Trusted, _) => -1000 * i64::try_from(self.random.within(0..600)).unwrap(),
+            (Trust::Floor, 0) => 365 * 24 * hour,
+            (Trust::Floor, 1) => hour,
+            (Trust::Floor, 2) => -24 * hour,
+            (Trust::Floor, 3) => -60 * 365 * 24 * hour,
+            (Trust::Floor, _) => 0,
+        };
+        self.offset = if self.trust == Trust::Trusted { self.offset } else { self.true_offset } + error;
+        self.trust = Trust::Trusted;
+        self.tell(format!("the clock is trusted, {error} ms off"));
+        self.gate.checkpoint_soon(self.now());
+        self.checkpoint_due = self.boot;
+        self.clock_was_set();
+        self.due()
+    }
+
+    /// What the wall says of validity changes at once, and the kernel is compared with it.
+    fn clock_was_set(&mut self) {
+        self.seen.clear();
+        self.kernel =
+            self.gate.desired(self.now()).into_iter().map(|(mac, grant)| (mac, grant.ends)).collect();
+    }
+
+    /// What time alone has brought about.
+    fn due(&mut self) -> Result<(), Died> {
+        let now = self.now();
+        let decision = self.gate.due(now);
+        let ended = self.reference.due(now);
+        self.check_ended(&decision.records, &ended);
+        let is_checkpoint = self.checkpoint_due <= self.boot;
+        self.gate.apply(&decision.records, now);
+        self.reference.written(&decision.records, now);
+        let stored = self.commit(&decision.records, &decision.effects)?;
+        self.gate.checkpoint_done(now);
+        if is_checkpoint {
+            self.checkpoint_due = self.boot + millis(LIMITS.checkpoint);
+        }
+        if is_checkpoint && stored {
+            self.check_all_is_saved();
+        }
+        Ok(())
+    }
+
+    /// Commits, or fails to; returns whether it is stored.
+    pub(crate) fn commit(&mut self, records: &[Record], effects: &[Effect]) -> Result<bool, Died> {
+        self.point()?;
+        let durable = records.iter().filter(|record| record.is_durable()).cloned().collect::<Vec<_>>();
+        if !durable.is_empty() && self.random.percent(8) {
+            self.tell("the commit failed".to_owned());
+            self.gate.revert();
+            self.reference = self.on_flash.clone();
+            return Ok(false);
+        }
+        self.flash.commit(&durable);
+        self.gate.settle();
+        self.on_flash = self.reference.clone();
+        self.check_committed(&durable);
+        self.point()?;
+        for effect in effects {
+            match *effect {
+                Effect::Admit { mac, ends } => drop(self.kernel.insert(mac, ends)),
+                Effect::Evict { mac } => drop(self.kernel.remove(&mac)),
+                Effect::CutFlows { .. } => {}
+            }
+            self.point()?;
+        }
+        Ok(true)
+    }
+
+    /// After a death: in the same boot, or after a power cut, sooner or later.
+    pub(crate) fn rise(&mut self) {
+        self.reference = self.on_flash.clone();
+        let longest = self.random.pick(&[1, 10_000, HOUR, 2 * DAY]);
+        let gap = self.random.within(0..longest);
+        let gap = gap - gap % self.grain;
+        if self.grain == 1 || self.random.percent(50) {
+            self.pass(gap);
+            self.tell(format!("killed, and started {gap} ms later"));
+        } else {
+            self.reference.power_cut();
+            self.on_flash.power_cut();
+            let was = i64::try_from(self.boot + gap).unwrap();
+            self.boot = 1000 * self.random.within(5..60);
+            self.true_offset += was - i64::try_from(self.boot).unwrap();
+            self.boots += 1;
+            self.tell(format!("the power was off for {gap} ms"));
+        }
+        self.start();
+    }
+
+    fn start(&mut self) {
+        let restored = self.flash.reopen();
+        self.trust = Trust::Floor;
+        self.offset = restored.floor.as_secs() * 1000 - i64::try_from(self.boot).unwrap();
+        let plans = self.reference.plans.values().cloned().collect();
+        let (gate, records) = Gate::restore(restored, plans, LIMITS, &boot_id(self.boots), self.now());
+        self.flash.commit(&records);
+        self.gate = gate;
+        self.checkpoint_due = self.boot + millis(LIMITS.checkpoint);
+        self.looked_up.clear();
+        self.failures.clear();
+        self.clock_was_set();
+    }
+}
+
+/// A seed that failed must not be lost.
+impl<F> Drop for World<F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.story.join("\n"));
+            println!("replay: LANGO_MODEL_SEED={} deaths: {:?}", self.seed, self.deaths);
+        }
+    }
+}
+
+fn boot_id(n: u64) -> BootId {
+    format!("boot-{n}").parse().unwrap()
+}
+
+fn plans() -> Vec<Plan> {
+    let plan = |name: &str, metered: u64, validity: u64, devices, bound_devices| Plan {
+        metered: (metered > 0).then(|| Duration::from_millis(metered)),
+        validity: (validity > 0).then(|| Duration::from_millis(validity)),
+        devices,
+        bound_devices,
+        ..Plan::unlimited(name.parse().unwrap(), PlanSource::File)
+    };
+    let soon = Some(Wall::from_secs(BEGINNING + 2 * 86_400));
+    vec![
+        plan("hour", HOUR, 0, 1, 0),
+        plan("day", 0, DAY, 1, 2),
+        plan("both", 2 * HOUR, 6 * HOUR, 2, 0),
+        plan("family", 3 * HOUR, 2 * DAY, 3, 4),
+        plan("short", 90_000, 0, 1, 1),
+        plan("blink", 0, 5_000, 2, 0),
+        plan("free", 0, 0, 1, 0),
+        Plan { activate_by: soon, ..plan("begin", HOUR / 2, 0, 1, 0) },
+    ]
+}

@@ -23,7 +23,8 @@ use super::{
 };
 use crate::expiring::ExpiringMap;
 
-/// A device that began an entitlement counts as one that has paid for this long after its last session.
+/// A device that began an entitlement counts as one that has paid for this long after it was last seen
+/// online at a checkpoint.
 const PAID_LATELY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Devices remembered as such, at most.
 const PAID_REMEMBERED: usize = 8192;
@@ -52,21 +53,14 @@ pub struct Gate {
     sessions: Book<SessionId, Session>,
     by_mac: Book<Mac, SessionId>,
     paid_lately: ExpiringMap<Mac, ()>,
-    /// Devices that paid or closed a session since the last `settle`.
-    seen: Vec<(Mac, Seen)>,
+    /// Devices that paid since the last `settle`, and when.
+    paid: Vec<(Mac, Boot)>,
     attempts: Attempts,
     next_entitlement: u64,
     next_session: u64,
     checkpoint_due: Boot,
     floor: Wall,
     floor_settled: Wall,
-}
-
-/// What a record said of a device, once it is on flash.
-#[derive(Clone, Copy, Debug)]
-enum Seen {
-    Paid(Boot),
-    Closed(Boot),
 }
 
 impl Gate {
@@ -90,7 +84,7 @@ impl Gate {
             sessions: Book::default(),
             by_mac: Book::default(),
             paid_lately: ExpiringMap::with_capacity(PAID_REMEMBERED),
-            seen: Vec::new(),
+            paid: Vec::new(),
             attempts: Attempts::default(),
             next_entitlement: restored.last_entitlement + 1,
             next_session: restored.last_session + 1,

@@ -1,7 +1,7 @@
 //! Records taken into the Gate. Nothing here decides, and nothing here can fail.
 
 use super::{
-    Boot, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record, Seen, Session,
+    Boot, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record, Session,
     SessionId, VoucherState,
 };
 
@@ -23,14 +23,9 @@ impl Gate {
         self.sessions.settle();
         self.by_mac.settle();
         self.floor_settled = self.floor;
-        for (mac, seen) in std::mem::take(&mut self.seen) {
-            match seen {
-                Seen::Paid(at) => {
-                    self.attempts.succeeded(mac);
-                    self.remember_paid(mac, at);
-                }
-                Seen::Closed(at) => self.still_paid(mac, at),
-            }
+        for (mac, at) in std::mem::take(&mut self.paid) {
+            self.attempts.succeeded(mac);
+            self.remember_paid(mac, at);
         }
     }
 
@@ -43,15 +38,14 @@ impl Gate {
         self.sessions.revert();
         self.by_mac.revert();
         self.floor = self.floor_settled;
-        self.seen.clear();
+        self.paid.clear();
     }
 
     /// A checkpoint was tried, with success or without.
     pub fn checkpoint_done(&mut self, now: Now) {
         if self.checkpoint_due <= now.boot {
             self.checkpoint_due = now.boot.plus(self.limits.checkpoint);
-            let online = self.sessions.values().map(|session| session.mac).collect::<Vec<_>>();
-            online.into_iter().for_each(|mac| self.still_paid(mac, now.boot));
+            self.remember_who_is_online(now.boot);
         }
     }
 
@@ -62,7 +56,7 @@ impl Gate {
         let is_new =
             |record: &Record| matches!(record, Record::EntitlementOpened(e) if e.id == session.entitlement);
         if records.iter().any(is_new) {
-            self.seen.push((session.mac, Seen::Paid(now)));
+            self.paid.push((session.mac, now));
         }
     }
 
@@ -86,7 +80,7 @@ impl Gate {
                 self.next_session = self.next_session.max(session.id.0 + 1);
                 self.open(session);
             }
-            Record::SessionClosed { session, .. } => self.close(*session, now.boot),
+            Record::SessionClosed { session, .. } => self.close(*session),
             Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
             Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
             // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.
@@ -122,22 +116,22 @@ impl Gate {
         self.sessions.put(session.id, session.clone());
     }
 
-    fn close(&mut self, id: SessionId, now: Boot) {
+    fn close(&mut self, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
         self.entitlements.change(&session.entitlement, |e| e.online = e.online.saturating_sub(1));
         if self.by_mac.get(&session.mac) == Some(&id) {
             self.by_mac.remove(&session.mac);
         }
-        self.seen.push((session.mac, Seen::Closed(now)));
     }
 
     pub(super) fn remember_paid(&mut self, mac: Mac, now: Boot) {
         self.paid_lately.insert(mac, (), now, PAID_LATELY);
     }
 
-    fn still_paid(&mut self, mac: Mac, now: Boot) {
-        if self.paid_lately.get(&mac, now).is_some() {
-            self.remember_paid(mac, now);
-        }
+    /// A day from now on for those who paid and are online still.
+    fn remember_who_is_online(&mut self, now: Boot) {
+        let online = self.sessions.values().map(|session| session.mac);
+        let paid = online.filter(|mac| self.paid_lately.get(mac, now).is_some()).collect::<Vec<_>>();
+        paid.into_iter().for_each(|mac| self.remember_paid(mac, now));
     }
 }

@@ -1,4 +1,7 @@
 //! The captive-portal API of RFC 8908, as JSON text.
+//!
+//! Phones that were told of it (option 114) ask here instead of probing, and learn when the time ends
+//! without opening a page. Only what is known is said: no end, no `seconds-remaining`.
 
 use serde::Serialize;
 

@@ -1,4 +1,7 @@
 //! The operator's colour, made readable: shades of it that keep a contrast of 4.5:1 (WCAG AA).
+//!
+//! Any colour may be configured; text in it must be readable on a light page, on a dark one, and under
+//! white letters. So it is darkened or lightened as far as each of them takes, and no further.
 
 /// The brightness of a page, relative luminance: ours is a little off white and black.
 const LIGHT_PAGE: f64 = 0.90;
@@ -26,7 +29,7 @@ impl Accent {
         Self {
             fill: hex(darker),
             on_light: hex(shade(rgb, 0.0, |luminance| contrast(LIGHT_PAGE, luminance) >= CONTRAST)),
-            on_dark: hex(shade(rgb, 255.0, |luminance| contrast(DARK_PAGE, luminance) >= 2.0 * CONTRAST)),
+            on_dark: hex(shade(rgb, 255.0, |luminance| contrast(DARK_PAGE, luminance) >= 1.4 * CONTRAST)),
         }
     }
 }

@@ -1,4 +1,7 @@
 //! The languages of the portal: tables made by `build.rs` from `portal-html/locales`, and the choice.
+//!
+//! One method per string; one that nobody calls does not compile. The browser's wish counts, else the
+//! operator's, else English. The switch on the pages goes by the URL, see `route.rs`.
 
 include!(concat!(env!("OUT_DIR"), "/strings.rs"));
 

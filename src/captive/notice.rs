@@ -1,4 +1,7 @@
 //! Everything that is not granted, with the status, the words and the way on of each.
+//!
+//! Each says what happened, whether a code was used up by it, and what to do next. Refusals come from the
+//! desk by [`after_login`]; the rest is wrong with the request itself.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! How a device stands and what is for sale, in words ready to be shown.
+//!
+//! Made from the snapshot of the Gate and the plans of the configuration; the templates only place the
+//! words.
 
 use std::time::Duration;
 

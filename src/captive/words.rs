@@ -1,4 +1,7 @@
 //! Durations, sizes and rates as a guest says them, in the guest's language.
+//!
+//! Two units at most, plurals by the rules of the language, sizes rounded down: nobody is shown more than
+//! there is.
 
 use std::time::Duration;
 

@@ -1,4 +1,8 @@
 //! One connection of a guest, from accept to close.
+//!
+//! hyper reads and writes; here is what it leaves open: the deadlines, the place that may be taken away,
+//! the page for what could not be parsed, the word to the desk when the response is out, and a close that
+//! does not destroy what was just sent.
 
 use std::cell::Cell;
 use std::future::poll_fn;

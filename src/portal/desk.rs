@@ -1,4 +1,7 @@
 //! Asks the desk, and waits for its answer within bounds.
+//!
+//! Whoever asks owes the desk a word when the response is out: it is promised before the question is
+//! sent, so that the desk hears it even if the guest goes away meanwhile.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! Reads the body of a form, within its limits.
+//!
+//! 4 KiB are enough for a code, a token and a long SMS. A length that is announced too large is refused
+//! before anything is read; a longer body in chunks where it passes the limit.
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};

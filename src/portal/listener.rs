@@ -1,4 +1,7 @@
 //! Accepts the connections of one guest interface, for ever.
+//!
+//! Failures to accept are told apart by their number: a guest that is gone is nothing, want of file
+//! descriptors or memory makes room and rests, and only a broken socket ends it.
 
 use std::io;
 use std::net::IpAddr;
@@ -69,4 +72,23 @@ fn addresses(interface: u32) -> nix::Result<Vec<IpAddr>> {
     };
     let all = getifaddrs()?;
     Ok(all.filter(|entry| own(&entry.interface_name)).filter_map(|entry| of(entry.address?)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_are_those_of_the_one_interface() {
+        let loopback = if_nametoindex("lo").unwrap();
+        assert!(addresses(loopback).unwrap().contains(&IpAddr::from([127, 0, 0, 1])));
+        assert_eq!(addresses(0), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_address_that_works_in_a_url_is_kept() {
+        for address in ["10.9.0.1", "fd00:9::1"].map(|text| text.parse().unwrap()) {
+            assert_eq!(reachable(address, 0), address);
+        }
+    }
 }

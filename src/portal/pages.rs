@@ -1,6 +1,6 @@
 //! The pages: what is filled into the templates of `portal-html`, compiled in and checked at build time.
 //!
-//! Every value is escaped by the template engine. No page needs a script, a picture or another request.
+//! A struct per template, a function per page. Every value is escaped by the template engine. No page needs a script, a picture or another request.
 
 use askama::Template;
 

@@ -1,4 +1,7 @@
 //! Responses: the headers that every one carries, and those of each kind.
+//!
+//! There is no `Date`: the gateway's clock may not know it. Nothing may be stored by a browser, because
+//! each answer is about one device at one moment.
 
 use bytes::Bytes;
 use http_body_util::Full;

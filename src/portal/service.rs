@@ -1,8 +1,13 @@
 //! Answers one request of a guest.
+//!
+//! `captive` says what the request means; here the device is found, the form read and checked (origin,
+//! then size and encoding, then device, then token), the desk asked, the page written. A redirect of an
+//! intercepted request does none of that.
 
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::{Request, StatusCode, header};
@@ -16,7 +21,7 @@ use crate::captive::{
     clipped, origin_is_ours,
 };
 use crate::config::Config;
-use crate::domain::{Mac, Moving, Refusal, SessionView};
+use crate::domain::{Mac, Moving, Now, Refusal, SessionView};
 
 /// The response to `request`.
 pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Result<Reply, Infallible> {
@@ -86,8 +91,8 @@ impl Guest<'_> {
     }
 
     fn show_to(&self, mac: Mac, page: Page) -> Reply {
-        let session = self.session(mac);
         let now = self.visit.context.clock.now();
+        let session = self.session(mac, now);
         if page == Page::Api {
             return response::captive_json(api(session.as_ref(), self.visit.here(self.config), now));
         }
@@ -165,8 +170,10 @@ impl Guest<'_> {
         origins.all(|origin| origin.to_str().is_ok_and(|origin| origin_is_ours(origin, here)))
     }
 
-    fn session(&self, mac: Mac) -> Option<SessionView> {
-        self.visit.context.view.borrow().sessions.get(&mac).cloned()
+    /// The session of `mac`, unless its time is over and only the desk has not said so yet.
+    fn session(&self, mac: Mac, now: Now) -> Option<SessionView> {
+        let session = self.visit.context.view.borrow().sessions.get(&mac).cloned()?;
+        Some(session).filter(|session| session.time_left(now) != Some(Duration::ZERO))
     }
 
     fn token(&self, mac: Mac) -> String {

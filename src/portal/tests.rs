@@ -37,21 +37,19 @@ struct Lab {
     calls: Rc<RefCell<Vec<String>>>,
 }
 
-/// Runs `test` against a portal with `config` changed by `change`.
-fn with<T: Future<Output = ()>>(change: impl FnOnce(&mut Config), test: impl FnOnce(Lab) -> T) {
+/// Runs `test` against a portal at `address`.
+fn on<T: Future<Output = ()>>(address: &str, test: impl FnOnce(Lab) -> T) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = LocalSet::new();
     local.block_on(&runtime, async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut config = config(port);
-        change(&mut config);
         let (view, view_seen) = watch::channel(Arc::default());
         let (desk, asked) = mpsc::channel(16);
         let clock = Clock::new();
         let calls = Rc::default();
         let context = Context {
-            config: watch::channel(Arc::new(config)).1,
+            config: watch::channel(Arc::new(config(port))).1,
             view: view_seen,
             desk,
             who: Rc::new(Loopback),
@@ -67,7 +65,7 @@ fn with<T: Future<Output = ()>>(change: impl FnOnce(&mut Config), test: impl FnO
 }
 
 fn lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
-    with(|_| (), test);
+    on("127.0.0.1:0", test);
 }
 
 struct Loopback;

@@ -32,6 +32,21 @@ fn a_probe_is_redirected_and_the_connection_closed() {
 }
 
 #[test]
+fn on_ipv6_the_portal_s_address_is_one_too() {
+    on("[::1]:0", |lab| async move {
+        let request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+        let mut stream = TcpStream::connect(("::1", lab.port)).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let heard = one_response(&mut stream, false).await.unwrap();
+        assert_eq!(heard.header("location"), Some(format!("http://[::1]:{}/", lab.port).as_str()));
+        let own = format!("GET /terms HTTP/1.1\r\nHost: [::1]:{}\r\n\r\n", lab.port);
+        let mut stream = TcpStream::connect(("::1", lab.port)).await.unwrap();
+        stream.write_all(own.as_bytes()).await.unwrap();
+        assert_eq!(one_response(&mut stream, false).await.unwrap().status, 200);
+    });
+}
+
+#[test]
 fn the_page_says_what_to_do_and_carries_the_headers_that_protect_it() {
     lab(|lab| async move {
         let heard = lab.get("/?code=48%3Cb%3E21").await;
@@ -58,7 +73,7 @@ fn the_page_says_what_to_do_and_carries_the_headers_that_protect_it() {
             "Kariakoo &#60;Wi-Fi&#62;",
             "One hour",
             "500 TZS",
-            "1 hour online · to use within 1 day · up to 4 Mbit/s",
+            "<span>1 hour online</span> <span>valid for 1 day from first use</span> <span>up to 4 Mbit/s</span>",
             "href=\"tel:+255700000000\"",
             "href=\"https://wa.me/255700000000\"",
             "href=\"/terms\"",
@@ -296,6 +311,9 @@ fn the_status_page_says_what_is_left_and_loads_itself_anew() {
         let (_, rest) = heard.body.split_once("http-equiv=\"refresh\" content=\"").unwrap();
         let refresh: u64 = rest.split('"').next().unwrap().parse().unwrap();
         assert!((19..=21).contains(&refresh), "right after the end: {refresh}");
+
+        lab.put_online(|now| session(now, 0));
+        assert!(lab.get("/status").await.body.contains("This device is not online"), "over to the second");
 
         lab.put_online(|now| SessionView { ends: None, bytes_left: None, ..session(now, 1) });
         let heard = lab.get("/status").await;

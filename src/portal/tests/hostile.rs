@@ -179,6 +179,21 @@ fn a_large_form_is_refused_before_it_is_sent() {
 }
 
 #[test]
+fn a_response_to_an_unread_body_is_not_lost_by_a_reset() {
+    lab(|lab| async move {
+        for host in [lab.own(), "a.example".to_owned()] {
+            let headers = "Content-Length: 50000\r\n";
+            let mut stream = lab.connect(GUEST).await;
+            stream.write_all(&form(&host, headers, &"x".repeat(50_000))).await.unwrap();
+            let mut heard = String::new();
+            let end = stream.read_to_string(&mut heard).await;
+            assert!(end.is_ok(), "{host} {end:?}");
+            assert!(heard.starts_with("HTTP/1.1 413") || heard.starts_with("HTTP/1.1 302"), "{heard}");
+        }
+    });
+}
+
+#[test]
 fn slow_heads_and_bodies_run_into_their_deadlines() {
     lab(|lab| async move {
         let (begin, own) = (lab.clock.now().boot, lab.own());

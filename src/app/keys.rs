@@ -23,8 +23,15 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Reads the device key, making it at first start, and the site key if the operator gave one.
-    pub(super) fn load(config: &Config) -> Result<Self, Fault> {
+    /// `expected`: there is a store already, so its key should be there too.
+    pub(super) fn load(config: &Config, expected: bool) -> Result<Self, Fault> {
         let gateway = &config.gateway;
+        if expected && !store::has_device_key(&gateway.state_dir) {
+            tracing::error!(
+                event = "key_lost",
+                "device.key is gone from state_dir: a new one is made, and codes made under the old one are unknown"
+            );
+        }
         let device = store::device_key(&gateway.state_dir).map_err(Fault::Key)?;
         let site = match &gateway.site_key_file {
             Some(path) => read_site_key(path)?,

@@ -19,6 +19,8 @@ pub(super) struct Ledger {
     pub(super) clock: Clock,
     /// Why the last commit failed, until one succeeds.
     pub(super) trouble: Option<Rc<str>>,
+    /// What has to be on flash before anything else: until then the stamps there are of an older boot.
+    first: Vec<Record>,
 }
 
 /// What a batch came to: one reply per input, and what is to be done in the kernel.
@@ -37,17 +39,16 @@ impl Ledger {
         limits: Limits,
         boot: &BootId,
         clock: Clock,
-    ) -> Result<Self, Fault> {
+    ) -> Self {
         let now = clock.now();
         let (gate, records) = Gate::restore(restored, plans, limits, boot, now);
-        let mut ledger = Self { gate, store, clock, trouble: None };
-        if let Err(error) = ledger.commit(records).await {
-            tracing::error!(event = "store_failed", %error, "cannot write: paid guests stay online, nothing can be sold");
-        }
+        let mut ledger = Self { gate, store, clock, trouble: None, first: records };
+        // A store that takes nothing now may do so later; guests who paid are let through all the same.
+        let _ = ledger.commit(Vec::new()).await;
         if now.trust == Trust::Trusted {
             ledger.gate.checkpoint_soon(now);
         }
-        Ok(ledger)
+        ledger
     }
 
     /// Decides `inputs` in their order, commits them together, and says what came of it.
@@ -97,11 +98,13 @@ impl Ledger {
     }
 
     async fn commit(&mut self, records: Vec<Record>) -> Result<(), Fault> {
+        let records = [self.first.clone(), records].concat();
         if records.is_empty() {
             return Ok(());
         }
         match self.store.commit(records).await {
             Ok(()) => {
+                self.first.clear();
                 if self.trouble.take().is_some() {
                     tracing::warn!(event = "store_recovered", "the store takes records again");
                 }

@@ -171,12 +171,12 @@ async fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Keys), F
     } else {
         tracing::info!(event = "store_opened", %report, "the store is open");
     }
-    let keys = Keys::load(config)?;
+    let keys = Keys::load(config, report.found != Found::Nothing)?;
     clock.not_before(restored.floor);
     clock.refresh();
     let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;
     let plans = config.plans.clone();
-    let ledger = Ledger::open(store, restored, plans, limits(config), &boot, clock.clone()).await?;
+    let ledger = Ledger::open(store, restored, plans, limits(config), &boot, clock.clone()).await;
     Ok((ledger, keys))
 }
 

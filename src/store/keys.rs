@@ -52,6 +52,11 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
+/// Whether the device key is there, whatever its state.
+pub fn has_device_key(state_dir: &Path) -> bool {
+    state_dir.join(NAME).exists()
+}
+
 /// The device key; makes it if there is none. Call it after `open`, whose lock keeps two first starts
 /// apart.
 pub fn device_key(state_dir: &Path) -> Result<[u8; LENGTH], KeyError> {
@@ -102,7 +107,9 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_stays() {
         let dir = tempfile::tempdir().unwrap();
+        assert!(!has_device_key(dir.path()));
         let key = device_key(dir.path()).unwrap();
+        assert!(has_device_key(dir.path()));
         assert_ne!(key, [0; LENGTH]);
         assert_eq!(device_key(dir.path()), Ok(key));
         let mode = fs::metadata(dir.path().join(NAME)).unwrap().permissions().mode();

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::{OpenError, StoreError};
-pub use keys::{KeyError, device_key};
+pub use keys::{KeyError, device_key, has_device_key};
 pub use recover::{Found, Instead, Report};
 use tokio::sync::oneshot;
 

@@ -168,7 +168,7 @@ fn voucher_table(listed: &[VoucherListed]) -> String {
 
 fn plan_table(plans: &[Plan]) -> String {
     let rows = plans.iter().map(|plan| {
-        let title = ["", "en"].iter().find_map(|tag| plan.title.get(*tag)).or(plan.title.values().next());
+        let title = plan.title.get("en").or(plan.title.values().next());
         vec![
             plan.id.clone(),
             title.cloned().unwrap_or_default(),

@@ -87,7 +87,8 @@ fn config(raw: &Raw, findings: &mut Findings) -> Option<Config> {
     let of = |kind: &'static str| raw.sections.iter().filter(move |section| section.kind == kind);
 
     let gateway = only(of("gateway"), findings).map(|raw| gateway::gateway(raw, findings));
-    let plans = of("plan").filter_map(|raw| sections::plan(raw, findings)).collect::<Vec<_>>();
+    let language = gateway.as_ref().map_or("en", |gateway| gateway.language.as_str());
+    let plans = of("plan").filter_map(|raw| sections::plan(raw, language, findings)).collect::<Vec<_>>();
     let gardens = of("garden").map(|raw| sections::garden(raw, findings)).collect();
     let devices = devices(of("device"), findings);
     let cloud = only(of("cloud"), findings).and_then(|raw| sections::cloud(raw, findings));

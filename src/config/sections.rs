@@ -12,8 +12,9 @@ use super::uci::RawSection;
 use super::{names, values};
 use crate::domain::{DataCap, Plan, PlanId, PlanSource};
 
-/// A plan of the file, named by its section. `None`: it has no usable name.
-pub(super) fn plan(raw: &RawSection, findings: &mut Findings) -> Option<Plan> {
+/// A plan of the file, named by its section, its title in the hotspot's `language`. `None`: it has no
+/// usable name.
+pub(super) fn plan(raw: &RawSection, language: &str, findings: &mut Findings) -> Option<Plan> {
     let mut section = Section::begin(raw, &spec::PLAN, findings);
     let s = &mut section;
     let id = plan_name(s, raw.name.as_deref());
@@ -39,7 +40,7 @@ pub(super) fn plan(raw: &RawSection, findings: &mut Findings) -> Option<Plan> {
     Some(Plan {
         id: id?,
         source: PlanSource::File,
-        title: title.into_iter().map(|title| (String::new(), title)).collect(),
+        title: title.into_iter().map(|title| (language.to_owned(), title)).collect(),
         metered,
         validity,
         activate_by,

@@ -101,7 +101,7 @@ fn the_other_sections_of_the_example_are_read() {
     let config = good(FULL).config;
     let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
     let mut plan = Plan::unlimited("hour".parse().unwrap(), PlanSource::File);
-    plan.title.insert(String::new(), "Saa 1".into());
+    plan.title.insert("en".into(), "Saa 1".into());
     plan.metered = hours(1);
     plan.validity = hours(24);
     plan.data.total = Some(Bytes(500_000_000));

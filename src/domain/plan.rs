@@ -33,7 +33,7 @@ pub enum PlanSource {
 pub struct Plan {
     pub id: PlanId,
     pub source: PlanSource,
-    /// Language tag to text; `""` is the title without a language.
+    /// Language tag to text.
     pub title: BTreeMap<String, String>,
     /// Time online, counted while at least one device is.
     pub metered: Option<Duration>,
@@ -78,11 +78,12 @@ impl Plan {
         }
     }
 
-    /// The title in `language`, else without a language, else in English, else the plan's name.
+    /// The title in `language`, else in English, else in any language there is, else the plan's name.
     pub fn title_in(&self, language: &str) -> &str {
-        [language, "", "en"]
+        [language, "en"]
             .iter()
             .find_map(|tag| self.title.get(*tag))
+            .or_else(|| self.title.values().next())
             .map_or(self.id.as_str(), String::as_str)
     }
 }

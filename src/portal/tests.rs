@@ -118,7 +118,7 @@ async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String
 
 fn config(portal_port: u16) -> Config {
     let hour = Plan {
-        title: BTreeMap::from([("sw".into(), "Saa 1".into()), ("".into(), "One hour".into())]),
+        title: BTreeMap::from([("sw".into(), "Saa 1".into()), ("en".into(), "One hour".into())]),
         metered: Some(Duration::from_secs(3600)),
         validity: Some(Duration::from_secs(86_400)),
         down: Some(Bps(4_000_000)),

@@ -1,11 +1,12 @@
 //! The process itself: how it ends and what it is told by signals.
 //!
-//! Owns: the exit codes of the interface, the panic hook, SIGHUP, SIGTERM and SIGINT.
+//! Owns: the exit codes of the interface, the panic hook, SIGHUP, SIGTERM and SIGINT, the limit of open files.
 //! Never: what to do about them; that is `app`'s.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// How a command ends, as scripts see it.
@@ -44,6 +45,12 @@ pub fn abort_on_panic() {
         }
         std::process::abort();
     }));
+}
+
+/// Lets the process hold as many files open as the system allows it: every guest at the door is one.
+pub fn raise_file_limit() -> io::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
 /// What the system tells the daemon.

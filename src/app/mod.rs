@@ -36,7 +36,7 @@ use crate::control::Server;
 use crate::domain::Limits;
 use crate::nft::Start;
 use crate::portal::{Connections, Context};
-use crate::process::{Exit, Signals};
+use crate::process::{Exit, Signals, raise_file_limit};
 use crate::store::{self, Found, Opened};
 use crate::wire::control::{Failure, Request, Response};
 
@@ -98,6 +98,9 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
 async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let clock = Clock::new();
     let started = clock.now().boot;
+    if let Err(error) = raise_file_limit() {
+        tracing::warn!(event = "few_files", %error, "cannot serve many guests at once");
+    }
     let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
     let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
     let (ledger, keys) = open_ledger(&config, &clock).await?;

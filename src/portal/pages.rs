@@ -46,7 +46,7 @@ pub(super) fn localized(path: &str, t: &Strings, chosen: bool) -> String {
 }
 
 #[derive(Template)]
-#[template(path = "welcome.html")]
+#[template(path = "welcome.html", config = "portal-html/askama.toml")]
 struct Welcome<'a> {
     frame: Frame<'a>,
     heading: &'static str,
@@ -58,7 +58,7 @@ struct Welcome<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "status.html")]
+#[template(path = "status.html", config = "portal-html/askama.toml")]
 struct Status<'a> {
     frame: Frame<'a>,
     heading: &'static str,
@@ -67,14 +67,14 @@ struct Status<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "offline.html")]
+#[template(path = "offline.html", config = "portal-html/askama.toml")]
 struct Offline<'a> {
     frame: Frame<'a>,
     heading: &'static str,
 }
 
 #[derive(Template)]
-#[template(path = "move.html")]
+#[template(path = "move.html", config = "portal-html/askama.toml")]
 struct Move<'a> {
     frame: Frame<'a>,
     heading: &'static str,
@@ -83,7 +83,7 @@ struct Move<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "notice.html")]
+#[template(path = "notice.html", config = "portal-html/askama.toml")]
 struct NoticePage<'a> {
     frame: Frame<'a>,
     heading: &'static str,
@@ -95,14 +95,14 @@ struct NoticePage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "terms.html")]
+#[template(path = "terms.html", config = "portal-html/askama.toml")]
 struct Terms<'a> {
     frame: Frame<'a>,
     heading: &'static str,
 }
 
 #[derive(Template)]
-#[template(path = "privacy.html")]
+#[template(path = "privacy.html", config = "portal-html/askama.toml")]
 struct Privacy<'a> {
     frame: Frame<'a>,
     heading: &'static str,

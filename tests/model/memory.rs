@@ -35,6 +35,10 @@ impl Flash for Memory {
         records.iter().for_each(|record| self.write(record));
     }
 
+    fn fail(&mut self, _: &[Record]) {}
+
+    fn tear(&mut self, _: &[Record]) {}
+
     fn reopen(&mut self) -> Restored {
         let a_day_ago = Wall::from_secs(self.floor.as_secs() - 86_400);
         Restored {

@@ -26,6 +26,10 @@ pub(crate) trait Flash {
     fn find(&mut self, code: CodeKey) -> Option<Voucher>;
     /// Writes all of them.
     fn commit(&mut self, records: &[Record]);
+    /// Tries to write all of them, and fails.
+    fn fail(&mut self, records: &[Record]);
+    /// Is torn from the power amid writing them.
+    fn tear(&mut self, records: &[Record]);
     /// What a start finds, after the process died without a word.
     fn reopen(&mut self) -> Restored;
 }
@@ -252,10 +256,12 @@ impl<F: Flash> World<F> {
         let durable = records.iter().filter(|record| record.is_durable()).cloned().collect::<Vec<_>>();
         if !durable.is_empty() && self.random.percent(8) {
             self.tell("the commit failed".to_owned());
+            self.flash.fail(&durable);
             self.gate.revert();
             self.reference = self.on_flash.clone();
             return Ok(false);
         }
+        self.point().inspect_err(|_| self.flash.tear(&durable))?;
         self.flash.commit(&durable);
         self.gate.settle();
         self.on_flash = self.reference.clone();

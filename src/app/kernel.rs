@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::fault::Fault;
 use crate::config::Config;
 use crate::domain::{Effect, Grant, Mac, Now};
-use crate::neigh::{Conntrack, Neighbours};
+use crate::neigh::{Conntrack, Marked, Neighbours};
 use crate::nft::{Base, Nft, Start, Watch};
 
 /// What Lango owns of the kernel.
@@ -18,8 +18,8 @@ pub(super) struct Kernel {
     base: Base,
     conntrack: Conntrack,
     pub(super) neighbours: Rc<Neighbours>,
-    /// Devices whose flows are cut once their answer is written.
-    answering: BTreeSet<Mac>,
+    /// Devices some of whose flows are cut once their answer is written.
+    answering: BTreeMap<Mac, Marked>,
     /// Whether the table was as desired when last looked at.
     pub(super) intact: bool,
 }
@@ -31,7 +31,7 @@ impl Kernel {
             base: base_of(config),
             conntrack: Conntrack::open().map_err(Fault::Neigh)?,
             neighbours: Rc::new(Neighbours::open().map_err(Fault::Neigh)?),
-            answering: BTreeSet::new(),
+            answering: BTreeMap::new(),
             intact: false,
         })
     }
@@ -65,38 +65,48 @@ impl Kernel {
         let mut cut = BTreeSet::new();
         for effect in effects {
             match *effect {
-                Effect::Admit { mac, ends } => change.insert(mac, Some(Grant { ends })),
-                Effect::Evict { mac } => change.insert(mac, None),
-                Effect::CutFlows { mac } => {
-                    if asking.contains(&mac) {
-                        self.answering.insert(mac)
-                    } else {
-                        cut.insert(mac)
-                    };
-                    None
+                Effect::Admit { mac, ends } => {
+                    change.insert(mac, Some(Grant { ends }));
                 }
-            };
+                Effect::Evict { mac } => {
+                    change.insert(mac, None);
+                }
+                Effect::CutFlows { mac } => {
+                    cut.insert(mac);
+                }
+            }
         }
+        // Of who was let in, the flows from before; of who was not, those from while it was.
+        let mark = self.base.mark;
+        let which = |mac: &Mac| match change.get(mac) {
+            Some(Some(_)) => Marked::Without(mark),
+            Some(None) | None => Marked::With(mark),
+        };
+        let cut: BTreeMap<_, _> = cut.into_iter().map(|mac| (mac, which(&mac))).collect();
         if !change.is_empty() {
             self.nft.change(&change, now.boot).map_err(Fault::Nft)?;
         }
-        for mac in cut {
-            self.cut(mac);
+        for (mac, which) in cut {
+            if asking.contains(&mac) {
+                self.answering.insert(mac, which);
+            } else {
+                self.cut(mac, which);
+            }
         }
         Ok(())
     }
 
     /// The answer to `mac` is written, or its connection is gone.
     pub(super) fn answered(&mut self, mac: Mac) {
-        if self.answering.remove(&mac) {
-            self.cut(mac);
+        if let Some(which) = self.answering.remove(&mac) {
+            self.cut(mac, which);
         }
     }
 
     /// A flow that outlives its session is refused packet by packet, so a failure here is no leak.
-    fn cut(&mut self, mac: Mac) {
+    fn cut(&mut self, mac: Mac, marked: Marked) {
         let addresses = self.neighbours.addresses(mac);
-        let done = addresses.and_then(|addresses| self.conntrack.cut(&addresses));
+        let done = addresses.and_then(|addresses| self.conntrack.cut(&addresses, marked));
         if let Err(error) = done {
             tracing::warn!(event = "flows_not_cut", device = mac.tail(), %error, "flows of a device live on in conntrack");
         }

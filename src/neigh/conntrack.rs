@@ -10,6 +10,7 @@ use nix::sys::socket::SockProtocol;
 
 use super::NeighError;
 use crate::netlink::{Outcome, Socket};
+pub use crate::wire::conntrack::Marked;
 use crate::wire::conntrack::{self, Family, Flow};
 
 /// The flows of this network namespace.
@@ -26,16 +27,19 @@ impl Conntrack {
         Ok(Self { socket })
     }
 
-    /// Deletes the flows that have one of these addresses at an end, before or after translation; no
-    /// address, no deletion. How many there were.
-    pub fn cut(&mut self, addresses: &[IpAddr]) -> Result<u32, NeighError> {
+    /// Deletes the flows that have one of these addresses at an end, before or after translation, and that
+    /// are `marked` so; no address, no deletion. How many there were.
+    ///
+    /// The mark tells flows that began while the device was online. Without it, those that a phone begins
+    /// right after it was let in, or sent back to the portal, would be cut with the others.
+    pub fn cut(&mut self, addresses: &[IpAddr], marked: Marked) -> Result<u32, NeighError> {
         let addresses: Vec<_> = addresses.iter().map(IpAddr::to_canonical).collect();
         let mut cut = 0;
         for (family, asked) in [
             (Family::Ipv4, addresses.iter().any(IpAddr::is_ipv4)),
             (Family::Ipv6, addresses.iter().any(IpAddr::is_ipv6)),
         ] {
-            let flows = if asked { self.flows(family, &addresses)? } else { Vec::new() };
+            let flows = if asked { self.flows(family, marked, &addresses)? } else { Vec::new() };
             for flow in flows {
                 cut += self.delete(&flow)?;
             }
@@ -43,11 +47,16 @@ impl Conntrack {
         Ok(cut)
     }
 
-    fn flows(&mut self, family: Family, addresses: &[IpAddr]) -> Result<Vec<Flow>, NeighError> {
+    fn flows(
+        &mut self,
+        family: Family,
+        marked: Marked,
+        addresses: &[IpAddr],
+    ) -> Result<Vec<Flow>, NeighError> {
         let doing = "to list flows";
         let mut flows = Vec::new();
         let number = self.socket.numbers(1);
-        let outcome = self.socket.request(&conntrack::list(family, number), number, |message| {
+        let outcome = self.socket.request(&conntrack::list(family, marked, number), number, |message| {
             let theirs = |flow: &Flow| addresses.iter().any(|address| flow.touches(*address));
             flows.extend(conntrack::flow(&message).filter(theirs));
         });

@@ -16,7 +16,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 
-pub use conntrack::Conntrack;
+pub use conntrack::{Conntrack, Marked};
 pub use link::{LinkWatch, ifindex};
 
 use crate::domain::Mac;

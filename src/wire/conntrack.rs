@@ -1,6 +1,6 @@
 //! Flows that conntrack follows (`linux/netfilter/nfnetlink_conntrack.h`): listed, and deleted one by one.
 //!
-//! Owns: the request for the flows of a family, what is told of a flow, and the request to delete it.
+//! Owns: the request for flows of a family, what is told of a flow, and the request to delete it.
 //! Never: which flows are deleted; see `neigh::conntrack`. To the kernel a deletion that names no flow
 //! means all of them: here it cannot be written, because only a [`Flow`] that was read can be deleted.
 
@@ -16,8 +16,10 @@ const DELETE: u16 = 2;
 
 const ORIGINAL: u16 = 1;
 const REPLY: u16 = 2;
+const MARK: u16 = 8;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
+const MARK_MASK: u16 = 21;
 const NESTED: u16 = 0x8000;
 
 /// Whose flows are listed.
@@ -44,11 +46,25 @@ impl Flow {
     }
 }
 
-/// Asks for all flows of a family.
-pub fn list(family: Family, number: u32) -> Vec<u8> {
+/// Which flows are listed: by a bit of their mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked {
+    With(u32),
+    Without(u32),
+}
+
+/// Asks for the flows of a family.
+pub fn list(family: Family, marked: Marked, number: u32) -> Vec<u8> {
     let mut writer = Writer::default();
+    let (value, bits) = match marked {
+        Marked::With(bit) => (bit, bit),
+        Marked::Without(bit) => (0, bit),
+    };
     let header = [family as u8, 0, 0, 0];
-    writer.message(SUBSYSTEM | GET, netlink::REQUEST | netlink::DUMP, number, &header, |_| {});
+    writer.message(SUBSYSTEM | GET, netlink::REQUEST | netlink::DUMP, number, &header, |a| {
+        a.be32(MARK, value);
+        a.be32(MARK_MASK, bits);
+    });
     writer.into_bytes()
 }
 

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 
-use lango::neigh::Conntrack;
+use lango::neigh::{Conntrack, Marked};
 
 use super::harness::{ECHO, Lab, Phone};
 
@@ -36,14 +36,16 @@ fn only_the_flows_of_the_given_addresses_are_cut() {
     assert_eq!(counts(), [1, 1, 1, 1]);
 
     let mut conntrack = lab.gateway.enter(|| Conntrack::open().unwrap());
-    assert_eq!(conntrack.cut(&[]).unwrap(), 0, "without an address nothing is cut");
-    assert_eq!(conntrack.cut(&["10.77.9.9".parse().unwrap(), "fd77::9".parse().unwrap()]).unwrap(), 0);
+    assert_eq!(conntrack.cut(&[first.v4, first.v6], Marked::With(1)).unwrap(), 0, "none is marked");
+    let mut cut = |addresses: &[IpAddr]| conntrack.cut(addresses, Marked::Without(1)).unwrap();
+    assert_eq!(cut(&[]), 0, "without an address nothing is cut");
+    assert_eq!(cut(&["10.77.9.9".parse().unwrap(), "fd77::9".parse().unwrap()]), 0);
     assert_eq!(counts(), [1, 1, 1, 1]);
 
     let IpAddr::V4(v4) = first.v4 else { unreachable!() };
-    assert!(conntrack.cut(&[IpAddr::V6(v4.to_ipv6_mapped())]).unwrap() >= 1);
+    assert!(cut(&[IpAddr::V6(v4.to_ipv6_mapped())]) >= 1);
     assert_eq!(counts(), [0, 1, 1, 1], "an IPv4 address in IPv6 clothes");
-    assert!(conntrack.cut(&[second.v6, first.v6]).unwrap() >= 2);
+    assert!(cut(&[second.v6, first.v6]) >= 2);
     assert_eq!(counts(), [0, 0, 1, 0]);
     drop(held);
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use lango::domain::{Grant, Mac};
-use lango::neigh::Conntrack;
+use lango::neigh::{Conntrack, Marked};
 use lango::nft::Nft;
 
 use super::harness::{DOWNLOAD, ECHO, GATEWAY_V4, GATEWAY_V6, HTTP, Lab, Phone, Stream, UDP_ECHO};
@@ -212,7 +212,10 @@ fn a_connection_that_was_intercepted_is_freed_by_cutting_it() {
         assert!(stream.read(&mut answer).unwrap() > 0, "it stays with the portal");
         assert!(phone.get(to, "world.test", "/").unwrap().status == 200, "new ones go out");
         let mut conntrack = lab.gateway.enter(|| Conntrack::open().unwrap());
-        assert!(conntrack.cut(&[if to.is_ipv4() { phone.v4 } else { phone.v6 }]).unwrap() > 0);
+        let address = if to.is_ipv4() { phone.v4 } else { phone.v6 };
+        let mut fresh = phone.tcp(lab.world.both(ECHO)[usize::from(to.is_ipv6())]).unwrap();
+        assert!(conntrack.cut(&[address], Marked::Without(base().mark)).unwrap() > 0);
+        fresh.write_all(b"?").and_then(|()| fresh.read_exact(&mut [0])).expect("what it began since lives");
         let start = Instant::now();
         let dead = stream.write_all(request).and_then(|()| stream.read(&mut answer));
         assert!(!dead.is_ok_and(|read| read > 0), "it is dead, and the phone knows it");

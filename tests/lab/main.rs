@@ -4,7 +4,12 @@
 //! a test that cannot run fails. Each file is a part of what issue and design promise; `harness/` is shared.
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and measure time")]
+#![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
-#[expect(dead_code, unused_imports, reason = "the daemon is not there yet")]
+mod forms;
 mod harness;
+mod hold;
+mod survive;
+mod time;
 mod topology;
+mod vouchers;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::netns::Netns;
 use super::phone::Phone;
-use super::{GATEWAY_V4, plug};
+use super::{GATEWAY_MAC, GATEWAY_V4, plug};
 
 /// `count` phones behind bridge port `port`.
 pub(super) fn gather(gateway: &Arc<Netns>, port: usize, count: usize) -> Vec<Phone> {
@@ -28,6 +28,8 @@ pub(super) fn gather(gateway: &Arc<Netns>, port: usize, count: usize) -> Vec<Pho
         let _ = writeln!(batch, "link set {device} up\naddr add {v4}/32 dev {device}");
         let metric = number + 1;
         let _ = writeln!(batch, "route add default via {GATEWAY_V4} dev {device} onlink metric {metric}");
+        // Permanent, for the kernel bounds what it learns, over all namespaces together.
+        let _ = writeln!(batch, "neigh replace {GATEWAY_V4} lladdr {GATEWAY_MAC} dev {device} nud permanent");
     }
     space.ip(&batch);
     phones

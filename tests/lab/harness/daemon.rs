@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::netns::Netns;
 use super::phone::Phone;
-use super::{Lab, portal_v4};
+use super::{Lab, portal_v4, wait_until};
 
 const LANGO: &str = env!("CARGO_BIN_EXE_lango");
 
@@ -153,6 +153,12 @@ impl Daemon {
     /// Asks the process to end and waits for it; its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         self.signal(Signal::SIGTERM);
+        self.ended()
+    }
+
+    /// Waits until the process has ended by itself; its exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        wait_until("the program to end", Duration::from_secs(10), || !self.is_alive());
         let mut child = self.child.take().expect("a running daemon");
         child.wait().expect("a child").code()
     }
@@ -160,7 +166,7 @@ impl Daemon {
     /// What a power cut leaves: the process and the kernel's table are gone, the files stay.
     pub(crate) fn power_cut(&mut self) {
         self.kill();
-        self.gateway.nft("destroy table inet lango");
+        self.gateway.nft("table inet lango\ndelete table inet lango");
     }
 
     /// Sends a signal to the process.

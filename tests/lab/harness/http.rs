@@ -67,7 +67,10 @@ impl Response {
     /// The value of the form field `name` in the page.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let wanted = format!("name=\"{name}\"");
-        let tag = self.body.split('<').find(|tag| tag.starts_with("input") && tag.contains(&wanted))?;
+        let tag = self.body.split('<').find(|tag| tag.contains(&wanted))?;
+        if tag.starts_with("textarea") {
+            return Some(tag.split_once('>')?.1);
+        }
         tag.split_once("value=\"")?.1.split('"').next()
     }
 }

@@ -11,11 +11,12 @@
 mod browser;
 mod crowd;
 mod daemon;
+mod flow;
 mod http;
 mod netns;
 mod phone;
 mod stream;
-mod world;
+pub(crate) mod world;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -26,6 +27,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) use browser::Browser;
 pub(crate) use daemon::{Daemon, Settings};
+pub(crate) use flow::Flows;
+pub(crate) use http::{Request, Response, read_response};
 pub(crate) use netns::Netns;
 pub(crate) use netns::ours;
 pub(crate) use phone::Phone;
@@ -36,6 +39,7 @@ pub(crate) use world::{DOWNLOAD, ECHO, GREETING, HTTP, UDP_ECHO};
 /// The gateway's addresses on the guest network.
 pub(crate) const GATEWAY_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 pub(crate) const GATEWAY_V6: &str = "fd77::1";
+const GATEWAY_MAC: &str = "02:4c:00:00:00:01";
 /// The guest network's device in the gateway.
 pub(crate) const BRIDGE: &str = "br-guest";
 
@@ -170,7 +174,7 @@ fn join(gateway: &Netns, world: &Netns) {
     }
     gateway.ip(&format!(
         "link add wan0 type veth peer name eth0 netns {there}\n\
-         link add {BRIDGE} type bridge forward_delay 0\n\
+         link add {BRIDGE} address {GATEWAY_MAC} type bridge forward_delay 0\n\
          link set {BRIDGE} up\nlink set wan0 up\n\
          addr add {GATEWAY_V4}/20 dev {BRIDGE}\naddr add {GATEWAY_V6}/64 dev {BRIDGE} nodad\n\
          addr add 192.0.2.2/24 dev wan0\n{UPLINK_V6}"

@@ -25,10 +25,9 @@ impl Stream {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let to = world.both(RECORDER)[usize::from(ip_version == 6)];
         let (sent, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (count, ended, phone) = (Arc::clone(&sent), Arc::clone(&stop), phone.clone());
-        let space = Arc::clone(&phone.space);
-        let sender = space.spawn(move || {
-            let socket = phone.udp_here(to).expect("a socket");
+        let (count, ended) = (Arc::clone(&sent), Arc::clone(&stop));
+        let socket = phone.udp(to).expect("a socket");
+        let sender = thread::spawn(move || {
             let mut due = Instant::now();
             while !ended.load(Ordering::Relaxed) {
                 let number = count.load(Ordering::Relaxed);

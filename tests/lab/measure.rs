@@ -1,0 +1,226 @@
+//! Measures what Lango promises, on the lab's phones and world, and prints a table.
+//!
+//! `cargo test --release --test measure`, as root; about a minute. Phones, gateway and world share this
+//! machine's cores, so absolute times are an upper bound; a promise counts as broken, and the exit code is 1,
+//! only when it is missed by more than [`SLACK`]. Not part of a plain `cargo test`.
+
+#![expect(clippy::disallowed_methods, reason = "this measures time and starts programs")]
+#![expect(clippy::print_stdout, reason = "the table is the result")]
+
+#[expect(dead_code, unused_imports, reason = "shared with the lab tests")]
+mod harness;
+mod load;
+
+use std::fs;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use harness::{Browser, Daemon, Lab, Phone, Settings, wait_until};
+use load::{Latencies, logins_at_once, logins_one_by_one, requests};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A shared machine may be this much slower before it counts.
+const SLACK: f64 = 3.0;
+
+/// One line of the table.
+struct Row {
+    promise: &'static str,
+    value: f64,
+    unit: &'static str,
+    aim: Aim,
+}
+
+enum Aim {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Row {
+    /// Measured over aimed at, as a number that is good up to 1.
+    fn ratio(&self) -> f64 {
+        match self.aim {
+            Aim::AtMost(aim) => self.value / aim,
+            Aim::AtLeast(aim) => aim / self.value,
+        }
+    }
+
+    fn print(&self) {
+        let Self { promise, value, unit, aim } = self;
+        let aim = match aim {
+            Aim::AtMost(aim) => format!("<= {aim}"),
+            Aim::AtLeast(aim) => format!(">= {aim}"),
+        };
+        let verdict = match self.ratio() {
+            ratio if ratio <= 1.0 => "kept",
+            ratio if ratio <= SLACK => "near",
+            _ => "BROKEN",
+        };
+        println!("| {promise:<52} | {value:>9.2} {unit:<8} | {aim:>8} | {verdict:<6} |");
+    }
+}
+
+fn main() -> ExitCode {
+    let mut rows = Vec::new();
+    small(&mut rows);
+    large(&mut rows);
+    println!("| {:<52} | {:>18} | {:>8} | {:<6} |", "promise", "measured", "aim", "");
+    println!("|{}|{}|{}|{}|", "-".repeat(54), "-".repeat(20), "-".repeat(10), "-".repeat(8));
+    rows.iter().for_each(Row::print);
+    let broken = rows.iter().any(|row| row.ratio() > SLACK);
+    if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn settings() -> Settings {
+    Settings::default().plan("hour", &[("metered", "1h")])
+}
+
+fn row(promise: &'static str, value: f64, unit: &'static str, aim: Aim) -> Row {
+    Row { promise, value, unit, aim }
+}
+
+fn latency(rows: &mut Vec<Row>, names: [&'static str; 2], mut times: Latencies, aims: [f64; 2]) {
+    for ((name, part), aim) in names.into_iter().zip([0.5, 0.99]).zip(aims) {
+        rows.push(row(name, times.quantile(part), "ms", Aim::AtMost(aim)));
+    }
+}
+
+/// A fresh gateway: start, memory, single logins, pages.
+fn small(rows: &mut Vec<Row>) {
+    let mut lab = Lab::new(1);
+    let crowd = lab.crowd(400);
+    let mut daemon = Daemon::start(&lab, &settings());
+    rows.push(row(
+        "start to serving, no sessions (median of 7)",
+        restart(&mut daemon, false),
+        "ms",
+        Aim::AtMost(100.0),
+    ));
+    rows.push(row("resident memory, idle", memory(&daemon), "MB", Aim::AtMost(5.0)));
+
+    let codes = daemon.vouchers("hour", 400);
+    let times = logins_one_by_one(&lab, &crowd[..200], &codes[..200]);
+    let names =
+        ["login, POST to first packet out, p50 of 200", "login, POST to first packet out, p99 of 200"];
+    latency(rows, names, times, [2.0, 10.0]);
+    let wall = logins_at_once(&lab, &crowd[200..], &codes[200..]);
+    rows.push(row(
+        "200 phones at once, until the last packet is out",
+        wall.as_secs_f64(),
+        "s",
+        Aim::AtMost(0.3),
+    ));
+
+    let mut fresh = lab.crowd(63);
+    let (count, mut times) = load::redirects(&lab, &fresh[..50], Duration::from_secs(3));
+    rows.push(row("redirects per second, 50 phones", count, "/s", Aim::AtLeast(5000.0)));
+    rows.push(row("redirect, p99", times.quantile(0.99), "ms", Aim::AtMost(20.0)));
+    let (count, mut times) = load::pages(&fresh[..50], Duration::from_secs(3));
+    rows.push(row("portal pages per second, 50 connections", count, "/s", Aim::AtLeast(5000.0)));
+    rows.push(row("portal page, p99, 50 connections", times.quantile(0.99), "ms", Aim::AtMost(20.0)));
+    let slow = load::SlowConnections::open(&fresh.split_off(0), 1000);
+    let mut times = load::pages_one_by_one(&lab.phones[0], 300);
+    rows.push(row(
+        "portal page, p99, with 1,000 slow connections",
+        times.quantile(0.99),
+        "ms",
+        Aim::AtMost(100.0),
+    ));
+    println!("(slow connections still held at the end: {})", slow.held());
+    rows.push(row(
+        "resident memory, 400 sessions, 1,000 slow connections",
+        memory(&daemon),
+        "MB",
+        Aim::AtMost(16.0),
+    ));
+}
+
+/// Many sessions: a burst, memory, what a login writes, restore.
+fn large(rows: &mut Vec<Row>) {
+    let mut lab = Lab::new(1);
+    let crowd = lab.crowd(500);
+    let mut daemon = Daemon::start(&lab, &settings());
+    let codes = daemon.vouchers("hour", 500);
+    let (writing, bursting) = crowd.split_at(20);
+    rows.extend(writes(&daemon, writing, &codes[..20]));
+    let from = requests(bursting, &codes[20..]);
+    let rate = bursting.len() as f64 / from.as_secs_f64();
+    rows.push(row("logins per second, burst of 480", rate, "/s", Aim::AtLeast(1000.0)));
+    assert_eq!(daemon.sessions().len(), 500);
+    rows.push(row("resident memory, 500 sessions", memory(&daemon), "MB", Aim::AtMost(8.0)));
+    let adopted = restart(&mut daemon, false);
+    rows.push(row("start to serving, 500 sessions in the kernel", adopted, "ms", Aim::AtMost(100.0)));
+    let restored = restart(&mut daemon, true);
+    rows.push(row("start to serving, 500 sessions to restore", restored, "ms", Aim::AtMost(150.0)));
+    assert_eq!(daemon.sessions().len(), 500);
+    rows.push(row("resident memory, 500 sessions restored", memory(&daemon), "MB", Aim::AtMost(8.0)));
+}
+
+/// Median of seven starts in milliseconds; `cut`: the kernel's table is gone each time.
+fn restart(daemon: &mut Daemon, cut: bool) -> f64 {
+    let mut times = Latencies::default();
+    for _ in 0..7 {
+        if cut {
+            daemon.power_cut();
+        } else {
+            daemon.kill();
+        }
+        times.add(daemon.run());
+    }
+    times.quantile(0.5)
+}
+
+/// Resident megabytes of the daemon.
+fn memory(daemon: &Daemon) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a running daemon");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a kernel with VmRSS");
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kilobytes * 1024.0 / 1e6
+}
+
+/// What one login costs the flash and the process table, by `strace`.
+fn writes(daemon: &Daemon, phones: &[Phone], codes: &[String]) -> Vec<Row> {
+    let trace = daemon.state().join("../trace");
+    let calls = "trace=fsync,fdatasync,pwrite64,pwritev,execve,fork,vfork,clone,clone3";
+    let mut strace = Command::new("strace")
+        .args(["-f", "-qq", "-y", "-e", calls, "-o"])
+        .arg(&trace)
+        .args(["-p", &daemon.pid().to_string()])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("strace");
+    let status = format!("/proc/{}/status", daemon.pid());
+    wait_until("strace to hold on", Duration::from_secs(5), || {
+        fs::read_to_string(&status).is_ok_and(|text| text.contains(&format!("TracerPid:\t{}\n", strace.id())))
+    });
+    for (phone, code) in phones.iter().zip(codes) {
+        Browser::of(phone).must_login(code);
+    }
+    let _ = kill(Pid::from_raw(strace.id().cast_signed()), Signal::SIGINT);
+    let _ = strace.wait();
+    let seen = fs::read_to_string(&trace).expect("a trace");
+    let _ = fs::remove_file(&trace);
+    let per_login = |count: f64| count / phones.len() as f64;
+    let count = |names: &[&str]| {
+        let named = |line: &&str| names.iter().any(|name| line.contains(&format!("{name}(")));
+        seen.lines().filter(named).count() as f64
+    };
+    let written =
+        |line: &str| line.contains("pwrite").then(|| line.rsplit(' ').next()?.parse::<f64>().ok())?;
+    let bytes: f64 = seen.lines().filter_map(written).sum();
+    vec![
+        row(
+            "processes started per login",
+            per_login(count(&["execve", "fork", "clone", "clone3"])),
+            "",
+            Aim::AtMost(0.0),
+        ),
+        row(
+            "fsyncs per login, one at a time",
+            per_login(count(&["fsync", "fdatasync"])),
+            "",
+            Aim::AtMost(1.0),
+        ),
+        row("written to the database per login", per_login(bytes) / 1024.0, "KiB", Aim::AtMost(16.0)),
+    ]
+}

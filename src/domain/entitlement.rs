@@ -165,9 +165,9 @@ impl Entitlement {
         if let (Some(left), Trust::Trusted) = (&mut validity_left, now.trust) {
             let end = *expires.get_or_insert(now.wall.plus(*left + ALMOST_A_SECOND));
             let by_wall = end.since(now.wall);
-            // `now.wall` is rounded down and `end` up: less than a second apart is no gap, and a running
-            // meter never comes further.
-            if by_wall + Duration::from_secs(1) < *left {
+            // `now.wall` is rounded down and `end` up: less than a second apart is no gap, and without one
+            // they never come further apart.
+            if by_wall + Duration::from_secs(1) <= *left {
                 *left = by_wall;
             }
         }

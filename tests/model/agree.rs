@@ -58,7 +58,8 @@ impl<F: Flash> World<F> {
             assert_eq!(devices, should, "devices of {id}");
             let meter = (millis(entitlement.stamp_at(now).used), bought.valid(now));
             if let Some((used, valid)) = self.seen.insert(*id, meter) {
-                assert!(meter.0 >= used && meter.1 <= valid, "the meter of {id} ran backwards");
+                let ran_on = meter.0 >= used && meter.1 <= valid;
+                assert!(ran_on, "the meter of {id} ran backwards: {used} {valid:?} {meter:?}");
             }
         }
     }

@@ -56,7 +56,7 @@ impl<F: Flash> World<F> {
     fn look_up(&mut self, code: CodeKey) -> Option<Voucher> {
         let ms = self.now().boot.as_millis();
         if let Some((when, voucher)) = self.looked_up.get(&code)
-            && ms - when < 60_000
+            && ms - when < 30_000
             && self.random.percent(50)
         {
             return Some(voucher.clone());

@@ -55,8 +55,8 @@ impl Bought {
             (Trust::Trusted, Some(end)) => u64::try_from(end - now.wall.as_secs()).unwrap_or(0) * SECOND,
             (Trust::Trusted | Trust::Floor, _) => left,
         };
-        // The wall has whole seconds: one of difference is rounding.
-        Some(if by_wall + SECOND < left { by_wall } else { left })
+        // The wall has whole seconds: less than one of difference is rounding.
+        Some(if by_wall + SECOND <= left { by_wall } else { left })
     }
 
     pub(crate) fn metered(&self) -> Option<u64> {

@@ -182,6 +182,18 @@ fn a_step_that_was_charged_is_not_given_back() {
 }
 
 #[test]
+fn a_step_that_could_not_be_stored_still_revives_nothing() {
+    let mut desk = Desk::new(vec![valid("blink", secs(5))]);
+    let code = desk.sell("blink");
+    desk.redeem(mac(1), code);
+    desk.now.wall = desk.now.wall.plus(HOUR);
+    for _ in 0..6 {
+        assert!(!desk.is_open(mac(1)), "{} ms", desk.now.boot.as_millis());
+        desk.pass(secs(1));
+    }
+}
+
+#[test]
 fn whole_seconds_of_the_wall_never_shorten_validity() {
     // Wherever in its second the wall clock stands, and however long the validity is.
     for (opened_at, validity) in [(0, 4_999), (999, 5_000), (999, 4_999), (1, 5_001), (500, 5_500)] {

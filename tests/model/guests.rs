@@ -101,10 +101,9 @@ impl<F: Flash> World<F> {
     fn is_throttled(&self, mac: Mac, decision: &Decision) -> bool {
         let throttled = matches!(decision.reply, Reply::Refused(Refusal::TooManyTries { .. }));
         assert_eq!(self.gate.wait(mac, self.now()).is_some(), throttled, "asked before and after");
-        let since = |ms: u64| self.now().boot.as_millis().saturating_sub(ms);
-        let lately = |span| self.failures.iter().filter(move |(at, _)| *at >= since(span));
-        let own = lately(2 * 3_600_000).filter(|(_, who)| *who == mac).count();
-        let site = lately(300_000).count();
+        let five_minutes_ago = self.now().boot.as_millis().saturating_sub(300_000);
+        let own = self.failures.iter().filter(|(_, who)| *who == mac).count();
+        let site = self.failures.iter().filter(|(at, _)| *at >= five_minutes_ago).count();
         assert!(!throttled || own >= 5 || site >= 30, "{own} {site}");
         throttled
     }

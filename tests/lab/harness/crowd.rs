@@ -4,14 +4,15 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::netns::Netns;
 use super::phone::Phone;
 use super::{GATEWAY_MAC, GATEWAY_V4, plug};
 
-/// `count` phones behind bridge port `port`.
-pub(super) fn gather(gateway: &Arc<Netns>, port: usize, count: usize) -> Vec<Phone> {
+/// Phones of these numbers, behind bridge port `port`.
+pub(super) fn gather(gateway: &Arc<Netns>, port: usize, numbers: Range<usize>) -> Vec<Phone> {
     let space = Netns::new("crowd");
     // Else each device would answer for the addresses of all.
     for (path, value) in [("arp_ignore", "1"), ("arp_announce", "2"), ("rp_filter", "0")] {
@@ -20,7 +21,7 @@ pub(super) fn gather(gateway: &Arc<Netns>, port: usize, count: usize) -> Vec<Pho
     }
     space.sysctl("ipv6/conf/default/disable_ipv6", "1");
     plug(gateway, &space, port, &format!("02:5f:00:00:00:{port:02x}"));
-    let phones: Vec<Phone> = (0..count).map(|number| member(&space, port, number)).collect();
+    let phones: Vec<Phone> = numbers.map(|number| member(&space, number)).collect();
     let mut batch = String::new();
     for (number, phone) in phones.iter().enumerate() {
         let Phone { device, mac, v4, .. } = phone;
@@ -35,13 +36,13 @@ pub(super) fn gather(gateway: &Arc<Netns>, port: usize, count: usize) -> Vec<Pho
     phones
 }
 
-fn member(space: &Arc<Netns>, port: usize, number: usize) -> Phone {
-    let [high, low] = u16::try_from(number).expect("fewer than 1,000").to_be_bytes();
-    let port = u8::try_from(port).expect("few ports");
+fn member(space: &Arc<Netns>, number: usize) -> Phone {
+    assert!(number < 2048, "the guest network has no more addresses");
+    let [high, low] = u16::try_from(number).expect("it is small").to_be_bytes();
     Phone {
         space: Arc::clone(space),
         device: format!("m{number}"),
-        mac: format!("02:60:00:{port:02x}:{high:02x}:{low:02x}"),
+        mac: format!("02:60:00:00:{high:02x}:{low:02x}"),
         v4: IpAddr::V4(Ipv4Addr::new(10, 77, 8 + high, low)),
         v6: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     }

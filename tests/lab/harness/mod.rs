@@ -52,6 +52,8 @@ pub(crate) struct Lab {
     folder: tempfile::TempDir,
     dnsmasq: Child,
     ports: usize,
+    /// Phones in crowds so far.
+    gathered: usize,
 }
 
 impl Lab {
@@ -64,7 +66,7 @@ impl Lab {
         let world = World::start(outside, v4, v6);
         let folder = tempfile::Builder::new().prefix("lango-lab-").tempdir().expect("a folder");
         let dnsmasq = serve_addresses(&gateway, folder.path());
-        let mut lab = Self { gateway, world, phones: Vec::new(), folder, dnsmasq, ports: 0 };
+        let mut lab = Self { gateway, world, phones: Vec::new(), folder, dnsmasq, ports: 0, gathered: 0 };
         for _ in 0..phones {
             lab.add_phone();
         }
@@ -113,7 +115,9 @@ impl Lab {
     /// `count` phones that share one namespace and one bridge port: cheap, IPv4 only.
     pub(crate) fn crowd(&mut self, count: usize) -> Vec<Phone> {
         self.ports += 1;
-        crowd::gather(&self.gateway, self.ports, count)
+        let first = self.gathered;
+        self.gathered += count;
+        crowd::gather(&self.gateway, self.ports, first..self.gathered)
     }
 
     /// Takes the gateway's default routes away, as netifd does when the WAN drops.

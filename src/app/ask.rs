@@ -1,5 +1,6 @@
 //! What operators ask through the control socket, answered from the Gate, the store and the kernel.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::desk::Desk;
@@ -68,7 +69,9 @@ impl Desk {
 
     fn sessions(&self) -> Vec<Session> {
         let view = self.view.borrow().clone();
-        view.sessions.values().map(|session| self.session(session)).collect()
+        let known = self.kernel.neighbours.all().unwrap_or_default();
+        let addresses = |mac| known.get(mac).map(Vec::as_slice).unwrap_or_default();
+        view.sessions.iter().map(|(mac, session)| self.session(session, addresses(mac))).collect()
     }
 
     async fn log_in(&mut self, mac: &str, plan: &str) -> Asked<Session> {
@@ -77,7 +80,7 @@ impl Desk {
         accepted(reply)?;
         let view = self.view.borrow().clone();
         let session = view.sessions.get(&mac);
-        session.map(|session| self.session(session)).ok_or_else(|| not_online(mac))
+        session.map(|session| self.session(session, &self.addresses(mac))).ok_or_else(|| not_online(mac))
     }
 
     async fn log_out(&mut self, target: &Target) -> Asked<Session> {
@@ -93,15 +96,18 @@ impl Desk {
                 (found.ok_or_else(|| no_such_session(id))?, Input::Kick { session: id })
             }
         };
-        let closed = self.session(session);
+        let closed = self.session(session, &self.addresses(session.mac));
         accepted(self.transact(vec![input]).await.into_iter().next())?;
         Ok(closed)
     }
 
+    fn addresses(&self, mac: Mac) -> Vec<IpAddr> {
+        self.kernel.neighbours.addresses(mac).unwrap_or_default()
+    }
+
     /// A session as the interface shows it.
-    fn session(&self, session: &SessionView) -> Session {
+    fn session(&self, session: &SessionView, addresses: &[IpAddr]) -> Session {
         let now = self.ledger.clock.now();
-        let addresses = self.kernel.neighbours.addresses(session.mac).unwrap_or_default();
         Session {
             id: session.id.to_string(),
             mac: session.mac.to_string(),

@@ -100,7 +100,7 @@ impl Desk {
                     asked.push(Asked { mac, wish: Wish::Redeem(key_of(&self.keys, &typed), moving), reply });
                 }
                 portal::Call::Logout { mac, reply } => asked.push(Asked { mac, wish: Wish::Leave, reply }),
-                portal::Call::Answered { mac } => self.kernel.answered(mac),
+                portal::Call::Answered { mac } => self.kernel.answered(mac, self.ledger.clock.now().boot),
             }
         }
         if asked.is_empty() {
@@ -192,12 +192,15 @@ impl Desk {
 
     fn next_turn(&self) -> Boot {
         let looks = [self.next_look_at_table, self.next_look_at_clock, self.next_look_at_copy];
-        looks.into_iter().fold(self.next_tick, Boot::min)
+        looks.into_iter().chain(self.kernel.cut_at()).fold(self.next_tick, Boot::min)
     }
 
     /// Does what time has made due.
     async fn take_turn(&mut self) {
         let now = self.ledger.clock.now();
+        if self.kernel.cut_at().is_some_and(|due| due <= now.boot) {
+            self.kernel.cut();
+        }
         if self.next_look_at_clock <= now.boot {
             self.look_at_clock();
         }

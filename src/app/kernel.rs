@@ -5,12 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::fault::Fault;
 use crate::config::Config;
-use crate::domain::{Effect, Grant, Mac, Now};
+use crate::domain::{Boot, Effect, Grant, Mac, Now};
 use crate::neigh::{Conntrack, Marked, Neighbours};
 use crate::nft::{Base, Nft, Start, Watch};
+
+/// Cuts are gathered for so long: to find the flows of a device the kernel walks through all of its own.
+const GATHER_CUTS: Duration = Duration::from_millis(10);
 
 /// What Lango owns of the kernel.
 pub(super) struct Kernel {
@@ -20,6 +24,9 @@ pub(super) struct Kernel {
     pub(super) neighbours: Rc<Neighbours>,
     /// Devices some of whose flows are cut once their answer is written.
     answering: BTreeMap<Mac, Marked>,
+    /// Devices some of whose flows are cut together, at `cut_at`.
+    cutting: BTreeMap<Mac, Marked>,
+    cut_at: Option<Boot>,
     /// Whether the table was as desired when last looked at.
     pub(super) intact: bool,
 }
@@ -32,6 +39,8 @@ impl Kernel {
             conntrack: Conntrack::open().map_err(Fault::Neigh)?,
             neighbours: Rc::new(Neighbours::open().map_err(Fault::Neigh)?),
             answering: BTreeMap::new(),
+            cutting: BTreeMap::new(),
+            cut_at: None,
             intact: false,
         })
     }
@@ -86,29 +95,55 @@ impl Kernel {
         if !change.is_empty() {
             self.nft.change(&change, now.boot).map_err(Fault::Nft)?;
         }
+        // What is still to be cut was for the state before: in the new one it would hit the wrong flows.
+        for mac in change.keys() {
+            self.answering.remove(mac);
+            self.cutting.remove(mac);
+        }
         for (mac, which) in cut {
             if asking.contains(&mac) {
                 self.answering.insert(mac, which);
             } else {
-                self.cut(mac, which);
+                self.cut_soon(mac, which, now.boot);
             }
         }
         Ok(())
     }
 
     /// The answer to `mac` is written, or its connection is gone.
-    pub(super) fn answered(&mut self, mac: Mac) {
+    pub(super) fn answered(&mut self, mac: Mac, now: Boot) {
         if let Some(which) = self.answering.remove(&mac) {
-            self.cut(mac, which);
+            self.cut_soon(mac, which, now);
         }
     }
 
-    /// A flow that outlives its session is refused packet by packet, so a failure here is no leak.
-    fn cut(&mut self, mac: Mac, marked: Marked) {
-        let addresses = self.neighbours.addresses(mac);
-        let done = addresses.and_then(|addresses| self.conntrack.cut(&addresses, marked));
+    fn cut_soon(&mut self, mac: Mac, which: Marked, now: Boot) {
+        self.cutting.insert(mac, which);
+        self.cut_at.get_or_insert(now.plus(GATHER_CUTS));
+    }
+
+    /// When [`Kernel::cut`] has something to do.
+    pub(super) fn cut_at(&self) -> Option<Boot> {
+        self.cut_at
+    }
+
+    /// Cuts what is waiting. A flow that outlives its session is refused packet by packet, so a failure
+    /// here is no leak.
+    pub(super) fn cut(&mut self) {
+        self.cut_at = None;
+        let cutting = std::mem::take(&mut self.cutting);
+        let mark = self.base.mark;
+        let done = self.neighbours.all().and_then(|known| {
+            for marked in [Marked::With(mark), Marked::Without(mark)] {
+                let devices = cutting.iter().filter(|(_, which)| **which == marked);
+                let addresses = devices.filter_map(|(mac, _)| known.get(mac)).flatten().copied();
+                self.conntrack.cut(&addresses.collect::<Vec<_>>(), marked)?;
+            }
+            Ok(())
+        });
         if let Err(error) = done {
-            tracing::warn!(event = "flows_not_cut", device = mac.tail(), %error, "flows of a device live on in conntrack");
+            let devices = cutting.len();
+            tracing::warn!(event = "flows_not_cut", devices, %error, "flows of devices live on in conntrack");
         }
     }
 }

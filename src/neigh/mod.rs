@@ -8,6 +8,7 @@ mod conntrack;
 mod link;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -97,12 +98,20 @@ impl Neighbours {
 
     /// All addresses that a device is known to have, on any interface.
     pub fn addresses(&self, mac: Mac) -> Result<Vec<IpAddr>, NeighError> {
-        let mut addresses = Vec::new();
+        Ok(self.all()?.remove(&mac).unwrap_or_default())
+    }
+
+    /// All devices that are known, with their addresses on any interface.
+    pub fn all(&self) -> Result<BTreeMap<Mac, Vec<IpAddr>>, NeighError> {
+        let mut all: BTreeMap<Mac, Vec<IpAddr>> = BTreeMap::new();
         self.ask("to list neighbours", neighbour::list, |message| {
-            let entry = neighbour::neighbour(message).filter(|entry| device(*entry) == Some(mac));
-            addresses.extend(entry.map(|entry| entry.address));
+            if let Some(entry) = neighbour::neighbour(message)
+                && let Some(mac) = device(entry)
+            {
+                all.entry(mac).or_default().push(entry.address);
+            }
         })?;
-        Ok(addresses)
+        Ok(all)
     }
 
     /// A neighbour that does not exist gives an empty answer.

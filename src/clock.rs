@@ -40,8 +40,8 @@ struct Shared {
 pub enum Refreshed {
     /// As before.
     Unchanged,
-    /// The wall clock became trusted.
-    NowTrusted,
+    /// The wall clock became trusted, or went forward by more than it should have by itself.
+    Moved,
     /// The system claims a time that contradicts what is known; it is not used.
     Disbelieved { claimed: Wall },
 }
@@ -88,23 +88,22 @@ impl Clock {
         };
         let now = self.now();
         let (ahead, behind) = (claimed.since(now.wall), now.wall.since(claimed));
-        match now.trust {
-            // A lower bound cannot be above the true time.
-            Trust::Floor if behind > BELIEVABLE_STEP => Refreshed::Disbelieved { claimed },
-            Trust::Floor => {
-                self.set(claimed, now.boot);
-                self.shared.trusted.store(true, Ordering::Relaxed);
-                Refreshed::NowTrusted
-            }
-            Trust::Trusted if ahead.max(behind) > BELIEVABLE_STEP => Refreshed::Disbelieved { claimed },
-            Trust::Trusted => {
-                // Whole seconds: only a drift of more than one is worth following.
-                if ahead.max(behind) > Duration::from_secs(1) {
-                    self.set(claimed, now.boot);
-                }
-                Refreshed::Unchanged
-            }
+        let too_far = match now.trust {
+            // A lower bound may be far below the true time, but cannot be above it.
+            Trust::Floor => behind > BELIEVABLE_STEP,
+            Trust::Trusted => ahead.max(behind) > BELIEVABLE_STEP,
+        };
+        if too_far {
+            return Refreshed::Disbelieved { claimed };
         }
+        // Whole seconds: only more than one is worth following, and never backwards, or a code that is
+        // over would come to life again.
+        let moves = ahead > Duration::from_secs(1);
+        if moves {
+            self.set(claimed, now.boot);
+        }
+        let first = !self.shared.trusted.swap(true, Ordering::Relaxed);
+        if first || moves { Refreshed::Moved } else { Refreshed::Unchanged }
     }
 
     fn set(&self, wall: Wall, at: Boot) {

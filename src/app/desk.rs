@@ -59,8 +59,6 @@ pub(super) struct Desk {
 pub(super) struct Inlets {
     pub(super) portal: mpsc::Receiver<portal::Call>,
     pub(super) control: mpsc::Receiver<control::Call>,
-    /// Somebody else has touched our table.
-    pub(super) touched: mpsc::Receiver<()>,
     /// A task that must not end has ended.
     pub(super) ended: mpsc::Receiver<Fault>,
     pub(super) signals: Signals,
@@ -80,7 +78,7 @@ impl Desk {
                     self.serve_guests(calls).await;
                 }
                 Some(call) = inlets.control.recv() => self.serve_operator(call).await,
-                Some(()) = inlets.touched.recv() => self.look_at_table(),
+                () = self.kernel.touched() => self.look_at_table(),
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
                     Signal::Reload => self.reload(),
@@ -121,7 +119,7 @@ impl Desk {
             waiting.push((mac, reply));
         }
         let asking = waiting.iter().map(|(mac, _)| *mac).collect();
-        let Outcome { replies, effects } = self.ledger.transact(inputs).await;
+        let Outcome { replies, effects } = self.kernel.guard_while(self.ledger.transact(inputs)).await;
         self.perform(&effects, &asking);
         for ((_, to), reply) in waiting.into_iter().zip(replies) {
             answer(to, reply);
@@ -129,7 +127,7 @@ impl Desk {
     }
 
     /// What the store knows of the codes that were typed, or why they are not even looked up.
-    async fn look_up(&self, asked: &[Asked]) -> Vec<Result<Found, Refusal>> {
+    async fn look_up(&mut self, asked: &[Asked]) -> Vec<Result<Found, Refusal>> {
         let now = self.ledger.clock.now();
         let mut keys = Vec::new();
         let looks: Vec<_> = asked
@@ -146,7 +144,10 @@ impl Desk {
                 },
             })
             .collect();
-        let found = if keys.is_empty() { Ok(Vec::new()) } else { self.ledger.store.find(keys).await };
+        let found = match keys.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.kernel.guard_while(self.ledger.store.find(keys)).await,
+        };
         let Ok(found) = found else {
             return looks.into_iter().map(|_| Err(Refusal::NotStored)).collect();
         };
@@ -168,7 +169,7 @@ impl Desk {
 
     /// Decides `inputs` that nobody at the portal waits for.
     pub(super) async fn transact(&mut self, inputs: Vec<Input>) -> Vec<Reply> {
-        let Outcome { replies, effects } = self.ledger.transact(inputs).await;
+        let Outcome { replies, effects } = self.kernel.guard_while(self.ledger.transact(inputs)).await;
         self.perform(&effects, &BTreeSet::new());
         replies
     }
@@ -211,7 +212,7 @@ impl Desk {
             self.keep_copy();
         }
         if self.next_tick <= now.boot {
-            let effects = self.ledger.tick().await;
+            let effects = self.kernel.guard_while(self.ledger.tick()).await;
             self.perform(&effects, &BTreeSet::new());
             // The ends may have moved without anybody coming or going.
             self.publish();
@@ -226,9 +227,9 @@ impl Desk {
         self.next_look_at_clock = now.boot.plus(LOOK_AT_CLOCK);
         match self.ledger.clock.refresh() {
             Refreshed::Unchanged => {}
-            Refreshed::NowTrusted => {
+            Refreshed::Moved => {
                 let now = self.ledger.clock.now();
-                tracing::info!(event = "clock_trusted", time = %now.wall, "the wall clock is known now");
+                tracing::info!(event = "clock_set", time = %now.wall, "the wall clock is known");
                 self.ledger.gate.checkpoint_soon(now);
                 self.next_tick = now.boot;
                 self.look_at_table();

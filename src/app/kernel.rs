@@ -4,10 +4,14 @@
 //! desired is put right, at every notification and once a minute.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::fault::Fault;
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Boot, Effect, Grant, Mac, Now};
 use crate::neigh::{Conntrack, Marked, Neighbours};
@@ -29,10 +33,15 @@ pub(super) struct Kernel {
     cut_at: Option<Boot>,
     /// Whether the table was as desired when last looked at.
     pub(super) intact: bool,
+    /// What the table should hold since something was last done to it.
+    granted: BTreeMap<Mac, Grant>,
+    /// Somebody else has touched our table.
+    touches: mpsc::Receiver<()>,
+    clock: Clock,
 }
 
 impl Kernel {
-    pub(super) fn open(config: &Config) -> Result<Self, Fault> {
+    pub(super) fn open(config: &Config, clock: Clock, touches: mpsc::Receiver<()>) -> Result<Self, Fault> {
         Ok(Self {
             nft: Nft::open().map_err(Fault::Nft)?,
             base: base_of(config),
@@ -42,6 +51,9 @@ impl Kernel {
             cutting: BTreeMap::new(),
             cut_at: None,
             intact: false,
+            granted: BTreeMap::new(),
+            touches,
+            clock,
         })
     }
 
@@ -50,10 +62,36 @@ impl Kernel {
         Watch::open(&self.nft).map_err(Fault::Nft)
     }
 
+    /// Returns when somebody else has touched our table.
+    pub(super) async fn touched(&mut self) {
+        if self.touches.recv().await.is_none() {
+            // Nobody watches any more, which ends the daemon by another way.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits for `work` and keeps the table whole meanwhile: while a slow flash takes a record, a table
+    /// that somebody flushed must not stay open. What the work will grant is not granted before it is done.
+    pub(super) async fn guard_while<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.touched() => {
+                    let granted = self.granted.clone();
+                    if let Err(error) = self.heal(&granted, self.clock.now()) {
+                        tracing::error!(event = "table_broken", %error, "cannot put table inet lango right; trying on");
+                    }
+                }
+            }
+        }
+    }
+
     /// Makes the table what it should be: adopts a living one, else installs it whole, at once.
     pub(super) fn heal(&mut self, desired: &BTreeMap<Mac, Grant>, now: Now) -> Result<Start, Fault> {
         let start = self.nft.adopt_or_install(&self.base, desired, now.boot).map_err(Fault::Nft);
         self.intact = start.is_ok();
+        self.granted.clone_from(desired);
         start
     }
 
@@ -94,6 +132,12 @@ impl Kernel {
         let cut: BTreeMap<_, _> = cut.into_iter().map(|mac| (mac, which(&mac))).collect();
         if !change.is_empty() {
             self.nft.change(&change, now.boot).map_err(Fault::Nft)?;
+        }
+        for (mac, grant) in &change {
+            match grant {
+                Some(grant) => self.granted.insert(*mac, *grant),
+                None => self.granted.remove(mac),
+            };
         }
         // What is still to be cut was for the state before: in the new one it would hit the wrong flows.
         for mac in change.keys() {

@@ -106,7 +106,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let (ledger, keys) = open_ledger(&config, &clock).await?;
     let (touches, touched) = mpsc::channel(1);
     let (ends, ended) = mpsc::channel(1);
-    let mut kernel = Kernel::open(&config)?;
+    let mut kernel = Kernel::open(&config, clock.clone(), touched)?;
     watch_table(&kernel, touches, ends.clone())?;
     let now = clock.now();
     let how = kernel.heal(&ledger.gate.desired(now), now)?;
@@ -159,7 +159,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         // Not while a whole street comes back after a power cut.
         next_look_at_copy: now.boot.plus(FIRST_COPY),
     };
-    desk.run(Inlets { portal, control, touched, ended, signals }).await
+    desk.run(Inlets { portal, control, ended, signals }).await
 }
 
 /// The store with the Gate over it, and the keys beside it.

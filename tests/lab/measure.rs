@@ -94,7 +94,7 @@ fn latency(rows: &mut Vec<Row>, names: [&'static str; 2], mut times: Latencies, 
 
 /// A fresh gateway: start, memory, single logins, pages.
 fn small(rows: &mut Vec<Row>) {
-    let mut lab = Lab::new(1);
+    let mut lab = Lab::on_disk(1);
     let crowd = lab.crowd(400);
     let mut daemon = Daemon::start(&lab, &settings());
     rows.push(row(
@@ -145,7 +145,7 @@ fn small(rows: &mut Vec<Row>) {
 
 /// Many sessions: a burst, memory, what a login writes, restore.
 fn large(rows: &mut Vec<Row>) {
-    let mut lab = Lab::new(1);
+    let mut lab = Lab::on_disk(1);
     let crowd = lab.crowd(500);
     let mut daemon = Daemon::start(&lab, &settings());
     let codes = daemon.vouchers("hour", 500);
@@ -202,22 +202,11 @@ fn memory(daemon: &Daemon) -> f64 {
 fn writes(daemon: &Daemon, phones: &[Phone], codes: &[String]) -> Vec<Row> {
     let trace = daemon.state().join("../trace");
     let calls = "trace=fsync,fdatasync,pwrite64,pwritev,execve,fork,vfork,clone,clone3";
-    let mut strace = Command::new("strace")
-        .args(["-f", "-qq", "-y", "-e", calls, "-o"])
-        .arg(&trace)
-        .args(["-p", &daemon.pid().to_string()])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("strace");
-    let status = format!("/proc/{}/status", daemon.pid());
-    wait_until("strace to hold on", Duration::from_secs(5), || {
-        fs::read_to_string(&status).is_ok_and(|text| text.contains(&format!("TracerPid:\t{}\n", strace.id())))
-    });
+    let tracer = daemon.trace(&["-e", calls], &trace);
     for (phone, code) in phones.iter().zip(codes) {
         Browser::of(phone).must_login(code);
     }
-    let _ = kill(Pid::from_raw(strace.id().cast_signed()), Signal::SIGINT);
-    let _ = strace.wait();
+    drop(tracer);
     let seen = fs::read_to_string(&trace).expect("a trace");
     let _ = fs::remove_file(&trace);
     let per_login = |count: f64| count / phones.len() as f64;

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::harness::{Browser, Daemon, HTTP, Lab, Phone, Request, Settings, Stream, portal_v4, wait_until};
 
@@ -156,7 +155,7 @@ fn a_wrong_file_at_start_ends_with_78() {
 
 #[test]
 fn kill_9_in_a_loop_loses_no_redemption_and_doubles_none() {
-    let mut lab = Lab::new(1);
+    let mut lab = Lab::on_disk(1);
     let crowd = lab.crowd(100);
     let mut daemon = Daemon::start(&lab, &settings());
     let codes = daemon.vouchers("hour", crowd.len());
@@ -270,25 +269,43 @@ fn with_a_full_disk_sessions_go_on_and_sales_wait() {
 }
 
 #[test]
+fn a_flushed_ruleset_is_rebuilt_also_while_the_flash_is_slow() {
+    let lab = Lab::new(3);
+    let daemon = Daemon::start(&lab, &settings());
+    let (paid, unpaid) = two_streams(&lab, &daemon, 4);
+    let code = daemon.voucher("hour");
+    let journal = daemon.state().join("lango.db-wal");
+    let written = || fs::metadata(&journal).map_or(0, |about| about.len());
+    let before = (written(), fs::read(&journal).unwrap_or_default());
+    let tracer =
+        daemon.trace(&["-e", "inject=fsync,fdatasync:delay_enter=2000000"], &lab.folder().join("trace"));
+    thread::scope(|scope| {
+        let login = scope.spawn(|| Browser::of(&lab.phones[2]).must_login(&code));
+        wait_until("the login to be written", Duration::from_secs(5), || {
+            written() != before.0 || fs::read(&journal).unwrap_or_default() != before.1
+        });
+        lab.gateway.nft("delete table inet lango");
+        unpaid.flow(150);
+        assert!(!login.is_finished(), "the flash was not slow");
+        let (_, leaked) = unpaid.finish(&lab.world);
+        let span = leaked.last().map_or(Duration::ZERO, |last| last.1 - leaked[0].1);
+        assert!(span <= Duration::from_millis(100), "{} datagrams in {span:?}", leaked.len());
+        login.join().expect("a login");
+    });
+    drop(tracer);
+    let (sent, came) = paid.finish(&lab.world);
+    assert_eq!(came.len() as u64, sent, "datagrams of the paid phone were lost");
+    assert!(lab.phones[2].is_open(&lab.world));
+}
+
+#[test]
 fn a_login_starts_no_process() {
     let lab = Lab::new(1);
     let daemon = Daemon::start(&lab, &settings());
     let (code, trace) = (daemon.voucher("hour"), lab.folder().join("trace"));
-    let mut strace = Command::new("strace")
-        .args(["-f", "-qq", "-e", "trace=execve,execveat,fork,vfork,clone,clone3", "-o"])
-        .arg(&trace)
-        .args(["-p", &daemon.pid().to_string()])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("strace");
-    let status = format!("/proc/{}/status", daemon.pid());
-    wait_until("strace to hold on", Duration::from_secs(5), || {
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        status.lines().any(|line| line == format!("TracerPid:\t{}", strace.id()))
-    });
+    let tracer = daemon.trace(&["-e", "trace=execve,execveat,fork,vfork,clone,clone3"], &trace);
     Browser::of(&lab.phones[0]).must_login(&code);
-    kill(Pid::from_raw(i32::try_from(strace.id()).unwrap()), Signal::SIGINT).unwrap();
-    let _ = strace.wait();
+    drop(tracer);
     let seen = fs::read_to_string(&trace).unwrap();
     assert!(!seen.contains('('), "a login started something:\n{seen}");
     assert!(lab.phones[0].is_open(&lab.world));

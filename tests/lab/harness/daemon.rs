@@ -2,6 +2,7 @@
 //!
 //! The process is always the child of the test; only it is ever signalled.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,7 +18,10 @@ use super::netns::Netns;
 use super::phone::Phone;
 use super::{Lab, portal_v4, wait_until};
 
-const LANGO: &str = env!("CARGO_BIN_EXE_lango");
+/// The program under test; `LANGO_BINARY` names another build of it, such as the one for the boards.
+fn lango() -> OsString {
+    std::env::var_os("LANGO_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_lango").into())
+}
 
 /// What a test wants of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +136,7 @@ impl Daemon {
     pub(crate) fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let mut command = Command::new(LANGO);
+        let mut command = Command::new(lango());
         command.args(["run", "--config"]).arg(self.config()).args(["--log", "stderr"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         if let Some(clock) = &self.clock {
@@ -193,7 +197,7 @@ impl Daemon {
 
     /// Runs a command of the program against this daemon.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Ended {
-        let mut command = Command::new(LANGO);
+        let mut command = Command::new(lango());
         command.args(arguments).arg("--socket").arg(self.run_dir().join("lango.sock"));
         let output = self.gateway.enter(move || command.stdin(Stdio::null()).output().expect("the program"));
         let [out, err] =
@@ -232,6 +236,19 @@ impl Daemon {
         self.sessions().into_iter().find(|session| session["mac"] == mac)
     }
 
+    /// Has strace watch the daemon, with `options`, and write what it sees to `trace`.
+    pub(crate) fn trace(&self, options: &[&str], trace: &Path) -> Tracer {
+        let pid = self.pid().to_string();
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-y"]).args(options).arg("-o").arg(trace).args(["-p", &pid]);
+        let strace = strace.stderr(Stdio::null()).spawn().expect("strace");
+        let (status, held) = (format!("/proc/{pid}/status"), format!("TracerPid:\t{}\n", strace.id()));
+        wait_until("strace to hold on", Duration::from_secs(5), || {
+            fs::read_to_string(&status).is_ok_and(|text| text.contains(&held))
+        });
+        Tracer(strace)
+    }
+
     /// Its `state_dir`.
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.join("state")
@@ -248,6 +265,16 @@ impl Daemon {
 
     fn log_file(&self) -> PathBuf {
         self.folder.join("log")
+    }
+}
+
+/// An strace that watches a daemon; when dropped it lets go, and its file is complete.
+pub(crate) struct Tracer(Child);
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGINT);
+        let _ = self.0.wait();
     }
 }
 

@@ -59,12 +59,22 @@ pub(crate) struct Lab {
 impl Lab {
     /// A lab with `phones` phones of fixed addresses.
     pub(crate) fn new(phones: usize) -> Self {
+        // In memory: while the machine writes back what was just compiled, an fsync may take seconds.
+        Self::in_place(phones, Path::new("/dev/shm"))
+    }
+
+    /// As [`Self::new`], with all files on the disk, where an fsync is one.
+    pub(crate) fn on_disk(phones: usize) -> Self {
+        Self::in_place(phones, &std::env::temp_dir())
+    }
+
+    fn in_place(phones: usize, place: &Path) -> Self {
         let gateway = Netns::new("gateway");
         let outside = Netns::new("world");
         join(&gateway, &outside);
         let [v4, v6] = ["203.0.113.80", "2001:db8:ffff::80"].map(|text| text.parse().expect("an address"));
         let world = World::start(outside, v4, v6);
-        let folder = tempfile::Builder::new().prefix("lango-lab-").tempdir().expect("a folder");
+        let folder = tempfile::Builder::new().prefix("lango-lab-").tempdir_in(place).expect("a folder");
         let dnsmasq = serve_addresses(&gateway, folder.path());
         let mut lab = Self { gateway, world, phones: Vec::new(), folder, dnsmasq, ports: 0, gathered: 0 };
         for _ in 0..phones {

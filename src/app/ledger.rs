@@ -31,24 +31,29 @@ pub(super) struct Outcome {
 }
 
 impl Ledger {
-    /// The ledger as the store remembers it, with the boot it now belongs to on flash.
-    pub(super) async fn open(
+    /// The ledger as the store remembers it, and the records that tell the store of a new boot. They are
+    /// for the daemon, with which the meters go on; whoever only looks, or makes vouchers, leaves them.
+    pub(super) fn open(
         store: Store,
         restored: Restored,
         plans: Vec<Plan>,
         limits: Limits,
         boot: &BootId,
         clock: Clock,
-    ) -> Self {
-        let now = clock.now();
-        let (gate, records) = Gate::restore(restored, plans, limits, boot, now);
-        let mut ledger = Self { gate, store, clock, trouble: None, first: records };
-        // A store that takes nothing now may do so later; guests who paid are let through all the same.
-        let _ = ledger.commit(Vec::new()).await;
+    ) -> (Self, Vec<Record>) {
+        let (gate, records) = Gate::restore(restored, plans, limits, boot, clock.now());
+        (Self { gate, store, clock, trouble: None, first: Vec::new() }, records)
+    }
+
+    /// Begins with `records`. A store that takes nothing now may do so later; guests who paid are let
+    /// through all the same.
+    pub(super) async fn begin(&mut self, records: Vec<Record>) {
+        self.first = records;
+        let _ = self.commit(Vec::new()).await;
+        let now = self.clock.now();
         if now.trust == Trust::Trusted {
-            ledger.gate.checkpoint_soon(now);
+            self.gate.checkpoint_soon(now);
         }
-        ledger
     }
 
     /// Decides `inputs` in their order, commits them together, and says what came of it.

@@ -33,7 +33,7 @@ use self::listen::{ByNeighbour, Portals};
 use crate::clock::Clock;
 use crate::config::{self, Config, Notice};
 use crate::control::Server;
-use crate::domain::Limits;
+use crate::domain::{Limits, Record};
 use crate::nft::Start;
 use crate::portal::{Connections, Context};
 use crate::process::{Exit, Signals, raise_file_limit};
@@ -74,9 +74,9 @@ fn try_run(path: &Path) -> Result<(), Fault> {
 pub fn offline(path: &Path, request: Request) -> Response {
     let done = config::load(path).map_err(Fault::Load).and_then(|parsed| {
         on_runtime(async {
-            let (mut ledger, keys) = open_ledger(&parsed.config, &Clock::new()).await?;
+            let (mut ledger, _, keys) = open_ledger(&parsed.config, &Clock::new())?;
             let answer = vouchers::answer(&mut ledger, &keys.site, &parsed.config, request).await;
-            ledger.close().await?;
+            ledger.store.close().await.map_err(Fault::Store)?;
             Ok(answer)
         })?
     });
@@ -103,7 +103,8 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     }
     let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
     let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
-    let (ledger, keys) = open_ledger(&config, &clock).await?;
+    let (mut ledger, records, keys) = open_ledger(&config, &clock)?;
+    ledger.begin(records).await;
     let (touches, touched) = mpsc::channel(1);
     let (ends, ended) = mpsc::channel(1);
     let mut kernel = Kernel::open(&config, clock.clone(), touched)?;
@@ -162,8 +163,8 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     desk.run(Inlets { portal, control, ended, signals }).await
 }
 
-/// The store with the Gate over it, and the keys beside it.
-async fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Keys), Fault> {
+/// The store with the Gate over it, what the store has to be told of a new boot, and the keys.
+fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, Keys), Fault> {
     let Opened { store, restored, report } = store::open(&config.gateway.state_dir).map_err(Fault::Open)?;
     let alarming = match report.found {
         Found::Nothing | Found::Clean | Found::Unclosed => false,
@@ -179,8 +180,8 @@ async fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Keys), F
     clock.refresh();
     let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;
     let plans = config.plans.clone();
-    let ledger = Ledger::open(store, restored, plans, limits(config), &boot, clock.clone()).await;
-    Ok((ledger, keys))
+    let (ledger, records) = Ledger::open(store, restored, plans, limits(config), &boot, clock.clone());
+    Ok((ledger, records, keys))
 }
 
 /// Tells the loop whenever somebody else touches our table.

@@ -1,7 +1,7 @@
 //! From the head of a request to its [`Answer`]: intercepted, a page, a form to read, or refused.
 //!
 //! The same for every phone: there is no table of probe names. Whatever host and path a probe asks for,
-//! it is sent to the portal by a 302, which is what every system understands (`phones-and-attacks.md`).
+//! it is sent to the portal by a 302, which is what every system understands.
 
 use super::language::Strings;
 use super::query::{Pairs, encode_into};
@@ -26,11 +26,12 @@ pub(crate) struct Head<'a> {
 /// The `Host` headers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hosts<'a> {
+    /// As HTTP/1.0 permits.
     Missing,
     /// The value; empty if it is not even text.
     One(&'a str),
-    /// Two are a smuggler's trick: refused (RFC 9112, 3.2).
-    Several,
+    /// Two, which are a smuggler's trick, or none in HTTP/1.1: refused (RFC 9112, 3.2).
+    Improper,
 }
 
 /// What to do about a request.
@@ -85,7 +86,7 @@ impl Asked {
 pub(crate) fn answer(head: &Head<'_>, here: Here<'_>, fallback: &str) -> (Answer, Asked) {
     let asked = Asked { strings: language(head.accept_language, fallback), ..Asked::unread(fallback) };
     let aim = match (head.hosts, head.authority) {
-        (Hosts::Several, _) => return (Answer::Refuse(Notice::Malformed), asked),
+        (Hosts::Improper, _) => return (Answer::Refuse(Notice::Malformed), asked),
         (_, Some(authority)) => here.aim(authority),
         (Hosts::One(host), None) => here.aim(host),
         (Hosts::Missing, None) => Aim::Foreign,

@@ -141,7 +141,7 @@ fn an_absolute_target_counts_instead_of_the_host() {
 
 #[test]
 fn two_hosts_are_malformed() {
-    let two = Head { hosts: Hosts::Several, ..head("GET", "", "/") };
+    let two = Head { hosts: Hosts::Improper, ..head("GET", "", "/") };
     assert_eq!(answered(&two), Answer::Refuse(Notice::Malformed));
 }
 

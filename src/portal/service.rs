@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
-use hyper::{Request, StatusCode, header};
+use hyper::{Request, StatusCode, Version, header};
 
 use super::connection::Visit;
 use super::pages::{self, Frame, localized};
@@ -60,9 +60,9 @@ fn head(request: &Request<Incoming>) -> Head<'_> {
         path: request.uri().path(),
         query: request.uri().query(),
         hosts: match (hosts.next(), hosts.next()) {
-            (None, _) => Hosts::Missing,
+            (None, _) if request.version() < Version::HTTP_11 => Hosts::Missing,
             (Some(host), None) => Hosts::One(host.to_str().unwrap_or_default()),
-            (Some(_), Some(_)) => Hosts::Several,
+            (None | Some(_), _) => Hosts::Improper,
         },
         accept_language: headers
             .get(header::ACCEPT_LANGUAGE)

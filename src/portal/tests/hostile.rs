@@ -32,6 +32,7 @@ fn bad_heads(own: &str) -> Vec<Case> {
         ("empty header name", 400, first(": b")),
         ("NUL in header", 400, first("A: \0")),
         ("bare CR in header", 400, first("A: b\rc")),
+        ("no host", 400, b"GET / HTTP/1.1\r\n\r\n".to_vec()),
         ("two hosts", 400, first("Host: a.example")),
         ("two equal hosts", 400, first(&format!("Host: {own}"))),
         ("bad escape in query", 400, get("GET /?code=%zz HTTP/1.1")),

@@ -1,5 +1,7 @@
 //! Where log lines go: stderr or syslog.
 //!
+//! What syslog does not take goes to stderr instead, and an error goes to both: whoever starts the daemon by
+//! hand, or from a script, sees why it ended.
 //! Owns: the form of a line, its length, and the escaping of what strangers put into it.
 //! Never: what is said; no line holds a code, reference or phone, and whoever logs sees to that.
 //! Spans are not kept: every event says all that it means.
@@ -28,6 +30,7 @@ pub enum Target {
     /// Stderr if it is a terminal, else syslog.
     Auto,
     Stderr,
+    /// With stderr for errors, and for what syslog does not take.
     Syslog,
 }
 
@@ -69,10 +72,14 @@ impl Subscriber for Log {
         let mut line = Line::default();
         event.record(&mut line);
         let text = line.text();
-        match &self.sink {
+        let level = *event.metadata().level();
+        let also_here = match &self.sink {
+            Sink::Stderr => true,
+            Sink::Syslog(syslog) => !syslog.send(level, text) || level == Level::ERROR,
+        };
+        if also_here {
             // Where nobody reads there is nobody to tell.
-            Sink::Stderr => drop(writeln!(io::stderr(), "{}: {text}", word(*event.metadata().level()))),
-            Sink::Syslog(syslog) => syslog.send(*event.metadata().level(), text),
+            drop(writeln!(io::stderr(), "{}: {text}", word(level)));
         }
     }
 
@@ -115,8 +122,8 @@ impl Syslog {
     }
 
     /// Addressed anew each time, so that a restart of the log daemon goes unnoticed. What it does not take
-    /// is counted, and told with the next line that it takes.
-    fn send(&self, level: Level, text: &str) {
+    /// is counted, and told with the next line that it takes. Returns whether it took this one.
+    fn send(&self, level: Level, text: &str) -> bool {
         let severity = match level {
             Level::ERROR => 3,
             Level::WARN => 4,
@@ -128,10 +135,13 @@ impl Syslog {
         if lost > 0 {
             line = format!("{line} lines_lost={lost}");
         }
-        match self.socket.send_to(line.as_bytes(), &self.path) {
-            Ok(_) => self.lost.fetch_sub(lost, Ordering::Relaxed),
-            Err(_) => self.lost.fetch_add(1, Ordering::Relaxed),
-        };
+        let taken = self.socket.send_to(line.as_bytes(), &self.path).is_ok();
+        if taken {
+            self.lost.fetch_sub(lost, Ordering::Relaxed);
+        } else {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
     }
 }
 

@@ -32,12 +32,11 @@ pub(super) enum Fault {
 impl Fault {
     /// The exit code that tells the caller what kind of failure it was.
     pub(super) fn exit(&self) -> Exit {
+        if self.is_permission() {
+            return Exit::NoPermission;
+        }
         match self {
             Self::Load(_) | Self::SiteKey { .. } => Exit::Configuration,
-            Self::Nft(error) if is_permission(error) => Exit::NoPermission,
-            Self::System { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
-                Exit::NoPermission
-            }
             Self::Open(_)
             | Self::Key(_)
             | Self::Store(_)
@@ -47,11 +46,38 @@ impl Fault {
             | Self::System { .. } => Exit::Internal,
         }
     }
+
+    /// Whether the system does not let this user do it.
+    fn is_permission(&self) -> bool {
+        match self {
+            Self::Load(LoadError::Unreadable { error, .. })
+            | Self::Nft(NftError::Socket { error, .. })
+            | Self::Neigh(NeighError::Socket { error, .. })
+            | Self::Control(BindError::Io(_, error))
+            | Self::System { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
+            Self::Nft(NftError::Refused { refusal, .. })
+            | Self::Neigh(NeighError::Refused { refusal, .. }) => {
+                matches!(refusal.code, libc::EPERM | libc::EACCES)
+            }
+            Self::Open(error) => matches!(error, OpenError::Denied { .. }),
+            Self::Load(_)
+            | Self::Key(_)
+            | Self::SiteKey { .. }
+            | Self::Store(_)
+            | Self::Nft(NftError::Restless)
+            | Self::Neigh(NeighError::NoInterface { .. })
+            | Self::Control(BindError::AnotherDaemon(_)) => false,
+        }
+    }
 }
 
 impl Fault {
     /// The word for it in the interface.
     pub(super) fn code(&self) -> Code {
+        if let Self::Open(OpenError::Busy { .. }) = self {
+            // Nothing is broken: it was asked for at the wrong time.
+            return Code::Refused;
+        }
         match self.exit() {
             Exit::NoPermission => Code::NoPermission,
             Exit::Configuration => Code::Configuration,
@@ -62,24 +88,19 @@ impl Fault {
     /// What can be done about it; empty where the message says all.
     pub(super) fn remedy(&self) -> &'static str {
         match self {
-            Self::Load(_) => "lango check shows every error of the configuration",
             Self::Nft(_) | Self::Neigh(_) => "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW",
-            Self::Open(_)
+            Self::Open(error) => error.remedy(),
+            Self::Control(BindError::AnotherDaemon(_)) => {
+                "one daemon is enough; another network needs a run_dir and state_dir of its own"
+            }
+            Self::Control(_) if self.is_permission() => "run as root",
+            Self::Load(_)
             | Self::Key(_)
             | Self::SiteKey { .. }
             | Self::Store(_)
             | Self::Control(_)
             | Self::System { .. } => "",
         }
-    }
-}
-
-/// Whether the kernel does not let this user near its tables.
-fn is_permission(error: &NftError) -> bool {
-    match error {
-        NftError::Socket { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
-        NftError::Refused { refusal, .. } => refusal.code == libc::EPERM || refusal.code == libc::EACCES,
-        NftError::Restless => false,
     }
 }
 

@@ -52,8 +52,9 @@ pub fn run(path: &Path) -> Exit {
         Ok(()) => Exit::Done,
         Err(fault) => {
             // One event a line: a configuration may have many errors.
+            let remedy = Some(fault.remedy()).filter(|remedy| !remedy.is_empty());
             for line in fault.to_string().lines() {
-                tracing::error!(event = "cannot_run", remedy = fault.remedy(), "{line}");
+                tracing::error!(event = "cannot_run", remedy, "{line}");
             }
             fault.exit()
         }
@@ -204,9 +205,9 @@ fn limits(config: &Config) -> Limits {
     Limits { max_clients: config.gateway.max_clients as usize, checkpoint: config.gateway.checkpoint }
 }
 
-/// Says of every option that is set, and that this version does not act on, that it does not.
+/// Says what is right in the configuration but has not the effect one may expect.
 fn mention(notices: &[Notice]) {
     for notice in notices {
-        tracing::warn!(event = "not_yet", %notice, "this version does not act on it");
+        tracing::warn!(event = "notice", "{notice}");
     }
 }

@@ -75,7 +75,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Parses `text`, which stands in a file called `file_name`. The errors are all there are, in the order of the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Vec<ConfigError>> {
     let mut findings = Findings::of(file_name);
-    let config = uci::read(text, &mut findings).and_then(|raw| config(&raw, &mut findings));
+    let raw = uci::read(text, &mut findings);
+    let config = config(&raw, &mut findings);
     let notices = findings.verdict()?;
     let config = config.expect("without an error there is a configuration");
     Ok(Parsed { config, notices })

@@ -3,7 +3,8 @@
 //! Owns: words and quotes, `package`, `config`, `option`, `list`, merging of sections and options as libuci does it.
 //! Never: knows an option or a section by name.
 //! Differences from libuci, all towards safety. An error is: a word too many, not dropped; a `#` glued to a bare
-//! word, not a silent cut; an option without a value, not an unset one; one name for two types of section.
+//! word, not a silent cut; an option without a value, not an unset one; one name for two types of section; a quote
+//! that does not end on its line, not a text that swallows the next ones.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -44,8 +45,7 @@ pub(super) struct Raw {
 }
 
 /// Reads `text`; what is wrong goes to `findings`, and reading goes on behind it.
-/// `None` after a quote that never ends: what it swallowed cannot be judged.
-pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Raw> {
+pub(super) fn read(text: &str, findings: &mut Findings) -> Raw {
     let mut lexer = Lexer { rest: text.chars().peekable(), line: 1 };
     let mut builder = Builder::default();
     loop {
@@ -56,12 +56,12 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Raw> {
                     builder.broken = true;
                 }
             }
-            Ok(None) => return Some(Raw { sections: builder.sections, whole: !builder.broken }),
-            Err(Stop { fault, line, fatal }) => {
+            Ok(None) => return Raw { sections: builder.sections, whole: !builder.broken },
+            Err(Stop { fault, line, begins_section }) => {
                 findings.error(line, &fault.subject, fault.what);
                 builder.broken = true;
-                if fatal {
-                    return None;
+                if begins_section {
+                    builder.current = Current::Lost;
                 }
             }
         }
@@ -88,7 +88,7 @@ impl Fault {
 struct Stop {
     fault: Fault,
     line: u32,
-    fatal: bool,
+    begins_section: bool,
 }
 
 struct Lexer<'a> {
@@ -98,7 +98,7 @@ struct Lexer<'a> {
 
 /// Why a word could not be read.
 enum WordFault {
-    Unterminated { quote: char, line: u32 },
+    Unterminated { quote: char },
     GluedComment,
 }
 
@@ -186,11 +186,13 @@ impl Lexer<'_> {
         Ok(word)
     }
 
-    /// From one `quote` to the next, over line breaks too.
+    /// From one `quote` to the next on the same line; none of our options holds a line break.
     fn quoted(&mut self, quote: char, word: &mut String) -> Result<(), WordFault> {
-        let line = self.line;
         self.next();
         while let Some(&next) = self.rest.peek() {
+            if next == '\n' {
+                break;
+            }
             if next == '\\' && quote == '"' {
                 self.escape(word);
                 continue;
@@ -201,7 +203,7 @@ impl Lexer<'_> {
             }
             word.push(next);
         }
-        Err(WordFault::Unterminated { quote, line })
+        Err(WordFault::Unterminated { quote })
     }
 
     /// A backslash: before a line break it joins the lines, else the next character stands for itself.
@@ -223,17 +225,18 @@ impl Lexer<'_> {
             [keyword, ..] => keyword,
             [] => "syntax",
         };
-        match fault {
-            WordFault::Unterminated { quote, line } => {
-                let what = format!("the quote {quote} that begins here never ends; close it");
-                Stop { fault: Fault::new(subject, what), line, fatal: true }
+        let begins_section = matches!(words.first().map(String::as_str), Some("config" | "c"));
+        self.skip_line();
+        let (line, what) = match fault {
+            WordFault::Unterminated { quote } => {
+                (self.line, format!("the quote {quote} does not end on this line; close it"))
             }
-            WordFault::GluedComment => {
-                self.skip_line();
-                let what = "a # right behind a word; put the value in quotes, or a blank before the comment";
-                Stop { fault: Fault::new(subject, what), line, fatal: false }
-            }
-        }
+            WordFault::GluedComment => (
+                line,
+                "a # right behind a word; put the value in quotes, or a blank before the comment".to_owned(),
+            ),
+        };
+        Stop { fault: Fault::new(subject, what), line, begins_section }
     }
 }
 

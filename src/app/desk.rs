@@ -279,7 +279,11 @@ impl Desk {
         let parsed = match config::load(&self.path) {
             Ok(parsed) => parsed,
             Err(error) => {
-                tracing::error!(event = "reload_refused", %error, "the running configuration stays in force");
+                // One event a line: a configuration may have many errors.
+                for line in error.to_string().lines() {
+                    tracing::error!(event = "reload_refused", "{line}");
+                }
+                tracing::error!(event = "reload_refused", "the running configuration stays in force");
                 return;
             }
         };
@@ -351,6 +355,7 @@ fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (old, new) = (&old.gateway, &new.gateway);
     [
+        ("enabled", old.enabled != new.enabled),
         ("state_dir", old.state_dir != new.state_dir),
         ("run_dir", old.run_dir != new.run_dir),
         ("site_key_file", old.site_key_file != new.site_key_file),

@@ -133,12 +133,23 @@ fn a_reload_keeps_sessions_and_a_broken_file_keeps_the_configuration() {
     wait_until("the new plan", Duration::from_secs(3), || plans() == 2);
     wait_until("the new title", Duration::from_secs(3), || titled("Duka la Asha"));
 
-    daemon.configure_text("config gateway 'main'\n\tlist interface 'br-guest'\n\toption metred '1h'\n");
+    daemon.configure_text(
+        "config gateway 'main'\n\tlist interface 'br-guest'\n\toption metred '1h'\n\
+         \toption mark 'red'\n",
+    );
     daemon.signal(Signal::SIGHUP);
-    wait_until("a complaint", Duration::from_secs(3), || daemon.log().contains("lango.conf:3"));
-    assert!(daemon.log().contains("metred"), "{}", daemon.log());
+    wait_until("a complaint", Duration::from_secs(3), || daemon.log().contains("stays in force"));
+    for error in ["lango.conf:3: metred: ", "lango.conf:4: mark: "] {
+        let said = daemon.log();
+        assert_eq!(said.lines().filter(|line| line.contains(error)).count(), 1, "{said}");
+        assert!(!said.contains("\\n"), "one error a line: {said}");
+    }
     assert_eq!(plans(), 2);
     assert!(titled("Duka la Asha"));
+    daemon.configure(&settings().main("enabled", "0"));
+    daemon.signal(Signal::SIGHUP);
+    let told = || daemon.log().contains("waits for a restart event=restart_needed option=enabled");
+    wait_until("what a reload does not do is said", Duration::from_secs(3), told);
     assert_eq!(daemon.sessions().len(), 1);
     assert_untouched(&lab, paid, unpaid);
 }

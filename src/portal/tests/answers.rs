@@ -303,7 +303,7 @@ fn the_status_page_says_what_is_left_and_loads_itself_anew() {
         }
         assert!(!heard.body.contains("almost over"));
         let swahili = lab.get("/status?lang=sw").await;
-        assert!(swahili.body.contains("dakika 40 zimebaki") && swahili.body.contains("Saa 1"));
+        assert!(swahili.body.contains("Umebakiwa na dakika 40") && swahili.body.contains("Saa 1"));
 
         lab.put_online(|now| session(now, 20));
         let heard = lab.get("/status").await;

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::SOCKET;
 use crate::wire::control::{
@@ -26,6 +26,8 @@ use crate::wire::control::{
 const CONNECTIONS: usize = 8;
 /// To send one request, and to take one answer.
 const FRAME_TIME: Duration = Duration::from_secs(5);
+/// After a failure to accept, the next try waits this long.
+const REST: Duration = Duration::from_millis(50);
 /// Owner and group: whom the operator trusts with the gateway.
 const MODE: u32 = 0o660;
 
@@ -87,7 +89,7 @@ impl Server {
         Ok(Self { listener })
     }
 
-    /// Serves for ever; returns only what made it impossible to go on.
+    /// Serves for ever; returns only when the socket itself is broken.
     pub async fn serve(self, desk: mpsc::Sender<Call>) -> io::Error {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
@@ -95,9 +97,12 @@ impl Server {
             let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
-                // The client gave up meanwhile.
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
-                Err(error) => return error,
+                Err(error) if is_broken(&error) => return error,
+                // The client gave up meanwhile, or guests hold all file descriptors; they let go in seconds.
+                Err(_) => {
+                    sleep(REST).await;
+                    continue;
+                }
             };
             while connections.try_join_next().is_some() {}
             let desk = desk.clone();
@@ -108,6 +113,11 @@ impl Server {
             });
         }
     }
+}
+
+/// Whether a failure to accept says that no later try can succeed.
+fn is_broken(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP))
 }
 
 /// Binds inside a directory that only we can enter, sets the mode, and moves the socket to its place, so

@@ -22,9 +22,8 @@ use crate::clock::Refreshed;
 use crate::config::{self, Config};
 use crate::control;
 use crate::domain::{
-    Blame, Boot, CodeKey, Effect, Found, Input, Mac, Moving, Normal, Refusal, Reply, Shape, View, shape,
+    Blame, Boot, CodeKey, Effect, Found, Input, Mac, Moving, Normal, Now, Refusal, Reply, Shape, View, shape,
 };
-use crate::nft::Start;
 use crate::portal::{self, Context};
 use crate::process::{Signal, Signals};
 
@@ -184,7 +183,12 @@ impl Desk {
             }
             self.publish();
         }
-        self.next_tick = self.ledger.gate.poll_timeout(self.ledger.clock.now());
+        let now = self.ledger.clock.now();
+        if !self.kernel.intact {
+            // Found while the flash took a record.
+            self.next_look_at_table = self.next_look_at_table.min(now.boot.plus(AFTER_FAILURE));
+        }
+        self.next_tick = self.ledger.gate.poll_timeout(now);
     }
 
     fn publish(&self) {
@@ -254,24 +258,13 @@ impl Desk {
     /// Compares the table with what is desired, and puts it right.
     fn look_at_table(&mut self) {
         let now = self.ledger.clock.now();
-        let was_intact = self.kernel.intact;
-        let next = match self.kernel.heal(&self.ledger.gate.desired(now), now) {
-            Ok(Start::Adopted) => LOOK_AT_TABLE,
-            Ok(Start::Installed) => {
-                tracing::warn!(
-                    event = "table_healed",
-                    "somebody changed table inet lango; it is whole again"
-                );
-                LOOK_AT_TABLE
-            }
-            Err(error) => {
-                if was_intact {
-                    tracing::error!(event = "table_broken", %error, "cannot put table inet lango right; trying on");
-                }
-                AFTER_FAILURE
-            }
-        };
-        self.next_look_at_table = now.boot.plus(next);
+        self.kernel.mend(&self.ledger.gate.desired(now), now);
+        self.plan_look_at_table(now);
+    }
+
+    fn plan_look_at_table(&mut self, now: Now) {
+        let wait = if self.kernel.intact { LOOK_AT_TABLE } else { AFTER_FAILURE };
+        self.next_look_at_table = now.boot.plus(wait);
     }
 
     /// Reads the configuration anew. One with errors changes nothing.
@@ -293,16 +286,14 @@ impl Desk {
             tracing::warn!(event = "restart_needed", option, "a change of this option waits for a restart");
         }
         self.ledger.gate.configure(new.plans.clone(), limits(&new));
-        self.kernel.configure(&new);
         self.config.send_replace(Arc::clone(&new));
         if old.gateway.portal_port != new.gateway.portal_port {
             self.portals.stop();
         }
         self.portals.keep(&new.gateway.interfaces, new.gateway.portal_port, &self.context);
         let now = self.ledger.clock.now();
-        if let Err(error) = self.kernel.heal(&self.ledger.gate.desired(now), now) {
-            tracing::error!(event = "table_broken", %error, "cannot change table inet lango; trying on");
-        }
+        self.kernel.configure(&new, &self.ledger.gate.desired(now), now);
+        self.plan_look_at_table(now);
         self.next_tick = self.ledger.gate.poll_timeout(now);
         tracing::info!(event = "reloaded", "the configuration was read anew");
     }

@@ -8,9 +8,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::fault::Fault;
 use tokio::sync::mpsc;
 
+use super::fault::Fault;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Boot, Effect, Grant, Mac, Now};
@@ -79,9 +79,7 @@ impl Kernel {
                 done = &mut work => return done,
                 () = self.touched() => {
                     let granted = self.granted.clone();
-                    if let Err(error) = self.heal(&granted, self.clock.now()) {
-                        tracing::error!(event = "table_broken", %error, "cannot put table inet lango right; trying on");
-                    }
+                    self.mend(&granted, self.clock.now());
                 }
             }
         }
@@ -95,12 +93,34 @@ impl Kernel {
         start
     }
 
-    /// Takes the parts of a new configuration that the table depends on.
-    pub(super) fn configure(&mut self, config: &Config) {
-        self.base = base_of(config);
+    /// [`Kernel::heal`] while the daemon runs: says what was found, a lasting failure once. What
+    /// [`Kernel::intact`] says then tells when to look again.
+    pub(super) fn mend(&mut self, desired: &BTreeMap<Mac, Grant>, now: Now) {
+        let was_intact = self.intact;
+        match self.heal(desired, now) {
+            Ok(Start::Adopted) => {}
+            Ok(Start::Installed) => {
+                tracing::warn!(
+                    event = "table_healed",
+                    "table inet lango was not as it should be; it is whole again"
+                );
+            }
+            Err(error) if was_intact => {
+                tracing::error!(event = "table_broken", %error, "cannot put table inet lango right; trying on");
+            }
+            Err(_) => {}
+        }
     }
 
-    /// Performs `effects`. Flows of a device in `asking` are cut later, by [`Kernel::answered`], so that
+    /// Makes the table the one of a new configuration.
+    pub(super) fn configure(&mut self, config: &Config, desired: &BTreeMap<Mac, Grant>, now: Now) {
+        self.base = base_of(config);
+        if let Err(error) = self.heal(desired, now) {
+            tracing::error!(event = "table_broken", %error, "cannot change table inet lango; trying on");
+        }
+    }
+
+    /// Performs `effects`; after an error the table has to be mended, the rest is done. Flows of a device in `asking` are cut later, by [`Kernel::answered`], so that
     /// its browser still gets the answer.
     pub(super) fn perform(
         &mut self,
@@ -130,9 +150,7 @@ impl Kernel {
             Some(None) | None => Marked::With(mark),
         };
         let cut: BTreeMap<_, _> = cut.into_iter().map(|mac| (mac, which(&mac))).collect();
-        if !change.is_empty() {
-            self.nft.change(&change, now.boot).map_err(Fault::Nft)?;
-        }
+        let changed = self.nft.change(&change, now.boot).map_err(Fault::Nft);
         for (mac, grant) in &change {
             match grant {
                 Some(grant) => self.granted.insert(*mac, *grant),
@@ -151,7 +169,7 @@ impl Kernel {
                 self.cut_soon(mac, which, now.boot);
             }
         }
-        Ok(())
+        changed
     }
 
     /// The answer to `mac` is written, or its connection is gone.

@@ -52,6 +52,8 @@ pub(super) struct Desk {
     pub(super) next_look_at_table: Boot,
     pub(super) next_look_at_clock: Boot,
     pub(super) next_look_at_copy: Boot,
+    /// Whether the system's clock contradicts what is known, and that was said.
+    pub(super) disbelieves: bool,
 }
 
 /// Where things come in.
@@ -90,19 +92,17 @@ impl Desk {
 
     /// Answers guests who have asked since the last batch, all with one commit.
     async fn serve_guests(&mut self, calls: Vec<portal::Call>) {
-        let mut asked = Vec::new();
-        for call in calls {
-            match call {
-                portal::Call::Login { mac, typed, moving, reply } => {
-                    asked.push(Asked { mac, wish: Wish::Redeem(key_of(&self.keys, &typed), moving), reply });
-                }
-                portal::Call::Logout { mac, reply } => asked.push(Asked { mac, wish: Wish::Leave, reply }),
-                portal::Call::Answered { mac } => self.kernel.answered(mac, self.ledger.clock.now().boot),
-            }
+        let Batch { answered, asked, gone } = Batch::of(calls, &self.keys);
+        let now = self.ledger.clock.now().boot;
+        answered.into_iter().for_each(|mac| self.kernel.answered(mac, now));
+        if !asked.is_empty() {
+            self.decide_for(asked).await;
         }
-        if asked.is_empty() {
-            return;
-        }
+        let now = self.ledger.clock.now().boot;
+        gone.into_iter().for_each(|mac| self.kernel.answered(mac, now));
+    }
+
+    async fn decide_for(&mut self, asked: Vec<Asked>) {
         let found = self.look_up(&asked).await;
         let (mut inputs, mut waiting) = (Vec::new(), Vec::new());
         for (Asked { mac, wish, reply }, found) in asked.into_iter().zip(found) {
@@ -230,15 +230,18 @@ impl Desk {
         let now = self.ledger.clock.now();
         self.next_look_at_clock = now.boot.plus(LOOK_AT_CLOCK);
         match self.ledger.clock.refresh() {
-            Refreshed::Unchanged => {}
+            Refreshed::Unchanged => self.disbelieves = false,
             Refreshed::Moved => {
+                self.disbelieves = false;
                 let now = self.ledger.clock.now();
                 tracing::info!(event = "clock_set", time = %now.wall, "the wall clock is known");
                 self.ledger.gate.checkpoint_soon(now);
                 self.next_tick = now.boot;
                 self.look_at_table();
             }
+            Refreshed::Disbelieved { .. } if self.disbelieves => {}
             Refreshed::Disbelieved { claimed } => {
+                self.disbelieves = true;
                 tracing::warn!(event = "clock_disbelieved", %claimed, kept = %now.wall, "the system's clock contradicts what is known");
             }
         }
@@ -308,6 +311,38 @@ impl Desk {
     }
 }
 
+/// What guests have told the desk since the last batch.
+#[derive(Default)]
+struct Batch {
+    /// Devices that got the answer to what they asked in an earlier batch.
+    answered: Vec<Mac>,
+    asked: Vec<Asked>,
+    /// Devices that asked in this one, and did not wait for the answer.
+    gone: Vec<Mac>,
+}
+
+impl Batch {
+    fn of(calls: Vec<portal::Call>, keys: &Keys) -> Self {
+        let mut batch = Self::default();
+        for call in calls {
+            match call {
+                portal::Call::Login { mac, typed, moving, reply } => {
+                    let wish = Wish::Redeem(key_of(keys, &typed), moving);
+                    batch.asked.push(Asked { mac, wish, reply });
+                }
+                portal::Call::Logout { mac, reply } => {
+                    batch.asked.push(Asked { mac, wish: Wish::Leave, reply });
+                }
+                portal::Call::Answered { mac } if batch.asked.iter().any(|asked| asked.mac == mac) => {
+                    batch.gone.push(mac);
+                }
+                portal::Call::Answered { mac } => batch.answered.push(mac),
+            }
+        }
+        batch
+    }
+}
+
 /// One guest who waits for an answer.
 struct Asked {
     mac: Mac,
@@ -355,4 +390,24 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(option, differs)| differs.then_some(option))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::SiteKey;
+    use crate::portal::{Call, FormKey};
+
+    /// Or its flows would wait for ever for a word that came already.
+    #[test]
+    fn who_goes_away_in_the_batch_in_which_it_asked_is_answered_after_it() {
+        let keys = Keys { site: SiteKey::new(&[1; 32]), form: FormKey::new(&[2; 32]) };
+        let [first, second] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
+        let ask = |mac| Call::Logout { mac, reply: oneshot::channel().0 };
+        let calls =
+            vec![Call::Answered { mac: first }, ask(first), ask(second), Call::Answered { mac: second }];
+        let batch = Batch::of(calls, &keys);
+        assert_eq!((batch.answered, batch.gone), (vec![first], vec![second]));
+        assert_eq!(batch.asked.len(), 2);
+    }
 }

@@ -35,7 +35,8 @@ impl Desk {
             Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),
             Request::VoucherRevoke { code } => {
                 // Sessions may end with it, which the kernel has to know.
-                let (voucher, input) = vouchers::revocation(&self.ledger, &self.keys.site, &code).await?;
+                let found = vouchers::revocation(&self.ledger, &self.keys.site, &code);
+                let (voucher, input) = self.kernel.guard_while(found).await?;
                 let replies = self.transact(vec![input]).await;
                 accepted(replies.into_iter().next())?;
                 Answer::VoucherRevoke(vouchers::show_key(&self.ledger, voucher).await?)
@@ -45,7 +46,8 @@ impl Desk {
             | Request::VoucherList { .. }
             | Request::VoucherImport { .. }) => {
                 let config = self.config.borrow().clone();
-                vouchers::answer(&mut self.ledger, &self.keys.site, &config, request).await?
+                let work = vouchers::answer(&mut self.ledger, &self.keys.site, &config, request);
+                self.kernel.guard_while(work).await?
             }
         })
     }

@@ -143,11 +143,11 @@ impl Desk {
                 },
             })
             .collect();
-        let found = match keys.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.kernel.guard_while(self.ledger.store.find(keys)).await,
-        };
-        let Ok(found) = found else {
+        let found = if keys.is_empty() {
+            Vec::new()
+        } else if let Ok(found) = self.kernel.guard_while(self.ledger.find(keys)).await {
+            found
+        } else {
             return looks.into_iter().map(|_| Err(Refusal::NotStored)).collect();
         };
         let mut found = found.into_iter();

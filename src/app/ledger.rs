@@ -8,9 +8,10 @@ use std::rc::Rc;
 use super::fault::Fault;
 use crate::clock::Clock;
 use crate::domain::{
-    BootId, Decision, Effect, Gate, Input, Limits, Plan, Record, Refusal, Reply, Restored, Trust,
+    BootId, CodeKey, Decision, Effect, Gate, Input, Limits, Plan, Record, Refusal, Reply, Restored, Trust,
+    Voucher,
 };
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Everything that was sold, in memory and on flash.
 pub(super) struct Ledger {
@@ -19,6 +20,8 @@ pub(super) struct Ledger {
     pub(super) clock: Clock,
     /// Why the last commit failed, until one succeeds.
     pub(super) trouble: Option<Rc<str>>,
+    /// Whether the last look into the store failed, and that was said.
+    unreadable: bool,
     /// What has to be on flash before anything else: until then the stamps there are of an older boot.
     first: Vec<Record>,
 }
@@ -42,7 +45,7 @@ impl Ledger {
         clock: Clock,
     ) -> (Self, Vec<Record>) {
         let (gate, records) = Gate::restore(restored, plans, limits, boot, clock.now());
-        (Self { gate, store, clock, trouble: None, first: Vec::new() }, records)
+        (Self { gate, store, clock, trouble: None, unreadable: false, first: Vec::new() }, records)
     }
 
     /// Begins with `records`. A store that takes nothing now may do so later; guests who paid are let
@@ -54,6 +57,16 @@ impl Ledger {
         if now.trust == Trust::Trusted {
             self.gate.checkpoint_soon(now);
         }
+    }
+
+    /// What the store knows of codes. A failure is told the first time: guests may try as often as they like.
+    pub(super) async fn find(&mut self, codes: Vec<CodeKey>) -> Result<Vec<Option<Voucher>>, StoreError> {
+        let found = self.store.find(codes).await;
+        if let (Err(error), false) = (&found, self.unreadable) {
+            tracing::error!(event = "store_unreadable", %error, "no code can be redeemed until this is mended");
+        }
+        self.unreadable = found.is_err();
+        found
     }
 
     /// Decides `inputs` in their order, commits them together, and says what came of it.
@@ -103,7 +116,7 @@ impl Ledger {
     }
 
     async fn commit(&mut self, records: Vec<Record>) -> Result<(), Fault> {
-        let records = [self.first.clone(), records].concat();
+        let records: Vec<_> = self.first.iter().cloned().chain(records).collect();
         if records.is_empty() {
             return Ok(());
         }

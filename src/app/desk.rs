@@ -302,7 +302,7 @@ impl Desk {
     }
 
     /// Writes down what is in memory only. The table stays: paid guests go on, the others are held.
-    async fn stop(self) -> Result<(), Fault> {
+    async fn stop(mut self) -> Result<(), Fault> {
         self.portals.stop();
         let sessions = self.ledger.gate.sessions();
         self.ledger.close().await?;

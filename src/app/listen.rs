@@ -3,7 +3,7 @@
 //! Sockets are bound to the interface itself, so the portal cannot be reached from anywhere else. An
 //! interface that is not there yet, or comes again under another index, is waited for.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::Ipv6V6Only;
@@ -27,15 +28,27 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const BACKLOG: u32 = 1024;
 
 /// Who a guest is, by the kernel's neighbour table.
-pub(super) struct ByNeighbour(pub(super) Rc<Neighbours>);
+pub(super) struct ByNeighbour {
+    neighbours: Rc<Neighbours>,
+    /// Whether the kernel failed to answer, and that was said: guests may ask as often as they like.
+    complained: Cell<bool>,
+}
+
+impl ByNeighbour {
+    pub(super) fn new(neighbours: Rc<Neighbours>) -> Self {
+        Self { neighbours, complained: Cell::new(false) }
+    }
+}
 
 impl Who for ByNeighbour {
     fn device(&self, interface: u32, address: IpAddr) -> Pin<Box<dyn Future<Output = Option<Mac>> + '_>> {
         Box::pin(async move {
-            self.0.resolve(interface, address).await.unwrap_or_else(|error| {
-                tracing::warn!(event = "neighbour_unknown", %error, "a guest could not be told apart");
-                None
-            })
+            let found = self.neighbours.resolve(interface, address).await;
+            if let (Err(error), false) = (&found, self.complained.get()) {
+                tracing::warn!(event = "neighbour_unknown", %error, "guests cannot be told apart");
+            }
+            self.complained.set(found.is_err());
+            found.unwrap_or_default()
         })
     }
 }
@@ -43,14 +56,13 @@ impl Who for ByNeighbour {
 /// The portals that run now, by interface.
 #[derive(Default)]
 pub(super) struct Portals {
-    running: RefCell<BTreeMap<String, JoinHandle<()>>>,
+    running: BTreeMap<String, JoinHandle<()>>,
 }
 
 impl Portals {
     /// Runs a portal on each of `interfaces` and no other.
-    pub(super) fn keep(&self, interfaces: &[String], port: u16, context: &Rc<Context>) {
-        let mut running = self.running.borrow_mut();
-        running.retain(|interface, task| {
+    pub(super) fn keep(&mut self, interfaces: &[String], port: u16, context: &Rc<Context>) {
+        self.running.retain(|interface, task| {
             let wanted = interfaces.contains(interface);
             if !wanted {
                 task.abort();
@@ -58,15 +70,15 @@ impl Portals {
             wanted
         });
         for interface in interfaces {
-            running.entry(interface.clone()).or_insert_with(|| {
+            self.running.entry(interface.clone()).or_insert_with(|| {
                 tokio::task::spawn_local(run(interface.clone(), port, Rc::clone(context)))
             });
         }
     }
 
     /// Stops all portals, so that `keep` begins anew (the port has changed).
-    pub(super) fn stop(&self) {
-        for (_, task) in std::mem::take(&mut *self.running.borrow_mut()) {
+    pub(super) fn stop(&mut self) {
+        for (_, task) in std::mem::take(&mut self.running) {
             task.abort();
         }
     }
@@ -81,6 +93,7 @@ async fn run(interface: String, port: u16, context: Rc<Context>) {
                 tokio::select! {
                     error = portal::serve(listener, index, Rc::clone(&context)) => {
                         tracing::error!(event = "portal_failed", interface, %error, "the portal starts anew");
+                        tokio::time::sleep(LOOK_AGAIN).await;
                     }
                     () = gone(&interface, index) => {
                         tracing::warn!(event = "interface_gone", interface, "a guest interface went away");
@@ -117,7 +130,30 @@ fn bound(interface: &str, port: u16) -> io::Result<(TcpListener, u32)> {
 
 /// Returns when `interface` no longer has this index.
 async fn gone(interface: &str, index: u32) {
-    while if_nametoindex(interface) == Ok(index) {
+    while !is_gone(if_nametoindex(interface), index) {
         tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Whether `found` says that an interface is no longer there under `index`. To look takes a file
+/// descriptor: if guests hold all of them, that says nothing.
+fn is_gone(found: nix::Result<u32>, index: u32) -> bool {
+    match found {
+        Ok(now) => now != index,
+        Err(error) => error == Errno::ENODEV,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_gone_when_the_kernel_says_so_and_not_when_it_cannot_say() {
+        let loopback = if_nametoindex("lo").unwrap();
+        assert!(!is_gone(if_nametoindex("lo"), loopback));
+        assert!(is_gone(if_nametoindex("lo"), loopback + 1), "another one of that name");
+        assert!(is_gone(if_nametoindex("nosuchlink0"), loopback));
+        assert!(!is_gone(Err(Errno::EMFILE), loopback));
     }
 }

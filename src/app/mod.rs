@@ -122,12 +122,12 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         config: config_from,
         view: view_from,
         desk: portal_calls,
-        who: Rc::new(ByNeighbour(Rc::clone(&kernel.neighbours))),
+        who: Rc::new(ByNeighbour::new(Rc::clone(&kernel.neighbours))),
         clock,
         key: keys.form.clone(),
         connections: Connections::default(),
     });
-    let portals = Portals::default();
+    let mut portals = Portals::default();
     portals.keep(&config.gateway.interfaces, config.gateway.portal_port, &context);
     spawn_local(async move {
         let error = server.serve(control_calls).await;

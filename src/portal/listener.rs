@@ -16,13 +16,17 @@ use super::Context;
 use super::connection::{Visit, run};
 use super::wire::Progress;
 use crate::captive::link_address;
+use crate::domain::Boot;
 
 /// Rest after a failure that only time heals, such as no more file descriptors.
 const REST: Duration = Duration::from_millis(50);
+/// Such failures are told this often at most: guests bring them about.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// Serves guests on `listener`, which is bound in the network behind `interface` (an ifindex). Runs in a
 /// `LocalSet`. Returns only when the socket itself is broken.
 pub async fn serve(listener: TcpListener, interface: u32, context: Rc<Context>) -> io::Error {
+    let mut said: Option<Boot> = None;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => admit(stream, interface, &context),
@@ -31,6 +35,11 @@ pub async fn serve(listener: TcpListener, interface: u32, context: Rc<Context>) 
                 // The guest was gone before it was let in.
                 Some(libc::ECONNABORTED | libc::EINTR | libc::EPERM | libc::EPROTO) => {}
                 Some(_) | None => {
+                    let now = context.clock.now().boot;
+                    if said.is_none_or(|said| now.since(said) > QUIET) {
+                        said = Some(now);
+                        tracing::warn!(event = "guests_wait", %error, "no more guests can be let in for now");
+                    }
                     context.connections.give_up_oldest_idle();
                     tokio::time::sleep(REST).await;
                 }

@@ -32,7 +32,6 @@ struct Shared {
     /// Wall minus boot, in milliseconds.
     offset: AtomicI64,
     trusted: AtomicBool,
-    system: system::System,
 }
 
 /// What a look at the system's clock came to.
@@ -49,20 +48,15 @@ pub enum Refreshed {
 impl Clock {
     /// A clock that knows nothing of the wall yet.
     pub fn new() -> Self {
-        let clock = Self {
-            shared: Arc::new(Shared {
-                offset: AtomicI64::new(0),
-                trusted: AtomicBool::new(false),
-                system: system::System::new(),
-            }),
-        };
+        let clock =
+            Self { shared: Arc::new(Shared { offset: AtomicI64::new(0), trusted: AtomicBool::new(false) }) };
         clock.not_before(PROGRAM_IS_OLDER);
         clock
     }
 
     /// Both clocks, now.
     pub fn now(&self) -> Now {
-        let boot = self.shared.system.boot();
+        let boot = boottime();
         let millis = signed(boot).saturating_add(self.shared.offset.load(Ordering::Relaxed));
         let trust = if self.shared.trusted.load(Ordering::Relaxed) { Trust::Trusted } else { Trust::Floor };
         Now { boot, wall: Wall::from_secs(millis.div_euclid(1000)), trust }
@@ -70,7 +64,8 @@ impl Clock {
 
     /// The kernel's name of this boot.
     pub fn boot_id(&self) -> std::io::Result<BootId> {
-        self.shared.system.boot_id()
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        text.trim().parse().map_err(std::io::Error::other)
     }
 
     /// Raises the wall clock to `floor` if it is below; a trusted clock is left alone.
@@ -83,7 +78,7 @@ impl Clock {
 
     /// Looks whether the kernel has a synchronised clock, and follows it if it can be believed.
     pub fn refresh(&self) -> Refreshed {
-        let Some(claimed) = self.shared.system.synchronised_wall() else {
+        let Some(claimed) = synchronised_wall() else {
             return Refreshed::Unchanged;
         };
         let now = self.now();
@@ -138,88 +133,29 @@ fn boottime() -> Boot {
     Boot::from_millis(seconds * 1000 + u64::try_from(time.tv_nsec() / 1_000_000).unwrap_or(0))
 }
 
+/// The system's wall clock, if the kernel says that something disciplines it.
 #[cfg(not(feature = "lab-clock"))]
-mod system {
-    use super::{Boot, BootId, Wall, boottime};
-
-    /// The clocks of this machine.
-    #[derive(Debug)]
-    pub(super) struct System;
-
-    impl System {
-        pub(super) fn new() -> Self {
-            Self
-        }
-
-        pub(super) fn boot(&self) -> Boot {
-            boottime()
-        }
-
-        pub(super) fn boot_id(&self) -> std::io::Result<BootId> {
-            let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-            text.trim().parse().map_err(std::io::Error::other)
-        }
-
-        /// The system's wall clock, if the kernel says that something disciplines it.
-        #[expect(unsafe_code, reason = "adjtimex(2) has no safe binding")]
-        #[expect(clippy::useless_conversion, reason = "seconds are 32 bits wide on 32-bit ARM")]
-        pub(super) fn synchronised_wall(&self) -> Option<Wall> {
-            // SAFETY: `timex` is plain integers, for which zero is a value.
-            let mut timex: libc::timex = unsafe { std::mem::zeroed() };
-            // SAFETY: the pointer is to a live `timex`; `modes == 0` only reads.
-            let state = unsafe { libc::adjtimex(&raw mut timex) };
-            let synchronised =
-                state >= 0 && state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0;
-            synchronised.then(|| Wall::from_secs(i64::from(timex.time.tv_sec)))
-        }
-    }
+#[expect(unsafe_code, reason = "adjtimex(2) has no safe binding")]
+#[expect(clippy::useless_conversion, reason = "seconds are 32 bits wide on 32-bit ARM")]
+fn synchronised_wall() -> Option<Wall> {
+    // SAFETY: `timex` is plain integers, for which zero is a value.
+    let mut timex: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live `timex`; `modes == 0` only reads.
+    let state = unsafe { libc::adjtimex(&raw mut timex) };
+    let synchronised = state >= 0 && state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0;
+    synchronised.then(|| Wall::from_secs(i64::from(timex.time.tv_sec)))
 }
 
-/// In a lab the clocks of one daemon are set by the file that `LANGO_LAB_CLOCK` names, read at each use:
-/// lines of `key value`, with `boot_offset` (milliseconds added to CLOCK_BOOTTIME, may be negative),
-/// `boot_id`, and `wall_step` (seconds added to this machine's wall clock, which then counts as
-/// synchronised; absent: it does not).
+/// In a lab, where no namespace can hold a wall clock of its own: this machine's, moved by the line
+/// `wall_step SECONDS` of the file that `LANGO_LAB_CLOCK` names, read at each look. Without the file
+/// nothing disciplines the clock.
 #[cfg(feature = "lab-clock")]
-mod system {
-    use std::collections::BTreeMap;
-    use std::path::PathBuf;
-
-    use super::{Boot, BootId, ClockId, Wall, boottime, clock_gettime, signed};
-
-    #[derive(Debug)]
-    pub(super) struct System {
-        file: Option<PathBuf>,
-    }
-
-    impl System {
-        pub(super) fn new() -> Self {
-            Self { file: std::env::var_os("LANGO_LAB_CLOCK").map(PathBuf::from) }
-        }
-
-        pub(super) fn boot(&self) -> Boot {
-            let offset = self.settings().get("boot_offset").and_then(|text| text.parse::<i64>().ok());
-            let millis = signed(boottime()).saturating_add(offset.unwrap_or(0));
-            Boot::from_millis(u64::try_from(millis).unwrap_or(0))
-        }
-
-        pub(super) fn boot_id(&self) -> std::io::Result<BootId> {
-            let id = self.settings().remove("boot_id").unwrap_or_else(|| "lab-boot".to_owned());
-            id.parse().map_err(std::io::Error::other)
-        }
-
-        pub(super) fn synchronised_wall(&self) -> Option<Wall> {
-            let step = self.settings().get("wall_step")?.parse::<i64>().ok()?;
-            let real = clock_gettime(ClockId::CLOCK_REALTIME).ok()?;
-            Some(Wall::from_secs(real.tv_sec() + step))
-        }
-
-        fn settings(&self) -> BTreeMap<String, String> {
-            let text = self.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-            let lines = text.unwrap_or_default();
-            let pairs = lines.lines().filter_map(|line| line.split_once(' '));
-            pairs.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect()
-        }
-    }
+#[expect(clippy::useless_conversion, reason = "seconds are 32 bits wide on 32-bit ARM")]
+fn synchronised_wall() -> Option<Wall> {
+    let text = std::fs::read_to_string(std::env::var_os("LANGO_LAB_CLOCK")?).ok()?;
+    let step: i64 = text.trim().strip_prefix("wall_step ")?.parse().ok()?;
+    let real = clock_gettime(ClockId::CLOCK_REALTIME).ok()?;
+    Some(Wall::from_secs(i64::from(real.tv_sec()) + step))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! clocks do to a gateway.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -93,12 +94,23 @@ fn a_restart_neither_gives_nor_takes_time() {
     assert_about("ended", last_heard(stream, &lab) - from, SHORT);
 }
 
-/// Lines for `LANGO_LAB_CLOCK`: a boot of its own that is `up` old now.
-fn booted(id: &str, up: Duration) -> String {
-    let uptime = fs::read_to_string("/proc/uptime").unwrap();
-    let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
-    let offset = up.as_secs_f64() - uptime;
-    format!("boot_id {id}\nboot_offset {}\n", (offset * 1000.0) as i64)
+#[test]
+fn time_without_the_program_is_charged_within_a_boot() {
+    let lab = Lab::new(1);
+    let mut daemon = Daemon::prepare(&lab, &settings());
+    daemon.reboot("one", Duration::from_secs(1000));
+    daemon.run();
+    Browser::of(&lab.phones[0]).must_login(&daemon.voucher("hour"));
+    let from = Instant::now();
+    let stream = Stream::start(&lab.phones[0], &lab.world, 4, Duration::from_millis(5));
+    stream.flow(10);
+    daemon.kill();
+    // The kernel's table knows nothing of it, and still has almost an hour for the phone.
+    daemon.skip(Duration::from_secs(3600) - SHORT);
+    daemon.run();
+    assert_about("ended", last_heard(stream, &lab) - from, SHORT);
+    assert!(daemon.sessions().is_empty());
+    lab.phones[0].assert_held(&lab.world);
 }
 
 fn login_all(crowd: &[Phone], codes: &[String]) {
@@ -120,26 +132,29 @@ fn a_reboot_brings_five_hundred_sessions_back_with_the_exact_rest() {
     let plans = ["10m", "20m", "1h", "5h", "30d"];
     let settings = plans.iter().fold(settings(), |s, time| s.plan(&format!("p{time}"), &[("metered", time)]));
     let mut daemon = Daemon::prepare(&lab, &settings);
-    daemon.clock_from(&booted("before-the-cut", Duration::from_secs(3 * 86_400)));
+    daemon.reboot("before-the-cut", Duration::from_secs(3 * 86_400));
     daemon.run();
     let codes: Vec<_> = plans.iter().flat_map(|plan| daemon.vouchers(&format!("p{plan}"), 100)).collect();
     login_all(&crowd, &codes);
 
-    // A hundred seconds later, so that all have used something and a checkpoint is due.
+    // A hundred seconds later, so that all have used something.
+    let from = Instant::now();
     let full = rests(&daemon);
-    daemon.clock_from(&booted("before-the-cut", Duration::from_secs(3 * 86_400 + 100)));
-    wait_until("the meters", Duration::from_secs(3), || rests(&daemon)[0].1 + 90 < full[0].1);
-    let before = rests(&daemon);
-    assert_eq!(before.len(), 500);
-    daemon.power_cut();
-    daemon.clock_from(&booted("after-the-cut", Duration::from_secs(9)));
+    assert_eq!(full.len(), 500);
+    daemon.kill();
+    daemon.skip(Duration::from_secs(100));
     daemon.run();
-    let after = rests(&daemon);
-    assert_eq!(after.len(), 500);
-    for ((mac, had), (same, has)) in before.iter().zip(&after) {
-        assert_eq!(mac, same);
-        assert!((had - 2..=had + 2).contains(has), "{mac} had {had} s, has {has} s");
-    }
+    assert_charged("a restart", &full, &rests(&daemon), 100..=100 + seconds(from.elapsed()));
+
+    let checkpoint = next_checkpoint(&daemon);
+    let before = rests(&daemon);
+    let lost = seconds(checkpoint.elapsed());
+    daemon.power_cut();
+    daemon.reboot("after-the-cut", Duration::from_secs(9));
+    let from = Instant::now();
+    daemon.run();
+    // What was used since the checkpoint is in the guest's favour.
+    assert_charged("a power cut", &before, &rests(&daemon), -lost..=seconds(from.elapsed()));
     let to = lab.world.both(HTTP)[0];
     for phone in &crowd {
         assert_eq!(phone.get(to, "world.test", "/").unwrap().status, 200, "{phone:?}");
@@ -157,11 +172,35 @@ fn rests(daemon: &Daemon) -> Vec<(String, i64)> {
     rests
 }
 
+/// All sessions are there still, and `what` cost each of them so many seconds.
+fn assert_charged(what: &str, had: &[(String, i64)], has: &[(String, i64)], cost: RangeInclusive<i64>) {
+    assert_eq!(had.len(), has.len(), "after {what}");
+    for ((mac, had), (same, has)) in had.iter().zip(has) {
+        assert_eq!(mac, same, "after {what}");
+        // Rests and spans are told in whole seconds.
+        let about = cost.start() - 2..=cost.end() + 2;
+        assert!(about.contains(&(had - has)), "{mac} had {had} s, and {has} s after {what}: {cost:?}");
+    }
+}
+
+/// Waits until the daemon has written its meters down; when that was.
+fn next_checkpoint(daemon: &Daemon) -> Instant {
+    let journal = daemon.state().join("lango.db-wal");
+    let written = || fs::metadata(&journal).and_then(|about| about.modified()).ok();
+    let before = written();
+    wait_until("a checkpoint", Duration::from_secs(20), || written() != before);
+    Instant::now()
+}
+
+fn seconds(span: Duration) -> i64 {
+    span.as_secs().cast_signed()
+}
+
 #[test]
 fn time_without_power_is_not_charged_to_metered_time() {
     let lab = Lab::new(1);
     let mut daemon = Daemon::prepare(&lab, &settings());
-    daemon.clock_from(&booted("one", Duration::from_secs(1000)));
+    daemon.reboot("one", Duration::from_secs(1000));
     daemon.run();
     Browser::of(&lab.phones[0]).must_login(&daemon.voucher("short"));
     let stream = Stream::start(&lab.phones[0], &lab.world, 4, Duration::from_millis(5));
@@ -170,7 +209,7 @@ fn time_without_power_is_not_charged_to_metered_time() {
     drop(stream);
     // Off for longer than was left.
     thread::sleep(SHORT);
-    daemon.clock_from(&booted("two", Duration::from_secs(5)));
+    daemon.reboot("two", Duration::from_secs(5));
     daemon.run();
     let from = Instant::now();
     let stream = Stream::start(&lab.phones[0], &lab.world, 4, Duration::from_millis(5));
@@ -185,21 +224,21 @@ const JUMPS: [(&str, i64); 4] =
 fn jumps_of_the_wall_clock_move_no_metered_end() {
     let lab = Lab::new(1);
     let mut daemon = Daemon::prepare(&lab, &settings());
-    daemon.clock_from("wall_step 0\n");
+    daemon.wall_step(0);
     daemon.run();
     let phone = &lab.phones[0];
     for (jump, step) in JUMPS {
         Browser::of(phone).must_login(&daemon.voucher("short"));
         let from = Instant::now();
         let stream = Stream::start(phone, &lab.world, 4, Duration::from_millis(5));
-        daemon.clock_from(&format!("wall_step {step}\n"));
+        daemon.wall_step(step);
         if step < -86_400 || step == -60 {
             daemon.kill();
             daemon.run();
         }
         assert_about(jump, last_heard(stream, &lab) - from, SHORT);
         assert!(daemon.sessions().is_empty(), "after {jump}");
-        daemon.clock_from("wall_step 0\n");
+        daemon.wall_step(0);
     }
 }
 
@@ -207,7 +246,7 @@ fn jumps_of_the_wall_clock_move_no_metered_end() {
 fn a_clock_that_goes_back_revives_nothing_and_shortens_no_day() {
     let lab = Lab::new(1);
     let mut daemon = Daemon::prepare(&lab, &settings());
-    daemon.clock_from("wall_step 0\n");
+    daemon.wall_step(0);
     daemon.run();
     let phone = &lab.phones[0];
     let past = daemon.json(&["status"])["clock"]["now"].as_str().unwrap().to_owned();
@@ -224,7 +263,7 @@ fn a_clock_that_goes_back_revives_nothing_and_shortens_no_day() {
     daemon.run();
     // Forwards it would be a trusted clock that says that the day is over; a minute back is a correction.
     for (jump, step) in JUMPS.into_iter().filter(|(_, step)| *step <= -86_400) {
-        daemon.clock_from(&format!("wall_step {step}\n"));
+        daemon.wall_step(step);
         daemon.kill();
         daemon.run();
         let after = daemon_left(&daemon, phone);

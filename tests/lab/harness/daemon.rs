@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use serde_json::Value;
 
@@ -72,12 +73,38 @@ pub(crate) struct Ended {
     pub(crate) err: String,
 }
 
+/// A boot other than this machine's.
+#[derive(Debug)]
+struct Boot {
+    /// What stands for `boot_id`.
+    id: PathBuf,
+    /// Seconds added to CLOCK_BOOTTIME.
+    offset: i64,
+}
+
+impl Boot {
+    /// A command that becomes the program, with the same process number, in a namespace of its own for
+    /// time and one for mounts. What the kernel counts, such as timeouts of nftables, is not moved.
+    ///
+    /// Which of `unshare`, `execve` and `setns` moves the caller itself into a new time namespace depends
+    /// on the age of the kernel; `setns` always does.
+    fn command(&self) -> Command {
+        let inside = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id && shift && \
+                      exec nsenter --no-fork --time=/proc/self/ns/time_for_children -- \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--time", &format!("--boottime={}", self.offset), "--mount", "sh", "-c", inside, "sh"]);
+        command.arg(&self.id).arg(lango());
+        command
+    }
+}
+
 /// The daemon of a lab.
 pub(crate) struct Daemon {
     gateway: Arc<Netns>,
     folder: PathBuf,
     guest: Phone,
     clock: Option<PathBuf>,
+    boot: Option<Boot>,
     child: Option<Child>,
 }
 
@@ -93,7 +120,8 @@ impl Daemon {
     pub(crate) fn prepare(lab: &Lab, settings: &Settings) -> Self {
         let guest = lab.phones.first().expect("a lab with a phone").clone();
         let gateway = Arc::clone(&lab.gateway);
-        let daemon = Self { gateway, folder: lab.folder().to_owned(), guest, clock: None, child: None };
+        let daemon =
+            Self { gateway, folder: lab.folder().to_owned(), guest, clock: None, boot: None, child: None };
         for folder in [daemon.state(), daemon.run_dir()] {
             fs::create_dir_all(folder).expect("a folder");
         }
@@ -111,12 +139,29 @@ impl Daemon {
         fs::write(self.config(), text).expect("a file that can be written");
     }
 
-    /// Lets the daemon take its time from a file, from its next start on: see `src/clock.rs`.
-    pub(crate) fn clock_from(&mut self, text: &str) {
+    /// Moves the wall clock that the daemon sees, by seconds from this machine's, and calls it
+    /// synchronised; the first time from the daemon's next start on.
+    pub(crate) fn wall_step(&mut self, seconds: i64) {
         let path = self.folder.join("clock");
         let fresh = self.folder.join("clock.new");
-        fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &path)).expect("a clock file");
+        let line = format!("wall_step {seconds}\n");
+        fs::write(&fresh, line).and_then(|()| fs::rename(&fresh, &path)).expect("a clock file");
         self.clock = Some(path);
+    }
+
+    /// From the daemon's next start on, the machine is in a boot with the name `id`, and `up` old now.
+    pub(crate) fn reboot(&mut self, id: &str, up: Duration) {
+        let file = self.folder.join("boot_id");
+        // A new file each time, for the old one may be mounted still.
+        let _ = fs::remove_file(&file);
+        fs::write(&file, format!("{id}\n")).expect("a boot id file");
+        let real = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("CLOCK_BOOTTIME");
+        self.boot = Some(Boot { id: file, offset: up.as_secs().cast_signed() - real.tv_sec() });
+    }
+
+    /// From the daemon's next start on, its boot is older by whole seconds that nobody has waited for.
+    pub(crate) fn skip(&mut self, time: Duration) {
+        self.boot.as_mut().expect("a boot of its own").offset += time.as_secs().cast_signed();
     }
 
     /// Starts the process and waits until the portal answers; how long that took.
@@ -129,6 +174,7 @@ impl Daemon {
             assert!(self.is_alive() && from.elapsed() < Duration::from_secs(10), "{}", self.log());
             thread::sleep(Duration::from_millis(1));
         }
+        self.assert_in_its_boot();
         from.elapsed()
     }
 
@@ -136,7 +182,7 @@ impl Daemon {
     pub(crate) fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let mut command = Command::new(lango());
+        let mut command = self.command();
         command.args(["run", "--config"]).arg(self.config()).args(["--log", "stderr"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         if let Some(clock) = &self.clock {
@@ -197,7 +243,7 @@ impl Daemon {
 
     /// Runs a command of the program against this daemon.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Ended {
-        let mut command = Command::new(lango());
+        let mut command = self.command();
         command.args(arguments).arg("--socket").arg(self.run_dir().join("lango.sock"));
         let output = self.gateway.enter(move || command.stdin(Stdio::null()).output().expect("the program"));
         let [out, err] =
@@ -257,6 +303,18 @@ impl Daemon {
     /// Its configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.join("lango.conf")
+    }
+
+    /// The program, in the boot that was asked for.
+    fn command(&self) -> Command {
+        self.boot.as_ref().map_or_else(|| Command::new(lango()), Boot::command)
+    }
+
+    /// Without this, a test about reboots could pass where the clock was never moved.
+    fn assert_in_its_boot(&self) {
+        let clock = |of: &str| fs::read_link(format!("/proc/{of}/ns/time")).expect("Linux 5.6 or later");
+        let moved = clock(&self.pid().to_string()) != clock("self");
+        assert_eq!(moved, self.boot.is_some(), "the daemon is not in the time namespace it should be in");
     }
 
     fn run_dir(&self) -> PathBuf {

@@ -1,7 +1,8 @@
 //! The one loop that owns the Gate.
 //!
-//! Whatever comes in, from guests, operators, the kernel or the clock, passes through here, one batch
-//! after another: decide, commit, perform, publish, answer. Nobody else changes anything.
+//! Owns: whatever comes in, from guests, operators, the kernel or the clock, one batch after another:
+//! decide, commit, perform, publish, answer. Nobody else changes anything. Never: decides, writes, talks to
+//! the kernel itself. Neighbours: `ledger` decides and commits, `kernel` performs; `guests` and `ask` answer.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
 use super::fault::Fault;
@@ -21,9 +22,7 @@ use super::listen::Portals;
 use crate::clock::Refreshed;
 use crate::config::{self, Config};
 use crate::control;
-use crate::domain::{
-    Blame, Boot, CodeKey, Effect, Found, Input, Mac, Moving, Normal, Now, Refusal, Reply, Shape, View, shape,
-};
+use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
 use crate::portal::{self, Context};
 use crate::process::{Signal, Signals};
 
@@ -90,76 +89,6 @@ impl Desk {
         }
     }
 
-    /// Answers guests who have asked since the last batch, all with one commit.
-    async fn serve_guests(&mut self, calls: Vec<portal::Call>) {
-        let Batch { answered, asked, gone } = Batch::of(calls, &self.keys);
-        let now = self.ledger.clock.now().boot;
-        answered.into_iter().for_each(|mac| self.kernel.answered(mac, now));
-        if !asked.is_empty() {
-            self.decide_for(asked).await;
-        }
-        let now = self.ledger.clock.now().boot;
-        gone.into_iter().for_each(|mac| self.kernel.answered(mac, now));
-    }
-
-    async fn decide_for(&mut self, asked: Vec<Asked>) {
-        let found = self.look_up(&asked).await;
-        let (mut inputs, mut waiting) = (Vec::new(), Vec::new());
-        for (Asked { mac, wish, reply }, found) in asked.into_iter().zip(found) {
-            let input = match (wish, found) {
-                (Wish::Leave, _) => Input::Logout { mac },
-                (Wish::Redeem(_, moving), Ok(code)) => Input::Redeem { mac, code, moving },
-                (Wish::Redeem(..), Err(refusal)) => {
-                    answer(reply, Reply::Refused(refusal));
-                    continue;
-                }
-            };
-            inputs.push(input);
-            waiting.push((mac, reply));
-        }
-        let asking = waiting.iter().map(|(mac, _)| *mac).collect();
-        let Outcome { replies, effects } = self.kernel.guard_while(self.ledger.transact(inputs)).await;
-        self.perform(&effects, &asking);
-        for ((_, to), reply) in waiting.into_iter().zip(replies) {
-            answer(to, reply);
-        }
-    }
-
-    /// What the store knows of the codes that were typed, or why they are not even looked up.
-    async fn look_up(&mut self, asked: &[Asked]) -> Vec<Result<Found, Refusal>> {
-        let now = self.ledger.clock.now();
-        let mut keys = Vec::new();
-        let looks: Vec<_> = asked
-            .iter()
-            .map(|Asked { mac, wish, .. }| match wish {
-                Wish::Leave => Err(Refusal::NotOnline),
-                Wish::Redeem(typed, _) => match (self.ledger.gate.wait(*mac, now), typed) {
-                    (Some(retry_after), _) => Err(Refusal::TooManyTries { retry_after }),
-                    (None, Typed::Nonsense) => Ok(None),
-                    (None, Typed::Code(key, blame)) => {
-                        keys.push(*key);
-                        Ok(Some(*blame))
-                    }
-                },
-            })
-            .collect();
-        let found = if keys.is_empty() {
-            Vec::new()
-        } else if let Ok(found) = self.kernel.guard_while(self.ledger.find(keys)).await {
-            found
-        } else {
-            return looks.into_iter().map(|_| Err(Refusal::NotStored)).collect();
-        };
-        let mut found = found.into_iter();
-        let matched = looks.into_iter().map(|look| {
-            look.map(|blame| match (blame, blame.and_then(|_| found.next().flatten())) {
-                (_, Some(voucher)) => Found::Voucher(Box::new(voucher)),
-                (blame, None) => Found::Nothing(blame.unwrap_or(Blame::Device)),
-            })
-        });
-        matched.collect()
-    }
-
     async fn serve_operator(&mut self, call: control::Call) {
         let response = self.ask(call.request).await;
         // Who does not wait for the answer does not get it.
@@ -174,7 +103,7 @@ impl Desk {
     }
 
     /// Does in the kernel what was decided, and shows it to those who only look.
-    fn perform(&mut self, effects: &[Effect], asking: &BTreeSet<Mac>) {
+    pub(super) fn perform(&mut self, effects: &[Effect], asking: &BTreeSet<Mac>) {
         if !effects.is_empty() {
             let now = self.ledger.clock.now();
             if let Err(error) = self.kernel.perform(effects, asking, now) {
@@ -311,72 +240,6 @@ impl Desk {
     }
 }
 
-/// What guests have told the desk since the last batch.
-#[derive(Default)]
-struct Batch {
-    /// Devices that got the answer to what they asked in an earlier batch.
-    answered: Vec<Mac>,
-    asked: Vec<Asked>,
-    /// Devices that asked in this one, and did not wait for the answer.
-    gone: Vec<Mac>,
-}
-
-impl Batch {
-    fn of(calls: Vec<portal::Call>, keys: &Keys) -> Self {
-        let mut batch = Self::default();
-        for call in calls {
-            match call {
-                portal::Call::Login { mac, typed, moving, reply } => {
-                    let wish = Wish::Redeem(key_of(keys, &typed), moving);
-                    batch.asked.push(Asked { mac, wish, reply });
-                }
-                portal::Call::Logout { mac, reply } => {
-                    batch.asked.push(Asked { mac, wish: Wish::Leave, reply });
-                }
-                portal::Call::Answered { mac } if batch.asked.iter().any(|asked| asked.mac == mac) => {
-                    batch.gone.push(mac);
-                }
-                portal::Call::Answered { mac } => batch.answered.push(mac),
-            }
-        }
-        batch
-    }
-}
-
-/// One guest who waits for an answer.
-struct Asked {
-    mac: Mac,
-    wish: Wish,
-    reply: oneshot::Sender<Reply>,
-}
-
-enum Wish {
-    Redeem(Typed, Moving),
-    Leave,
-}
-
-/// What a guest typed, as far as can be said without looking it up.
-#[derive(Clone, Copy)]
-enum Typed {
-    Code(CodeKey, Blame),
-    /// No code can look like that, so it is no guess either.
-    Nonsense,
-}
-
-fn key_of(keys: &Keys, typed: &str) -> Typed {
-    let Some(normal) = Normal::of(typed) else { return Typed::Nonsense };
-    let blame = match shape(&normal) {
-        Shape::Mistyped => Blame::Device,
-        Shape::Other => Blame::DeviceAndSite,
-    };
-    Typed::Code(keys.site.voucher(&normal), blame)
-}
-
-fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
-    // The guest may have gone; what was decided stands all the same.
-    let _ = to.send(reply);
-}
-
 /// Options that are read at start only, and differ.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (old, new) = (&old.gateway, &new.gateway);
@@ -390,24 +253,4 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(option, differs)| differs.then_some(option))
     .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::SiteKey;
-    use crate::portal::{Call, FormKey};
-
-    /// Or its flows would wait for ever for a word that came already.
-    #[test]
-    fn who_goes_away_in_the_batch_in_which_it_asked_is_answered_after_it() {
-        let keys = Keys { site: SiteKey::new(&[1; 32]), form: FormKey::new(&[2; 32]) };
-        let [first, second] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
-        let ask = |mac| Call::Logout { mac, reply: oneshot::channel().0 };
-        let calls =
-            vec![Call::Answered { mac: first }, ask(first), ask(second), Call::Answered { mac: second }];
-        let batch = Batch::of(calls, &keys);
-        assert_eq!((batch.answered, batch.gone), (vec![first], vec![second]));
-        assert_eq!(batch.asked.len(), 2);
-    }
 }

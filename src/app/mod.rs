@@ -1,13 +1,14 @@
 //! Wiring: the order of start, the one loop, the tasks it depends on, the end.
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
-//! `kernel` its projection; `ask`, `vouchers`, `plans` and `doctor` answer operators; `listen` keeps a
-//! portal on every guest interface; `fault` says what each failure means.
+//! `kernel` its projection; `guests` answers guests, `ask`, `vouchers`, `plans` and `doctor` answer operators;
+//! `listen` keeps a portal on every guest interface; `fault` says what each failure means.
 
 mod ask;
 mod desk;
 mod doctor;
 mod fault;
+mod guests;
 mod kernel;
 mod keys;
 mod ledger;

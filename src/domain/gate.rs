@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::{
     Attempts, Blame, Book, Boot, BootId, Closing, CodeKey, Decision, Effect, Ending, Entitlement,
     EntitlementId, Grant, Input, Mac, Now, Plan, PlanId, Record, Refusal, Reply, Restored, Session,
-    SessionId, SessionView, View, VoucherState, Wall,
+    SessionId, SessionView, Stamp, Trust, View, VoucherState, Wall,
 };
 use crate::expiring::ExpiringMap;
 
@@ -128,26 +128,16 @@ impl Gate {
 
     /// What time alone has brought about: entitlements that ended, and the checkpoint.
     pub fn due(&self, now: Now) -> Decision {
-        let mut decision = Decision::done();
-        let ended = self.entitlements.values().filter_map(|e| Some((e, e.ending(now)?)));
-        for (entitlement, how) in ended {
-            self.end(entitlement, how, now, &mut decision);
-        }
+        let mut decision = self.ended(now);
         if self.checkpoint_due <= now.boot {
-            let running = self.entitlements.values().filter(|e| e.ending(now).is_none());
-            let moved = running.map(|e| e.stamp_at(now)).filter(|stamp| self.is_news(stamp));
-            decision.records.extend(moved.map(Record::EntitlementStamped));
-            if now.trust == super::Trust::Trusted && now.wall > self.floor {
-                decision.records.push(Record::FloorRaised(now.wall));
-            }
+            decision.records.extend(self.checkpoint(now));
         }
         decision
     }
 
     /// The meters of all entitlements and the floor, to be written before an orderly stop.
     pub fn last_words(&self, now: Now) -> Vec<Record> {
-        let at_once = Self { checkpoint_due: now.boot, ..self.clone() };
-        at_once.due(now).records
+        self.ended(now).records.into_iter().chain(self.checkpoint(now)).collect()
     }
 
     /// When to call [`Gate::due`] next; `now` says from when on. Never later than the next checkpoint.
@@ -213,6 +203,23 @@ impl Gate {
         self.attempts.wait(mac, self.lane(mac, now), now.boot)
     }
 
+    fn ended(&self, now: Now) -> Decision {
+        let mut decision = Decision::done();
+        let ended = self.entitlements.values().filter_map(|e| Some((e, e.ending(now)?)));
+        for (entitlement, how) in ended {
+            self.end(entitlement, how, now, &mut decision);
+        }
+        decision
+    }
+
+    /// The meters that have moved, and the floor.
+    fn checkpoint(&self, now: Now) -> Vec<Record> {
+        let running = self.entitlements.values().filter(|e| e.ending(now).is_none());
+        let moved = running.map(|e| e.stamp_at(now)).filter(|stamp| self.is_news(stamp));
+        let floor = (now.trust == Trust::Trusted && now.wall > self.floor).then_some(now.wall);
+        moved.map(Record::EntitlementStamped).chain(floor.map(Record::FloorRaised)).collect()
+    }
+
     fn session_view(&self, session: &Session, now: Now) -> Option<SessionView> {
         let entitlement = self.entitlements.get(&session.entitlement)?;
         let (terms, stamp) = (&entitlement.terms, entitlement.last_stamp());
@@ -245,7 +252,7 @@ impl Gate {
     }
 
     /// Whether the meters have moved since they were last written.
-    fn is_news(&self, stamp: &super::Stamp) -> bool {
+    fn is_news(&self, stamp: &Stamp) -> bool {
         self.entitlements.get(&stamp.entitlement).is_some_and(|entitlement| {
             let last = entitlement.last_stamp();
             last.used != stamp.used

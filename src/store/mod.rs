@@ -25,7 +25,7 @@ pub use recover::{Found, Instead, Report};
 use tokio::sync::oneshot;
 
 use self::files::Place;
-use self::thread::{Desk, Job, Thread};
+use self::thread::{Database, Job, Thread};
 use crate::domain::{BatchId, CodeKey, Entitlement, EntitlementId, Mac, Record, Restored, Voucher, Wall};
 
 /// Opens the database in `state_dir`; makes both if they are missing. Blocks.
@@ -76,7 +76,7 @@ pub enum Kept {
 impl Store {
     /// The vouchers of `keys`, in their order.
     pub async fn find(&self, keys: Vec<CodeKey>) -> Result<Vec<Option<Voucher>>, StoreError> {
-        self.ask(move |desk| desk.find(&keys)).await
+        self.ask(move |database| database.find(&keys)).await
     }
 
     /// Writes `records`, all or none; they are on flash when this returns `Ok`. Vouchers whose key exists
@@ -93,12 +93,12 @@ impl Store {
 
     /// How many vouchers there are.
     pub async fn counts(&self) -> Result<VoucherCounts, StoreError> {
-        self.ask(|desk| read::counts(desk.conn())).await
+        self.ask(|database| read::counts(database.conn())).await
     }
 
     /// The vouchers of a batch, or all.
     pub async fn list(&self, batch: Option<BatchId>) -> Result<Vec<Voucher>, StoreError> {
-        self.ask(move |desk| read::list(desk.conn(), batch.as_ref())).await
+        self.ask(move |database| read::list(database.conn(), batch.as_ref())).await
     }
 
     /// An entitlement, ended or not, and the devices that used it. Of one that has ended, the moment of
@@ -107,13 +107,13 @@ impl Store {
         &self,
         id: EntitlementId,
     ) -> Result<Option<(Entitlement, Vec<Mac>)>, StoreError> {
-        self.ask(move |desk| read::entitlement(desk.conn(), id)).await
+        self.ask(move |database| read::entitlement(database.conn(), id)).await
     }
 
     /// Makes the copy that is opened should the database be damaged, unless there is a recent one. Writes
     /// as much as the database is large; commits wait meanwhile.
     pub async fn keep_copy(&self, now: Wall) -> Result<Kept, StoreError> {
-        self.ask(move |desk| desk.keep_copy(now)).await
+        self.ask(move |database| database.keep_copy(now)).await
     }
 
     /// Closes the database after all that was asked before. Later calls get [`StoreError::Gone`].
@@ -125,11 +125,11 @@ impl Store {
 
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut Desk<'_>) -> Result<T, StoreError> + Send + 'static,
+        question: impl FnOnce(&mut Database<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Ask(Box::new(move |desk| {
-            let outcome = question(desk);
+        let job = Job::Ask(Box::new(move |database| {
+            let outcome = question(database);
             let damaged = matches!(outcome, Err(StoreError::Damaged(_)));
             // Who asked may have gone away.
             drop(reply.send(outcome));

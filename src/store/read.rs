@@ -1,7 +1,7 @@
 //! Rows as domain values.
 //!
 //! Owns: every `SELECT`. A value that is not of the type, length or wording that `write.rs` writes is
-//! damage. Never: writes. Neighbours: `schema.rs` says what the columns mean; the thread in `mod.rs`
+//! damage. Never: writes. Neighbours: `schema.rs` says what the columns mean; `thread.rs`
 //! calls these between its transactions.
 
 use std::collections::{BTreeSet, HashMap};

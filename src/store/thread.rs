@@ -29,7 +29,7 @@ const RECENT: u64 = 20 * 60 * 60;
 
 pub(super) type Outcome = oneshot::Sender<Result<(), StoreError>>;
 /// Answers by itself; says whether it met damage.
-pub(super) type Question = Box<dyn FnOnce(&mut Desk<'_>) -> bool + Send>;
+pub(super) type Question = Box<dyn FnOnce(&mut Database<'_>) -> bool + Send>;
 
 pub(super) enum Job {
     Commit(Vec<Record>, Outcome),
@@ -69,7 +69,7 @@ impl Drop for Thread {
 }
 
 fn run(place: &Place, conn: Connection, medium: Medium, mut inbox: mpsc::Receiver<Job>) {
-    let closing = Desk::prepare(place, &conn, medium)
+    let closing = Database::prepare(place, &conn, medium)
         .expect("the same statements were prepared when the database was opened")
         .serve(&mut inbox);
     // Nobody may hand in more; whoever waits in the inbox reads that the store is gone.
@@ -82,7 +82,7 @@ fn run(place: &Place, conn: Connection, medium: Medium, mut inbox: mpsc::Receive
 }
 
 /// The connection and its statements.
-pub(super) struct Desk<'c> {
+pub(super) struct Database<'c> {
     place: &'c Place,
     conn: &'c Connection,
     medium: Medium,
@@ -90,7 +90,7 @@ pub(super) struct Desk<'c> {
     finder: Finder<'c>,
 }
 
-impl<'c> Desk<'c> {
+impl<'c> Database<'c> {
     fn prepare(place: &'c Place, conn: &'c Connection, medium: Medium) -> rusqlite::Result<Self> {
         Ok(Self { place, conn, medium, writer: Writer::prepare(conn)?, finder: Finder::prepare(conn)? })
     }

@@ -1,7 +1,7 @@
 //! Records as SQL.
 //!
 //! Owns: the statements that write, prepared once, and how domain values become column values.
-//! Never: transactions; the thread in `mod.rs` decides what is committed together.
+//! Never: transactions; `thread.rs` decides what is committed together.
 //! Neighbours: `schema.rs` says what the columns mean, `read.rs` is the way back.
 
 use std::time::Duration;

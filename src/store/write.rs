@@ -189,31 +189,13 @@ impl<'c> Writer<'c> {
             terms.idle_timeout.map(millis),
             terms.count_while_uplink_down,
         ])?;
-        let stamp = new.last_stamp();
-        self.open_meter.execute(params![
-            int(new.id.0),
-            int(stamp.at.as_millis()),
-            millis(stamp.used),
-            stamp.validity_left.map(millis),
-            stamp.expires.map(Wall::as_secs),
-            bytes(stamp.bytes_up),
-            bytes(stamp.bytes_down),
-        ])?;
+        set_meter(&mut self.open_meter, new.last_stamp())?;
         new.bound.iter().try_for_each(|mac| self.bound(new.id, *mac))
     }
 
     /// What has ended has no meter any more, and keeps the figures of its end.
     fn stamped(&mut self, stamp: &Stamp) -> Result<(), StoreError> {
-        self.stamp.execute(params![
-            int(stamp.entitlement.0),
-            int(stamp.at.as_millis()),
-            millis(stamp.used),
-            stamp.validity_left.map(millis),
-            stamp.expires.map(Wall::as_secs),
-            bytes(stamp.bytes_up),
-            bytes(stamp.bytes_down),
-        ])?;
-        Ok(())
+        set_meter(&mut self.stamp, stamp)
     }
 
     fn ended(&mut self, stamp: &Stamp, how: Ending) -> Result<(), StoreError> {
@@ -251,6 +233,20 @@ impl<'c> Writer<'c> {
         self.redate.execute([at])?;
         Ok(())
     }
+}
+
+/// `statement` makes a row of `meter`, or changes it.
+fn set_meter(statement: &mut Statement<'_>, stamp: &Stamp) -> Result<(), StoreError> {
+    statement.execute(params![
+        int(stamp.entitlement.0),
+        int(stamp.at.as_millis()),
+        millis(stamp.used),
+        stamp.validity_left.map(millis),
+        stamp.expires.map(Wall::as_secs),
+        bytes(stamp.bytes_up),
+        bytes(stamp.bytes_down),
+    ])?;
+    Ok(())
 }
 
 /// The word kept for an ending.

@@ -191,6 +191,13 @@ impl Visit for Line {
     }
 }
 
+/// A text that may come from anywhere, safe on one line of a log or a terminal.
+pub fn clean(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    push_escaped(&mut line, text, "");
+    line
+}
+
 /// Appends `text` so that it stays on its line and shows what it is: control characters, and those that
 /// turn the direction of text, become escapes, and so does what is in `also`.
 fn push_escaped(line: &mut String, text: &str, also: &str) {
@@ -255,6 +262,11 @@ mod tests {
             line.ends_with(r#": said a\r\nb\u{0}\u{9b} name="x\n<0>kernel: \u{1b}[31m\"panic\" \u{202e}\\""#),
             "{line}"
         );
+    }
+
+    #[test]
+    fn strangers_cannot_steer_a_terminal() {
+        assert_eq!(clean("a\u{1b}[2J\nb\u{9b}ü\u{202e}"), r"a\u{1b}[2J\nb\u{9b}ü\u{202e}");
     }
 
     #[test]

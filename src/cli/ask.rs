@@ -3,10 +3,10 @@
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use super::words::clean;
 use super::{Ask, Errand, Failure, Place, Refused, Request, Style, import, print};
 use crate::control::{Client, ClientError};
 use crate::process::Exit;
+use crate::telemetry::clean;
 use crate::wire::control::{Answer, Code, ImportRow, Imported, REQUEST_MAX, Response, RowError};
 
 /// Bytes of a part of a file when there is no socket that limits it: each opens the store anew.

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use lexopt::Arg;
 
 use super::commands::{COMMANDS, Command, LATER, Opt, not_yet};
-use super::words::clean;
 use super::{Failure, Invocation, Style, help};
+use crate::telemetry::clean;
 use crate::wire::control::Code;
 
 /// A command line that makes no sense, or asks for what this version does not have.

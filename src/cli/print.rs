@@ -4,12 +4,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::words::{clean, duration, rate, size};
+use super::words::{duration, rate, size};
 use super::{Style, sheet};
 use crate::process::Exit;
+use crate::telemetry::clean;
 use crate::wire::control::{
-    Answer, Check, Failure, Health, Imported, Plan, Session, Status, Uplink, VoucherListed, VoucherMade,
-    VoucherShown, VouchersMade,
+    Answer, Check, Failure, Health, Imported, Plan, Session, Source, Status, Uplink, VoucherListed,
+    VoucherMade, VoucherShown, VouchersMade,
 };
 
 /// Writes the answer, and tells how the command that got it ends.
@@ -179,7 +180,10 @@ fn plan_table(plans: &[Plan]) -> String {
             limit(plan.up_bps, rate),
             plan.devices.to_string(),
             format!("{} {}", plan.price, plan.currency).trim().to_owned(),
-            format!("{:?}", plan.source).to_lowercase(),
+            match plan.source {
+                Source::File => "file".to_owned(),
+                Source::Cloud => "cloud".to_owned(),
+            },
         ]
     });
     let head = ["ID", "TITLE", "ONLINE", "VALID", "DATA", "DOWN", "UP", "DEVICES", "PRICE", "FROM"];
@@ -252,7 +256,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::wire::control::{Clock, Cloud, RowError, Sheet, Source, Vouchers};
+    use crate::wire::control::{Clock, Cloud, RowError, Sheet, Vouchers};
 
     fn shown(answer: &Answer, style: Style) -> (String, Exit) {
         let mut out = Vec::new();

@@ -256,8 +256,9 @@ async fn show(ledger: &Ledger, voucher: &Voucher) -> Asked<VoucherShown> {
     let (seconds_left, bytes_left) = match (state, running) {
         (VoucherState::Unused, _) => whole(ledger, &voucher.plan),
         (VoucherState::Active, Some(entitlement)) => left(entitlement, now),
+        // What was not capped is not used up either.
         (VoucherState::Active | VoucherState::Spent | VoucherState::Expired | VoucherState::Revoked, _) => {
-            (Some(0), Some(0))
+            (Some(0), whole(ledger, &voucher.plan).1.map(|_| 0))
         }
     };
     Ok(VoucherShown {

@@ -20,7 +20,7 @@ const PLURAL_RULES: &[(&str, &[&str], &str)] =
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={DIRECTORY}");
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=portal-html/build.rs");
     match generate() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -120,7 +120,10 @@ fn bound(interface: &str, port: u16) -> io::Result<(TcpListener, u32)> {
             (socket, IpAddr::V6(Ipv6Addr::UNSPECIFIED))
         }
         // A kernel without IPv6.
-        Err(_) => (TcpSocket::new_v4()?, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
+            (TcpSocket::new_v4()?, IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        }
+        Err(error) => return Err(error),
     };
     socket.bind_device(Some(interface.as_bytes()))?;
     socket.set_reuseaddr(true)?;

@@ -3,6 +3,7 @@
 //! Without this a redirected connection goes on seeing the portal after login, and a download goes on
 //! until the guest's next packet after the end.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use nix::errno::Errno;
@@ -33,7 +34,7 @@ impl Conntrack {
     /// The mark tells flows that began while the device was online. Without it, those that a phone begins
     /// right after it was let in, or sent back to the portal, would be cut with the others.
     pub fn cut(&mut self, addresses: &[IpAddr], marked: Marked) -> Result<u32, NeighError> {
-        let addresses: Vec<_> = addresses.iter().map(IpAddr::to_canonical).collect();
+        let addresses: BTreeSet<_> = addresses.iter().map(IpAddr::to_canonical).collect();
         let mut cut = 0;
         for (family, asked) in [
             (Family::Ipv4, addresses.iter().any(IpAddr::is_ipv4)),
@@ -51,14 +52,13 @@ impl Conntrack {
         &mut self,
         family: Family,
         marked: Marked,
-        addresses: &[IpAddr],
+        addresses: &BTreeSet<IpAddr>,
     ) -> Result<Vec<Flow>, NeighError> {
         let doing = "to list flows";
         let mut flows = Vec::new();
         let number = self.socket.numbers(1);
         let outcome = self.socket.request(&conntrack::list(family, marked, number), number, |message| {
-            let theirs = |flow: &Flow| addresses.iter().any(|address| flow.touches(*address));
-            flows.extend(conntrack::flow(&message).filter(theirs));
+            flows.extend(conntrack::flow(&message).filter(|flow| flow.touches(addresses)));
         });
         match outcome {
             Ok(Outcome::Done | Outcome::Torn) => Ok(flows),

@@ -4,6 +4,7 @@
 //! Never: which flows are deleted; see `neigh::conntrack`. To the kernel a deletion that names no flow
 //! means all of them: here it cannot be written, because only a [`Flow`] that was read can be deleted.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::neighbour::address;
@@ -40,9 +41,9 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Whether one of its ends, before or after address translation, is this one.
-    pub fn touches(&self, address: IpAddr) -> bool {
-        self.ends.contains(&address)
+    /// Whether one of its ends, before or after address translation, is one of these.
+    pub fn touches(&self, addresses: &BTreeSet<IpAddr>) -> bool {
+        self.ends.iter().any(|end| addresses.contains(end))
     }
 }
 
@@ -135,10 +136,11 @@ mod tests {
     fn a_flow_knows_its_ends_and_names_itself_when_deleted() {
         let bytes = told(Some(5));
         let flow = flow(&netlink::messages(&bytes).next().unwrap()).unwrap();
+        let touches = |end: [u8; 4]| flow.touches(&BTreeSet::from([IpAddr::from(end)]));
         for end in [[10, 0, 0, 2], [1, 1, 1, 1], [9, 9, 9, 9]] {
-            assert!(flow.touches(IpAddr::from(end)));
+            assert!(touches(end));
         }
-        assert!(!flow.touches(IpAddr::from([10, 0, 0, 3])));
+        assert!(!touches([10, 0, 0, 3]));
         let bytes = delete(&flow, 3);
         let request = netlink::messages(&bytes).next().unwrap();
         assert_eq!(

@@ -87,6 +87,7 @@ impl Kernel {
 
     /// Makes the table what it should be: adopts a living one, else installs it whole, at once.
     pub(super) fn heal(&mut self, desired: &BTreeMap<Mac, Grant>, now: Now) -> Result<Start, Fault> {
+        self.base.hold(desired.len());
         let start = self.nft.adopt_or_install(&self.base, desired, now.boot).map_err(Fault::Nft);
         self.intact = start.is_ok();
         self.granted.clone_from(desired);

@@ -45,6 +45,12 @@ pub struct Base {
 type Rule = (&'static str, Vec<Expr>);
 
 impl Base {
+    /// Makes room for so many devices, if there is less: they may be more than `max_clients` since it was
+    /// lowered, and a table without room for one of them could not be installed at all.
+    pub fn hold(&mut self, devices: usize) {
+        self.max_clients = self.max_clients.max(u32::try_from(devices).unwrap_or(u32::MAX));
+    }
+
     /// Names the table, all but its elements: two tables with the same fingerprint hold the same rules.
     pub(super) fn comment(&self) -> String {
         let mut batch = Batch::new(TABLE);

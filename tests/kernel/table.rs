@@ -161,6 +161,20 @@ fn what_is_refused_changes_nothing_and_says_why() {
 }
 
 #[test]
+fn who_is_online_stays_so_when_max_clients_is_lowered() {
+    let space = Netns::new("lowered");
+    let mut nft = nft(&space);
+    let online: BTreeMap<_, _> = (0..1500).map(|n| (device(n), lasting(100))).collect();
+    nft.install(&Base { max_clients: 1500, ..base() }, &online, NOW).unwrap();
+    let mut lowered = Base { max_clients: 10, ..base() };
+    lowered.hold(online.len());
+    nft.adopt_or_install(&lowered, &online, NOW).unwrap();
+    assert_eq!(nft.read_back().unwrap().members.len(), online.len());
+    let full = Base { max_clients: 10, ..base() };
+    assert!(nft.adopt_or_install(&full, &online, NOW).is_err(), "there was room all the time");
+}
+
+#[test]
 fn five_thousand_devices_fit_in_one_transaction() {
     let space = Netns::new("many");
     let mut nft = nft(&space);

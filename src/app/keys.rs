@@ -11,7 +11,7 @@ use super::fault::Fault;
 use crate::config::Config;
 use crate::domain::SiteKey;
 use crate::portal::FormKey;
-use crate::store;
+use crate::store::{self, Found};
 
 /// The keys a running gateway needs.
 pub(super) struct Keys {
@@ -23,10 +23,10 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Reads the device key, making it at first start, and the site key if the operator gave one.
-    /// `expected`: there is a store already, so its key should be there too.
-    pub(super) fn load(config: &Config, expected: bool) -> Result<Self, Fault> {
+    /// `found`: the store whose codes were hashed under them.
+    pub(super) fn load(config: &Config, found: &Found) -> Result<Self, Fault> {
         let gateway = &config.gateway;
-        if expected && !store::has_device_key(&gateway.state_dir) {
+        if *found != Found::Nothing && !store::has_device_key(&gateway.state_dir) {
             tracing::error!(
                 event = "key_lost",
                 "device.key is gone from state_dir: a new one is made, and codes made under the old one are unknown"

@@ -178,7 +178,7 @@ fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, K
     } else {
         tracing::info!(event = "store_opened", %report, "the store is open");
     }
-    let keys = Keys::load(config, report.found != Found::Nothing)?;
+    let keys = Keys::load(config, &report.found)?;
     clock.not_before(restored.floor);
     clock.refresh();
     let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;

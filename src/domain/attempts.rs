@@ -35,7 +35,7 @@ pub enum Blame {
 
 /// Wrong codes of late.
 #[derive(Clone, Debug)]
-pub struct Attempts {
+pub(super) struct Attempts {
     failures: ExpiringMap<Mac, Failures>,
     /// When the site's bucket is full again; each failure moves it by [`SITE_REFILL`].
     full_again: Boot,
@@ -56,7 +56,7 @@ impl Default for Attempts {
 impl Attempts {
     /// How long `mac` has to wait before its next try; `None`: not at all. `lane` says which budgets it
     /// draws on.
-    pub fn wait(&self, mac: Mac, lane: Blame, now: Boot) -> Option<Duration> {
+    pub(super) fn wait(&self, mac: Mac, lane: Blame, now: Boot) -> Option<Duration> {
         let device = self.failures.get(&mac, now).map(|failures| failures.wait_until.since(now));
         let site = match lane {
             Blame::Device => None,
@@ -69,7 +69,7 @@ impl Attempts {
     }
 
     /// Counts a wrong code.
-    pub fn failed(&mut self, mac: Mac, blame: Blame, now: Boot) {
+    pub(super) fn failed(&mut self, mac: Mac, blame: Blame, now: Boot) {
         let count = self.failures.get(&mac, now).map_or(0, |failures| failures.count) + 1;
         let wait = match count.checked_sub(FREE_FAILURES) {
             None => Duration::ZERO,
@@ -83,7 +83,7 @@ impl Attempts {
     }
 
     /// The device began something that was paid: it starts afresh.
-    pub fn succeeded(&mut self, mac: Mac) {
+    pub(super) fn succeeded(&mut self, mac: Mac) {
         self.failures.remove(&mac);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// An ordered map with a journal of what its changes replaced.
 #[derive(Clone, Debug)]
-pub struct Book<K, V> {
+pub(super) struct Book<K, V> {
     entries: BTreeMap<K, V>,
     replaced: Vec<(K, Option<V>)>,
 }
@@ -20,40 +20,40 @@ impl<K, V> Default for Book<K, V> {
 
 impl<K: Ord + Clone, V: Clone> Book<K, V> {
     /// The value of `key`.
-    pub fn get(&self, key: &K) -> Option<&V> {
+    pub(super) fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key)
     }
 
     /// All entries, in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter()
     }
 
     /// All values, in the order of their keys.
-    pub fn values(&self) -> impl Iterator<Item = &V> {
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.values()
     }
 
     /// How many entries there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.entries.len()
     }
 
     /// Sets `key` to `value`.
-    pub fn put(&mut self, key: K, value: V) {
+    pub(super) fn put(&mut self, key: K, value: V) {
         let before = self.entries.insert(key.clone(), value);
         self.replaced.push((key, before));
     }
 
     /// Takes `key` out.
-    pub fn remove(&mut self, key: &K) -> Option<V> {
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         let before = self.entries.remove(key)?;
         self.replaced.push((key.clone(), Some(before.clone())));
         Some(before)
     }
 
     /// Changes the value of `key`, if there is one.
-    pub fn change(&mut self, key: &K, with: impl FnOnce(&mut V)) {
+    pub(super) fn change(&mut self, key: &K, with: impl FnOnce(&mut V)) {
         if let Some(value) = self.entries.get_mut(key) {
             self.replaced.push((key.clone(), Some(value.clone())));
             with(value);
@@ -61,12 +61,12 @@ impl<K: Ord + Clone, V: Clone> Book<K, V> {
     }
 
     /// Makes all changes since the last `settle` or `revert` final.
-    pub fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.replaced.clear();
     }
 
     /// Takes back all changes since the last `settle` or `revert`.
-    pub fn revert(&mut self) {
+    pub(super) fn revert(&mut self) {
         while let Some((key, before)) = self.replaced.pop() {
             match before {
                 Some(value) => self.entries.insert(key, value),

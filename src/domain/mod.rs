@@ -18,8 +18,7 @@ mod time;
 mod view;
 mod voucher;
 
-pub use attempts::{Attempts, Blame};
-pub use book::Book;
+pub use attempts::Blame;
 pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
 pub use entitlement::{Ending, Entitlement, Origin, Stamp, Terms};
 pub use gate::{Gate, Limits};
@@ -30,3 +29,6 @@ pub use session::{Closing, Session};
 pub use time::{Boot, Now, Trust, Wall};
 pub use view::{Grant, SessionView, View};
 pub use voucher::{Voucher, VoucherState};
+
+use attempts::Attempts;
+use book::Book;

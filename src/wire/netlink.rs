@@ -7,13 +7,13 @@
 use std::fmt;
 
 /// Message flags (`NLM_F_*`).
-pub const REQUEST: u16 = 0x001;
+pub(super) const REQUEST: u16 = 0x001;
 pub const MULTI: u16 = 0x002;
 pub const ACK: u16 = 0x004;
 pub const DUMP_INTERRUPTED: u16 = 0x010;
 pub const DUMP: u16 = 0x300;
-pub const CREATE: u16 = 0x400;
-pub const APPEND: u16 = 0x800;
+pub(super) const CREATE: u16 = 0x400;
+pub(super) const APPEND: u16 = 0x800;
 
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
@@ -25,7 +25,7 @@ const TYPE_MASK: u16 = 0x3fff;
 
 /// Messages one after the other, as one datagram carries them.
 #[derive(Clone, Debug, Default)]
-pub struct Writer {
+pub(super) struct Writer {
     bytes: Vec<u8>,
     /// Where each message begins.
     starts: Vec<usize>,
@@ -33,7 +33,7 @@ pub struct Writer {
 
 impl Writer {
     /// Appends a message: `header` is the fixed part of its subsystem, `body` writes the attributes.
-    pub fn message(
+    pub(super) fn message(
         &mut self,
         kind: u16,
         flags: u16,
@@ -56,7 +56,7 @@ impl Writer {
     }
 
     /// Sets these flags of the last message.
-    pub fn flag_last(&mut self, flags: u16) {
+    pub(super) fn flag_last(&mut self, flags: u16) {
         let Some(at) = self.starts.last().map(|start| start + 6) else { return };
         if let Some(before) = self.bytes.get(at..).and_then(|bytes| bytes.first_chunk()) {
             let after = u16::from_ne_bytes(*before) | flags;
@@ -65,33 +65,33 @@ impl Writer {
     }
 
     /// Numbers the messages from `first` on.
-    pub fn number(&mut self, first: u32) {
+    pub(super) fn number(&mut self, first: u32) {
         for (start, number) in self.starts.iter().zip(first..) {
             patch(&mut self.bytes, start + 8, &number.to_ne_bytes());
         }
     }
 
     /// Everything written.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 }
 
 /// Where the attributes of one message go.
-pub struct Attributes<'a> {
+pub(super) struct Attributes<'a> {
     bytes: &'a mut Vec<u8>,
 }
 
 impl Attributes<'_> {
     /// An attribute with these bytes, as they are.
-    pub fn put(&mut self, kind: u16, value: &[u8]) {
+    pub(super) fn put(&mut self, kind: u16, value: &[u8]) {
         let start = self.begin(kind);
         self.bytes.extend(value);
         self.end(start);
     }
 
     /// A text, terminated by a zero byte.
-    pub fn text(&mut self, kind: u16, value: &str) {
+    pub(super) fn text(&mut self, kind: u16, value: &str) {
         let start = self.begin(kind);
         self.bytes.extend(value.as_bytes());
         self.bytes.push(0);
@@ -99,17 +99,17 @@ impl Attributes<'_> {
     }
 
     /// A number in network byte order, as netfilter wants it.
-    pub fn be32(&mut self, kind: u16, value: u32) {
+    pub(super) fn be32(&mut self, kind: u16, value: u32) {
         self.put(kind, &value.to_be_bytes());
     }
 
     /// A number in network byte order, as netfilter wants it.
-    pub fn be64(&mut self, kind: u16, value: u64) {
+    pub(super) fn be64(&mut self, kind: u16, value: u64) {
         self.put(kind, &value.to_be_bytes());
     }
 
     /// An attribute made of attributes. The caller keeps it below 64 KiB.
-    pub fn nest(&mut self, kind: u16, body: impl FnOnce(&mut Attributes<'_>)) {
+    pub(super) fn nest(&mut self, kind: u16, body: impl FnOnce(&mut Attributes<'_>)) {
         let start = self.begin(kind | NESTED);
         body(&mut Attributes { bytes: self.bytes });
         self.end(start);
@@ -255,7 +255,7 @@ pub fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
 
 /// The attributes in `bytes`, kind and value; ends before the first that is cut short or lies about its
 /// length.
-pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let (header, _) = bytes.split_first_chunk::<4>()?;
         let [a, b, k, l] = *header;
@@ -267,23 +267,23 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// The first attribute of this kind.
-pub fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+pub(super) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
     attributes(bytes).find(|(found, _)| *found == kind).map(|(_, value)| value)
 }
 
 /// A text up to its zero byte; `None`: not UTF-8.
-pub fn text(value: &[u8]) -> Option<String> {
+pub(super) fn text(value: &[u8]) -> Option<String> {
     let text = value.split(|byte| *byte == 0).next()?;
     std::str::from_utf8(text).ok().map(str::to_owned)
 }
 
 /// A number in network byte order.
-pub fn be32(value: &[u8]) -> Option<u32> {
+pub(super) fn be32(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
 /// A number in network byte order.
-pub fn be64(value: &[u8]) -> Option<u64> {
+pub(super) fn be64(value: &[u8]) -> Option<u64> {
     value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 

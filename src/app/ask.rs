@@ -1,4 +1,7 @@
 //! What operators ask through the control socket, answered from the Gate, the store and the kernel.
+//!
+//! Owns: the way from a request to its answer, and what a refusal is called. Never: the form of either
+//! (`wire::control`), or how they travel. Neighbours: `vouchers`, `plans`, `doctor`; `guests` for the portal.
 
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -1,5 +1,8 @@
 //! The kernel's side of the Gate: the table, the neighbours, the flows.
 //!
+//! Owns: the table, what is granted in it, flows that wait to be cut. Never: who may pass, or when something
+//! is committed. Neighbours: `desk` says what is desired; `nft` and `neigh` do it.
+//!
 //! The kernel holds a projection of the Gate and never the truth: whatever is found there that is not
 //! desired is put right, at every notification and once a minute.
 

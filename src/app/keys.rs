@@ -1,5 +1,6 @@
 //! Keys of this gateway, all from one secret on flash.
 //!
+//! Owns: which key is made from what. Never: the file of the secret (`store`), what is hashed or signed.
 //! A key per purpose, so that none serves two. The operator may give the site key, which the cloud then
 //! shares; else it is derived like the others.
 

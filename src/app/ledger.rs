@@ -1,5 +1,8 @@
 //! The Gate and the store as one: decide, commit, and only then let anything act on it.
 //!
+//! Owns: the order of deciding, committing and settling, and what is known of the store's health. Never:
+//! touches the kernel; it hands out the effects. Neighbours: `desk` asks and has `kernel` perform.
+//!
 //! Several inputs share one commit. If it fails, the Gate is as it was before, nobody is let in, and all
 //! who asked for something that had to be written are told that it was not.
 

@@ -1,5 +1,8 @@
 //! A portal on every guest interface, for as long as the interface is there.
 //!
+//! Owns: the listening sockets, and who a guest is by the kernel's word. Never: what a guest says.
+//! Neighbours: `portal` serves the sockets; `desk` says for which interfaces.
+//!
 //! Sockets are bound to the interface itself, so the portal cannot be reached from anywhere else. An
 //! interface that is not there yet, or comes again under another index, is waited for.
 

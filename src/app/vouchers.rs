@@ -1,5 +1,8 @@
 //! Vouchers made, imported, looked up and withdrawn here: what needs the ledger and nothing else, so the
 //! same code serves the daemon and the commands that work without one.
+//!
+//! Owns: drawing codes, reading rows, what a voucher is shown as. Never: keeps a code; only its hash and its
+//! last three characters stay. Neighbours: `ask` for the daemon, `app::offline` without one.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,7 @@
-//! The side of the commands: connect, ask, wait for the answer. Blocking, since a command has nothing
-//! else to do.
+//! The side of the commands: connect, ask, wait for the answer.
+//!
+//! Owns: a connection, and why there is no answer. Never: prints, or knows what was asked.
+//! Neighbours: `cli` asks. Blocking, since a command has nothing else to do.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,5 +1,8 @@
 //! The side of the daemon: binds the socket, reads requests, hands them to `app`, writes the answers.
 //!
+//! Owns: the socket, its mode, its places and its deadlines. Never: what a request means.
+//! Neighbours: `wire::control` has the frames; `app` takes the calls.
+//!
 //! A slow or hostile client costs one of [`CONNECTIONS`] places for [`FRAME_TIME`] at most; who comes
 //! while all are taken waits in the kernel's queue.
 

@@ -1,5 +1,8 @@
 //! The Gate: who may pass, until when, and why not.
 //!
+//! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
+//! Neighbours: `redeem.rs` and `ask.rs` decide, `apply.rs` changes; `entitlement.rs` counts.
+//!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
 //! `apply` takes the records of a decision into the Gate and cannot fail. Between the two stands the
 //! store: `settle` after a commit, `revert` when it failed. `desired` is what the kernel should hold.

@@ -1,4 +1,7 @@
 //! What comes in, what is written down, what is to be done about it, what is answered.
+//!
+//! Owns: the words between the Gate and the rest. Never: a rule. Neighbours: `store` writes a [`Record`],
+//! `app` performs an [`Effect`].
 
 use std::time::Duration;
 

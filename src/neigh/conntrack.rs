@@ -1,5 +1,6 @@
 //! Cuts the open flows of a device, so that what it begins next is decided anew.
 //!
+//! Owns: the socket to conntrack. Never: which devices are cut, or when; that is `app`'s.
 //! Without this a redirected connection goes on seeing the portal after login, and a download goes on
 //! until the guest's next packet after the end.
 

@@ -1,4 +1,6 @@
 //! Guest interfaces: their numbers, and when their links or addresses change.
+//!
+//! Owns: the subscription to both. Never: what follows from a change.
 
 use std::io;
 

@@ -1,5 +1,6 @@
 //! Notices when somebody else touches table `inet lango`.
 //!
+//! Owns: the subscription, and telling our own changes from others'. Never: mends; see `mod.rs`.
 //! Elements that run out are not told of: nobody touched them.
 
 use nix::sys::socket::SockProtocol;

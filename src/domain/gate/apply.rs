@@ -1,4 +1,7 @@
-//! Records taken into the Gate. Nothing here decides, and nothing here can fail.
+//! Records taken into the Gate, made final or taken back.
+//!
+//! Owns: all that ever changes a Gate. Never: decides, or fails. Neighbours: `redeem.rs` and `ask.rs` make
+//! the records.
 
 use super::{
     Boot, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record, Session,

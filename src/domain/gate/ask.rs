@@ -1,4 +1,7 @@
 //! What guests and operators ask besides redeeming, and how things end.
+//!
+//! Owns: logout, grant, kick, making and revoking vouchers, the end of an entitlement. Never: changes the
+//! Gate; `apply.rs` does. Neighbour: `redeem.rs`.
 
 use super::{
     Closing, Decision, Effect, Ending, Entitlement, Gate, Mac, Now, PlanId, Record, Refusal, Reply, Session,

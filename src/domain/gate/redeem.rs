@@ -1,4 +1,7 @@
-//! A guest typed a code.
+//! A guest typed a code: wrong, used first, used again, or moved from another device.
+//!
+//! Owns: the order of the refusals, which is also what a guesser learns. Never: changes the Gate; `apply.rs`
+//! does. Neighbours: `attempts.rs` counts wrong codes.
 
 use super::{
     Blame, Closing, Decision, Effect, Ending, Entitlement, EntitlementId, Gate, Mac, Now, Record, Refusal,

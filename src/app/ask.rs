@@ -74,6 +74,7 @@ impl Desk {
 
     fn sessions(&self) -> Vec<Session> {
         let view = self.view.borrow().clone();
+        // Without them the list is still right; `doctor` says why they are missing.
         let known = self.kernel.neighbours.all().unwrap_or_default();
         let addresses = |mac| known.get(mac).map(Vec::as_slice).unwrap_or_default();
         view.sessions.iter().map(|(mac, session)| self.session(session, addresses(mac))).collect()

@@ -194,6 +194,7 @@ impl Nft {
         Ok(whole.then_some(observed))
     }
 
+    /// Whether the answers are of one piece; so does `read_sets`.
     fn read_rules(&mut self, shape: &mut Shape) -> Result<bool, NftError> {
         let chains = self.ask(nftables::get_chains, |message| {
             if let Some(chain) = nftables::chain(message).filter(|chain| chain.table == TABLE) {

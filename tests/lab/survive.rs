@@ -75,16 +75,27 @@ fn a_flushed_ruleset_is_rebuilt_before_a_tenth_of_a_second_has_leaked() {
     for destroyer in ["flush ruleset", "delete table inet lango", "flush table inet lango"] {
         let (paid, unpaid) = two_streams(&lab, &daemon, 6);
         lab.gateway.nft(destroyer);
+        let destroyed = Instant::now();
         paid.flow(150);
         let (sent, came) = paid.finish(&lab.world);
         assert_eq!(came.len() as u64, sent, "{destroyer}: datagrams of the paid phone were lost");
         unpaid.flow(20);
         let (_, leaked) = unpaid.finish(&lab.world);
-        let span = leaked.last().map_or(Duration::ZERO, |last| last.1 - leaked[0].1);
-        assert!(span <= Duration::from_millis(100), "{destroyer}: {} datagrams in {span:?}", leaked.len());
+        assert_leaked_shortly(destroyer, &leaked, destroyed);
         assert_eq!(daemon.json(&["status"])["rules_intact"], true);
         assert!(lab.phones[1].try_tcp(lab.world.both(443)[1]).refused_fast());
     }
+}
+
+/// Nobody leaked a tenth of a second after the destroyer was done: until it has closed its socket, the kernel
+/// lets nobody else change tables, and while namespaces come and go beside, that may take it seconds.
+fn assert_leaked_shortly(destroyer: &str, leaked: &[(u64, Instant)], destroyed: Instant) {
+    let late = leaked.last().map_or(Duration::ZERO, |last| last.1.saturating_duration_since(destroyed));
+    assert!(
+        late <= Duration::from_millis(100),
+        "{destroyer}: {} datagrams, until {late:?} later",
+        leaked.len()
+    );
 }
 
 #[test]
@@ -296,11 +307,11 @@ fn a_flushed_ruleset_is_rebuilt_also_while_the_flash_is_slow() {
             written() != before.0 || fs::read(&journal).unwrap_or_default() != before.1
         });
         lab.gateway.nft("delete table inet lango");
+        let destroyed = Instant::now();
         unpaid.flow(150);
         assert!(!login.is_finished(), "the flash was not slow");
         let (_, leaked) = unpaid.finish(&lab.world);
-        let span = leaked.last().map_or(Duration::ZERO, |last| last.1 - leaked[0].1);
-        assert!(span <= Duration::from_millis(100), "{} datagrams in {span:?}", leaked.len());
+        assert_leaked_shortly("delete table", &leaked, destroyed);
         login.join().expect("a login");
     });
     drop(tracer);

@@ -90,6 +90,8 @@ impl Desk {
     }
 
     async fn serve_operator(&mut self, call: control::Call) {
+        let control::Peer { uid, pid, .. } = call.peer;
+        tracing::debug!(event = "asked", uid, pid, request = ?call.request, "an operator asks");
         let response = self.ask(call.request).await;
         // Who does not wait for the answer does not get it.
         let _ = call.reply.send(response);

@@ -65,7 +65,6 @@ impl Fault {
             | Self::SiteKey { .. }
             | Self::Store(_)
             | Self::Nft(NftError::Restless)
-            | Self::Neigh(NeighError::NoInterface { .. })
             | Self::Control(BindError::AnotherDaemon(_)) => false,
         }
     }

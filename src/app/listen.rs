@@ -23,10 +23,12 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 use crate::domain::Mac;
-use crate::neigh::Neighbours;
+use crate::neigh::{LinkWatch, NeighError, Neighbours};
 use crate::portal::{self, Context, Who};
 
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// An interface is looked at this often though the kernel told nothing of it.
+const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 /// Connections the kernel completes before they are accepted: a whole market joining at once.
 const BACKLOG: u32 = 1024;
 
@@ -88,6 +90,7 @@ impl Portals {
 }
 
 async fn run(interface: String, port: u16, context: Rc<Context>) {
+    let mut links = Links::new();
     let mut complained = false;
     loop {
         match bound(&interface, port) {
@@ -98,7 +101,7 @@ async fn run(interface: String, port: u16, context: Rc<Context>) {
                         tracing::error!(event = "portal_failed", interface, %error, "the portal starts anew");
                         tokio::time::sleep(LOOK_AGAIN).await;
                     }
-                    () = gone(&interface, index) => {
+                    () = gone(&interface, index, &mut links) => {
                         tracing::warn!(event = "interface_gone", interface, "a guest interface went away");
                     }
                 }
@@ -108,7 +111,7 @@ async fn run(interface: String, port: u16, context: Rc<Context>) {
                     tracing::warn!(event = "portal_waits", interface, %error, "no portal on this interface yet");
                     complained = true;
                 }
-                tokio::time::sleep(LOOK_AGAIN).await;
+                links.news(LOOK_AGAIN).await;
             }
         }
     }
@@ -135,9 +138,34 @@ fn bound(interface: &str, port: u16) -> io::Result<(TcpListener, u32)> {
 }
 
 /// Returns when `interface` no longer has this index.
-async fn gone(interface: &str, index: u32) {
+async fn gone(interface: &str, index: u32, links: &mut Links) {
     while !is_gone(if_nametoindex(interface), index) {
-        tokio::time::sleep(LOOK_AGAIN).await;
+        links.news(LOOK_ANYWAY).await;
+    }
+}
+
+/// What the kernel tells of links; nothing, if it cannot be listened to.
+struct Links(Option<LinkWatch>);
+
+impl Links {
+    fn new() -> Self {
+        match LinkWatch::open() {
+            Ok(watch) => Self(Some(watch)),
+            Err(error) => Self::unheard(&error),
+        }
+    }
+
+    /// Returns when the interface may have changed, or after `at_most`.
+    async fn news(&mut self, at_most: Duration) {
+        let Self(Some(watch)) = self else { return tokio::time::sleep(LOOK_AGAIN).await };
+        if let Ok(Err(error)) = tokio::time::timeout(at_most, watch.changed()).await {
+            *self = Self::unheard(&error);
+        }
+    }
+
+    fn unheard(error: &NeighError) -> Self {
+        tracing::warn!(event = "links_unheard", %error, "guest interfaces are looked at every second instead");
+        Self(None)
     }
 }
 

@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 
 pub use conntrack::{Conntrack, Marked};
-pub use link::{LinkWatch, ifindex};
+pub use link::LinkWatch;
 
 use crate::domain::Mac;
 use crate::netlink::{Outcome, Socket};
@@ -36,8 +36,6 @@ pub enum NeighError {
     Socket { doing: &'static str, error: io::Error },
     /// The kernel refused.
     Refused { doing: &'static str, refusal: Refusal },
-    /// No interface of this name.
-    NoInterface { name: String, error: io::Error },
 }
 
 impl fmt::Display for NeighError {
@@ -45,7 +43,6 @@ impl fmt::Display for NeighError {
         match self {
             Self::Socket { doing, error } => write!(f, "netlink socket, {doing}: {error}"),
             Self::Refused { doing, refusal } => write!(f, "the kernel refused {doing}: {refusal}"),
-            Self::NoInterface { name, error } => write!(f, "interface {name}: {error}"),
         }
     }
 }

@@ -1,27 +1,22 @@
-//! Neighbours, links and addresses of the routing socket (`linux/neighbour.h`, `linux/rtnetlink.h`).
+//! Neighbours, and the news of links, of the routing socket (`linux/neighbour.h`, `linux/rtnetlink.h`).
 //!
 //! Owns: the requests for one or all neighbours, the request to probe one, and what is told of them.
 //! Never: whether a neighbour is believed; see `neigh`. Numbers are in the byte order of the machine.
 
 use std::net::IpAddr;
 
-use super::netlink::{self, Message, Writer, find, text};
+use super::netlink::{self, Message, Writer, find};
 
-const NEW_LINK: u16 = 16;
-const DELETE_LINK: u16 = 17;
-const NEW_ADDRESS: u16 = 20;
-const DELETE_ADDRESS: u16 = 21;
 const NEW_NEIGHBOUR: u16 = 28;
 const GET_NEIGHBOUR: u16 = 30;
 
 const DESTINATION: u16 = 1;
 const LINK_ADDRESS: u16 = 2;
-const INTERFACE_NAME: u16 = 3;
 /// NTF_USE: as if a packet had to be sent there.
 const USE: u8 = 1;
 
-/// Multicast groups, as bits: links, IPv4 addresses, IPv6 addresses.
-pub const LINKS_AND_ADDRESSES: u32 = 1 | 1 << (5 - 1) | 1 << (9 - 1);
+/// The multicast group of links, as a bit.
+pub const LINKS: u32 = 1;
 
 /// States in which the hardware address is one that answered, or was set by hand: reachable, stale,
 /// delay, probe, permanent. Not incomplete, failed or "no ARP" (multicast).
@@ -91,28 +86,6 @@ pub fn neighbour(message: &Message<'_>) -> Option<Neighbour> {
     })
 }
 
-/// An interface of which a notification tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    pub ifindex: u32,
-    /// Links come with their name, addresses without.
-    pub name: Option<String>,
-}
-
-/// Whose link or addresses changed.
-pub fn interface(message: &Message<'_>) -> Option<Interface> {
-    let bytes = message.payload.get(4..)?;
-    let ifindex = u32::from_ne_bytes(*bytes.first_chunk()?);
-    match message.kind {
-        NEW_LINK | DELETE_LINK => {
-            let name = find(message.payload.get(16..)?, INTERFACE_NAME).and_then(text);
-            Some(Interface { ifindex, name })
-        }
-        NEW_ADDRESS | DELETE_ADDRESS => Some(Interface { ifindex, name: None }),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -158,7 +131,7 @@ mod tests {
         #[test]
         fn garbage_never_panics(payload in proptest::collection::vec(any::<u8>(), 0..100), kind in 14_u16..32) {
             let message = Message { kind, flags: 0, sequence: 0, port: 0, payload: &payload };
-            let _ = (neighbour(&message), interface(&message));
+            let _ = neighbour(&message);
         }
     }
 }

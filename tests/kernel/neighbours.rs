@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use lango::domain::Mac;
-use lango::neigh::{LinkWatch, Neighbours, ifindex};
+use lango::neigh::{LinkWatch, Neighbours};
+use nix::net::if_::if_nametoindex;
 
 use super::block_on;
 use super::harness::{BRIDGE, Lab, Netns, Phone};
@@ -17,8 +18,8 @@ fn mac(phone: &Phone) -> Mac {
 fn a_device_is_known_by_each_of_its_addresses() {
     let lab = Lab::new(2);
     lab.gateway.enter(|| {
-        let guests = ifindex(BRIDGE).unwrap();
-        let uplink = ifindex("wan0").unwrap();
+        let guests = if_nametoindex(BRIDGE).unwrap();
+        let uplink = if_nametoindex("wan0").unwrap();
         let neighbours = Neighbours::open().unwrap();
         for phone in &lab.phones {
             for address in [phone.v4, phone.v6] {
@@ -45,7 +46,7 @@ fn a_device_is_known_by_each_of_its_addresses() {
 fn nobody_answers_for_an_address_that_nobody_has() {
     let lab = Lab::new(1);
     lab.gateway.enter(|| {
-        let guests = ifindex(BRIDGE).unwrap();
+        let guests = if_nametoindex(BRIDGE).unwrap();
         let neighbours = Neighbours::open().unwrap();
         for address in ["10.77.3.3", "fd77::3:3"] {
             let address = address.parse().unwrap();
@@ -61,25 +62,22 @@ fn nobody_answers_for_an_address_that_nobody_has() {
         // Groups stand in the table too, with addresses nobody chose.
         let multicast: SocketAddr = "[ff02::1]:9".parse().unwrap();
         assert_eq!(neighbours.lookup(guests, multicast.ip()).unwrap(), None);
-        assert!(ifindex("no-such-device").unwrap_err().to_string().starts_with("interface no-such-device: "));
     });
 }
 
 #[test]
-fn changes_of_guest_interfaces_are_told() {
+fn changes_of_links_are_told() {
     let space = Netns::new("links");
     space.ip("link add other type bridge\nlink add eth0 type veth peer name peer");
     space.enter(|| {
         block_on(async {
-            let mut watch = LinkWatch::open(vec!["eth0".into(), "br-guest".into()]).unwrap();
+            let mut watch = LinkWatch::open().unwrap();
             for (commands, told) in [
                 ("link set eth0 up", true),
-                ("addr add 10.77.0.1/20 dev eth0", true),
-                ("addr add 10.78.0.1/20 dev other", false),
-                ("addr add fd77::1/64 dev eth0 nodad", true),
-                ("link set other up", false),
+                ("addr add 10.77.0.1/20 dev eth0", false),
                 ("link add br-guest type bridge", true),
-                ("link del br-guest", true),
+                ("link set br-guest name br-other", true),
+                ("link del br-other", true),
             ] {
                 // Links go on changing by themselves for a while, such as to their running state.
                 while tokio::time::timeout(Duration::from_millis(50), watch.changed()).await.is_ok() {}

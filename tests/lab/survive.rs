@@ -270,6 +270,20 @@ impl Drop for SmallDisk {
 }
 
 #[test]
+fn the_portal_follows_an_interface_that_goes_and_comes_back() {
+    let lab = Lab::new(1);
+    let daemon = Daemon::start(&lab, &settings());
+    let served =
+        || lab.phones[0].get(portal_v4(), "10.77.0.1:2080", "/").is_ok_and(|page| page.status == 200);
+    assert!(served());
+    let ip = |batch: &str| lab.gateway.ip(batch);
+    ip("link set br-guest down\nlink set br-guest name br-gone\nlink set br-gone up");
+    wait_until("the portal to go", Duration::from_secs(5), || daemon.log().contains("interface_gone"));
+    ip("link set br-gone down\nlink set br-gone name br-guest\nlink set br-guest up");
+    wait_until("the portal to come back", Duration::from_secs(5), served);
+}
+
+#[test]
 fn with_a_full_disk_sessions_go_on_and_sales_wait() {
     let lab = Lab::new(2);
     let mut daemon = Daemon::prepare(&lab, &settings());

@@ -279,9 +279,9 @@ fn left(entitlement: &Entitlement, now: Now) -> (Option<u64>, Option<u64>) {
 }
 
 fn whole(ledger: &Ledger, plan: &PlanId) -> (Option<u64>, Option<u64>) {
-    let Some(plan) = ledger.gate.plan(plan) else { return (None, None) };
-    let time = [plan.metered, plan.validity].into_iter().flatten().min();
-    let data = [plan.data.total, plan.data.up, plan.data.down].into_iter().flatten().min();
+    let Some(terms) = ledger.gate.plan(plan).map(|plan| &plan.terms) else { return (None, None) };
+    let time = [terms.metered, terms.validity].into_iter().flatten().min();
+    let data = [terms.data.total, terms.data.up, terms.data.down].into_iter().flatten().min();
     (time.map(|time| time.as_secs()), data.map(|bytes| bytes.0))
 }
 

@@ -78,15 +78,15 @@ impl PlanCard {
     /// What `plan` offers.
     pub(crate) fn of(plan: &Plan, t: &Strings) -> Self {
         let mut facts = Vec::new();
-        facts.extend(plan.metered.map(|time| t.plan_metered(&duration(t, time))));
-        facts.extend(plan.validity.map(|time| t.plan_validity(&duration(t, time))));
+        facts.extend(plan.terms.metered.map(|time| t.plan_metered(&duration(t, time))));
+        facts.extend(plan.terms.validity.map(|time| t.plan_validity(&duration(t, time))));
         facts.extend(data(plan, t));
         if facts.is_empty() {
             facts.push(t.plan_no_limit().to_owned());
         }
-        facts.extend(plan.down.map(|down| t.plan_speed(&rate(t, down))));
-        if plan.devices > 1 {
-            facts.push(t.device_count(plan.devices.into()));
+        facts.extend(plan.terms.down.map(|down| t.plan_speed(&rate(t, down))));
+        if plan.terms.devices > 1 {
+            facts.push(t.device_count(plan.terms.devices.into()));
         }
         let price = format!("{} {}", plan.price, plan.currency).trim().to_owned();
         Self { title: plan.title_in(t.tag).to_owned(), price, facts }
@@ -95,7 +95,7 @@ impl PlanCard {
 
 fn data(plan: &Plan, t: &Strings) -> Option<String> {
     let words = |cap: Bytes| size(t, cap);
-    match (plan.data.total, plan.data.down, plan.data.up) {
+    match (plan.terms.data.total, plan.terms.data.down, plan.terms.data.up) {
         (Some(total), ..) => Some(t.plan_data(&words(total))),
         (None, Some(down), Some(up)) => Some(t.plan_data_both(&words(down), &words(up))),
         (None, Some(one), None) | (None, None, Some(one)) => Some(t.plan_data(&words(one))),

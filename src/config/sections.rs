@@ -10,7 +10,7 @@ use super::section::Section;
 use super::spec;
 use super::uci::RawSection;
 use super::{names, values};
-use crate::domain::{DataCap, Plan, PlanId, PlanSource};
+use crate::domain::{DataCap, Plan, PlanId, PlanSource, Terms};
 
 /// A plan of the file, named by its section, its title in the hotspot's `language`. `None`: it has no
 /// usable name.
@@ -41,16 +41,18 @@ pub(super) fn plan(raw: &RawSection, language: &str, findings: &mut Findings) ->
         id: id?,
         source: PlanSource::File,
         title: title.into_iter().map(|title| (language.to_owned(), title)).collect(),
-        metered,
-        validity,
         activate_by,
-        data,
-        down,
-        up,
-        devices,
-        bound_devices,
-        idle_timeout,
-        count_while_uplink_down,
+        terms: Terms {
+            metered,
+            validity,
+            data,
+            down,
+            up,
+            devices,
+            bound_devices,
+            idle_timeout,
+            count_while_uplink_down,
+        },
         price,
         currency,
     })

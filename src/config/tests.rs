@@ -102,12 +102,12 @@ fn the_other_sections_of_the_example_are_read() {
     let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
     let mut plan = Plan::unlimited("hour".parse().unwrap(), PlanSource::File);
     plan.title.insert("en".into(), "Saa 1".into());
-    plan.metered = hours(1);
-    plan.validity = hours(24);
-    plan.data.total = Some(Bytes(500_000_000));
-    plan.down = Some(Bps(4_000_000));
-    plan.up = Some(Bps(1_000_000));
-    plan.idle_timeout = Some(Duration::from_secs(900));
+    plan.terms.metered = hours(1);
+    plan.terms.validity = hours(24);
+    plan.terms.data.total = Some(Bytes(500_000_000));
+    plan.terms.down = Some(Bps(4_000_000));
+    plan.terms.up = Some(Bps(1_000_000));
+    plan.terms.idle_timeout = Some(Duration::from_secs(900));
     plan.price = "500".into();
     plan.currency = "TZS".into();
     assert_eq!(config.plans, [plan]);
@@ -496,7 +496,7 @@ c plan hour # again
     assert_eq!((config.gateway.site.as_str(), config.gateway.title.as_str()), ("second", "Wi-Fi"));
     assert_eq!(config.gateway.portal_port, 8080);
     let [plan] = config.plans.as_slice() else { panic!("{:?}", config.plans) };
-    assert_eq!((plan.metered, plan.price.as_str()), (Some(Duration::from_secs(3600)), ""));
+    assert_eq!((plan.terms.metered, plan.price.as_str()), (Some(Duration::from_secs(3600)), ""));
 }
 
 #[test]

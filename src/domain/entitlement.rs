@@ -10,9 +10,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{
-    BatchId, Boot, Bps, Bytes, CodeKey, DataCap, EntitlementId, Hint, Mac, Now, Plan, PlanId, Trust, Wall,
-};
+use super::{BatchId, Boot, Bytes, CodeKey, EntitlementId, Hint, Mac, Now, Plan, PlanId, Terms, Trust, Wall};
 
 /// Added before [`Wall::plus`] drops the fraction of a second, so that it rounds up.
 const ALMOST_A_SECOND: Duration = Duration::from_millis(999);
@@ -36,36 +34,6 @@ impl Origin {
             Self::Manual => "manual",
             Self::Trial => "trial",
             Self::Cloud => "cloud",
-        }
-    }
-}
-
-/// What of the plan was promised at the sale. A later change of the plan does not touch it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
-    pub metered: Option<Duration>,
-    pub validity: Option<Duration>,
-    pub data: DataCap,
-    pub down: Option<Bps>,
-    pub up: Option<Bps>,
-    pub devices: u16,
-    pub bound_devices: u16,
-    pub idle_timeout: Option<Duration>,
-    pub count_while_uplink_down: bool,
-}
-
-impl From<&Plan> for Terms {
-    fn from(plan: &Plan) -> Self {
-        Self {
-            metered: plan.metered,
-            validity: plan.validity,
-            data: plan.data,
-            down: plan.down,
-            up: plan.up,
-            devices: plan.devices,
-            bound_devices: plan.bound_devices,
-            idle_timeout: plan.idle_timeout,
-            count_while_uplink_down: plan.count_while_uplink_down,
         }
     }
 }
@@ -100,6 +68,7 @@ pub struct Entitlement {
     pub id: EntitlementId,
     pub origin: Origin,
     pub plan: PlanId,
+    /// As they were at the sale. A later change of the plan does not touch them.
     pub terms: Terms,
     /// The code that opened it.
     pub code: Option<CodeKey>,
@@ -116,7 +85,7 @@ pub struct Entitlement {
 impl Entitlement {
     /// A new entitlement to what `plan` promises, with nothing used.
     pub fn of(id: EntitlementId, origin: Origin, plan: &Plan, now: Now) -> Self {
-        let terms = Terms::from(plan);
+        let terms = plan.terms.clone();
         let stamp = Stamp {
             entitlement: id,
             at: now.boot,

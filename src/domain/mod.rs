@@ -20,10 +20,10 @@ mod voucher;
 
 pub use attempts::Blame;
 pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
-pub use entitlement::{Ending, Entitlement, Origin, Stamp, Terms};
+pub use entitlement::{Ending, Entitlement, Origin, Stamp};
 pub use gate::{Gate, Limits};
 pub use ids::{BatchId, BootId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanId, SessionId};
-pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource};
+pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply, Restored};
 pub use session::{Closing, Session};
 pub use time::{Boot, Now, Trust, Wall};

@@ -28,19 +28,13 @@ pub enum PlanSource {
     Cloud,
 }
 
-/// One thing for sale.
+/// What a plan promises to whoever buys it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    pub id: PlanId,
-    pub source: PlanSource,
-    /// Language tag to text.
-    pub title: BTreeMap<String, String>,
+pub struct Terms {
     /// Time online, counted while at least one device is.
     pub metered: Option<Duration>,
     /// Time from first use, counted whether online or not.
     pub validity: Option<Duration>,
-    /// Last moment to begin.
-    pub activate_by: Option<Wall>,
     pub data: DataCap,
     pub down: Option<Bps>,
     pub up: Option<Bps>,
@@ -51,6 +45,33 @@ pub struct Plan {
     pub idle_timeout: Option<Duration>,
     /// Whether metered time goes on while the uplink is down.
     pub count_while_uplink_down: bool,
+}
+
+impl Terms {
+    /// Without any limit but one device at a time.
+    pub const UNLIMITED: Self = Self {
+        metered: None,
+        validity: None,
+        data: DataCap { total: None, up: None, down: None },
+        down: None,
+        up: None,
+        devices: 1,
+        bound_devices: 0,
+        idle_timeout: None,
+        count_while_uplink_down: false,
+    };
+}
+
+/// One thing for sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub id: PlanId,
+    pub source: PlanSource,
+    /// Language tag to text.
+    pub title: BTreeMap<String, String>,
+    /// Last moment to begin.
+    pub activate_by: Option<Wall>,
+    pub terms: Terms,
     /// Decimal text in major units, shown as it is.
     pub price: String,
     pub currency: String,
@@ -63,16 +84,8 @@ impl Plan {
             id,
             source,
             title: BTreeMap::new(),
-            metered: None,
-            validity: None,
             activate_by: None,
-            data: DataCap::default(),
-            down: None,
-            up: None,
-            devices: 1,
-            bound_devices: 0,
-            idle_timeout: None,
-            count_while_uplink_down: false,
+            terms: Terms::UNLIMITED,
             price: String::new(),
             currency: String::new(),
         }

@@ -20,7 +20,8 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::config::{Anomaly, Gateway, Retention};
 use crate::domain::{
-    Bps, Bytes, EntitlementId, Hint, Now, Origin, Plan, PlanSource, Refusal, SessionId, SessionView, Wall,
+    Bps, Bytes, EntitlementId, Hint, Now, Origin, Plan, PlanSource, Refusal, SessionId, SessionView, Terms,
+    Wall,
 };
 
 mod answers;
@@ -119,9 +120,12 @@ async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String
 fn config(portal_port: u16) -> Config {
     let hour = Plan {
         title: BTreeMap::from([("sw".into(), "Saa 1".into()), ("en".into(), "One hour".into())]),
-        metered: Some(Duration::from_secs(3600)),
-        validity: Some(Duration::from_secs(86_400)),
-        down: Some(Bps(4_000_000)),
+        terms: Terms {
+            metered: Some(Duration::from_secs(3600)),
+            validity: Some(Duration::from_secs(86_400)),
+            down: Some(Bps(4_000_000)),
+            ..Terms::UNLIMITED
+        },
         price: "500".into(),
         currency: "TZS".into(),
         ..Plan::unlimited("hour".parse().unwrap(), PlanSource::File)

@@ -60,7 +60,7 @@ impl Bought {
     }
 
     pub(crate) fn metered(&self) -> Option<u64> {
-        Some(millis(self.plan.metered?).saturating_sub(self.meter.used))
+        Some(millis(self.plan.terms.metered?).saturating_sub(self.meter.used))
     }
 
     pub(crate) fn ending(&self, now: Now) -> Option<Ending> {
@@ -144,7 +144,7 @@ impl Reference {
         if self.is_full_for(mac) {
             return Answer::No(Refusal::Full);
         }
-        let meter = Meter { used: 0, valid: plan.validity.map(millis), expires: None };
+        let meter = Meter { used: 0, valid: plan.terms.validity.map(millis), expires: None };
         let bound = BTreeSet::new();
         self.bought.insert(new, Bought { plan, flash: meter.clone(), meter, bound, over: None });
         self.join(mac, new)
@@ -161,11 +161,11 @@ impl Reference {
         if self.online.contains(&(mac, id)) {
             return Answer::Online;
         }
-        let ever = usize::from(bought.plan.bound_devices);
+        let ever = usize::from(bought.plan.terms.bound_devices);
         if ever > 0 && bought.bound.len() == ever && !bought.bound.contains(&mac) {
             return Answer::No(Refusal::WrongDevice);
         }
-        if self.devices(id).len() == usize::from(bought.plan.devices) {
+        if self.devices(id).len() == usize::from(bought.plan.terms.devices) {
             if !agreed {
                 return Answer::No(Refusal::InUse);
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lango::domain::{
     Boot, BootId, CodeKey, Effect, EntitlementId, Gate, Limits, Mac, Now, Plan, PlanSource, Record, Restored,
-    SessionId, Trust, Voucher, Wall,
+    SessionId, Terms, Trust, Voucher, Wall,
 };
 
 use super::random::Random;
@@ -330,10 +330,13 @@ fn boot_id(n: u64) -> BootId {
 
 fn plans() -> Vec<Plan> {
     let plan = |name: &str, metered: u64, validity: u64, devices, bound_devices| Plan {
-        metered: (metered > 0).then(|| Duration::from_millis(metered)),
-        validity: (validity > 0).then(|| Duration::from_millis(validity)),
-        devices,
-        bound_devices,
+        terms: Terms {
+            metered: (metered > 0).then(|| Duration::from_millis(metered)),
+            validity: (validity > 0).then(|| Duration::from_millis(validity)),
+            devices,
+            bound_devices,
+            ..Terms::UNLIMITED
+        },
         ..Plan::unlimited(name.parse().unwrap(), PlanSource::File)
     };
     let soon = Some(Wall::from_secs(BEGINNING + 2 * 86_400));

@@ -49,9 +49,9 @@ pub(crate) fn voucher(n: u64) -> Voucher {
 
 pub(crate) fn entitlement(id: u64) -> Entitlement {
     let mut plan = Plan::unlimited("hour".parse().unwrap(), PlanSource::File);
-    plan.metered = Some(Duration::from_secs(3600));
-    plan.validity = Some(Duration::from_secs(86_400));
-    plan.bound_devices = 2;
+    plan.terms.metered = Some(Duration::from_secs(3600));
+    plan.terms.validity = Some(Duration::from_secs(86_400));
+    plan.terms.bound_devices = 2;
     let now = Now { boot: Boot::from_millis(1000 + id), wall: Wall::from_secs(NOON), trust: Trust::Trusted };
     let mut new = Entitlement::of(EntitlementId(id), Origin::Voucher, &plan, now);
     new.batch = Some("b1".parse().unwrap());

@@ -16,7 +16,7 @@ use super::{Gate, Limits};
 use crate::domain::{
     BatchId, Blame, Boot, BootId, Closing, CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId,
     Found, Hint, Input, Mac, Moving, Now, Plan, PlanId, PlanSource, Record, Refusal, Reply, Restored,
-    SessionId, Trust, Voucher, VoucherState, Wall,
+    SessionId, Terms, Trust, Voucher, VoucherState, Wall,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -194,11 +194,21 @@ fn plan(name: &str) -> Plan {
 }
 
 fn metered(name: &str, span: Duration) -> Plan {
-    Plan { metered: Some(span), ..plan(name) }
+    with(plan(name), |terms| terms.metered = Some(span))
 }
 
 fn valid(name: &str, span: Duration) -> Plan {
-    Plan { validity: Some(span), ..plan(name) }
+    with(plan(name), |terms| terms.validity = Some(span))
+}
+
+fn with(mut plan: Plan, change: impl FnOnce(&mut Terms)) -> Plan {
+    change(&mut plan.terms);
+    plan
+}
+
+/// An hour for two devices at a time.
+fn family() -> Plan {
+    with(metered("family", HOUR), |terms| terms.devices = 2)
 }
 
 fn typed(mac: Mac, voucher: Voucher) -> Input {

@@ -61,7 +61,7 @@ fn a_revocation_that_could_not_be_stored_is_none() {
 
 #[test]
 fn a_commit_that_failed_leaves_the_gate_as_it_was() {
-    let plans = vec![Plan { devices: 2, bound_devices: 3, ..metered("family", HOUR) }, valid("day", DAY)];
+    let plans = vec![with(family(), |terms| terms.bound_devices = 3), valid("day", DAY)];
     let mut desk = Desk::new(plans);
     let codes = [desk.sell("family"), desk.sell("day"), desk.sell("family"), desk.sell("day")];
     desk.redeem(mac(1), codes[0]);

@@ -34,7 +34,7 @@ fn the_device_that_holds_the_code_keeps_its_session() {
 
 #[test]
 fn a_code_for_two_devices_lets_a_second_join_and_asks_for_the_third() {
-    let mut desk = Desk::new(vec![Plan { devices: 2, ..metered("family", HOUR) }]);
+    let mut desk = Desk::new(vec![family()]);
     let code = desk.sell("family");
     assert!(is_online(&desk.redeem(mac(1), code)));
     assert!(is_online(&desk.redeem(mac(2), code)));
@@ -45,7 +45,7 @@ fn a_code_for_two_devices_lets_a_second_join_and_asks_for_the_third() {
 
 #[test]
 fn a_move_evicts_the_device_that_came_first() {
-    let mut desk = Desk::new(vec![Plan { devices: 2, ..metered("family", HOUR) }]);
+    let mut desk = Desk::new(vec![family()]);
     let code = desk.sell("family");
     for n in [2, 1] {
         desk.redeem(mac(n), code);
@@ -68,7 +68,7 @@ fn a_move_evicts_the_device_that_came_first() {
 
 #[test]
 fn bound_devices_limit_how_many_ever_use_a_code() {
-    let mut desk = Desk::new(vec![Plan { bound_devices: 2, ..metered("hour", HOUR) }]);
+    let mut desk = Desk::new(vec![with(metered("hour", HOUR), |terms| terms.bound_devices = 2)]);
     let code = desk.sell("hour");
     for n in [1, 2] {
         assert!(is_online(&desk.redeem(mac(n), code)), "{n}");
@@ -126,7 +126,7 @@ fn a_code_that_is_over_is_refused_to_its_own_device_too() {
 
 #[test]
 fn revoking_a_code_in_use_cuts_all_its_devices() {
-    let mut desk = Desk::new(vec![Plan { devices: 2, ..metered("family", HOUR) }]);
+    let mut desk = Desk::new(vec![family()]);
     let code = desk.sell("family");
     desk.redeem(mac(1), code);
     desk.redeem(mac(2), code);

@@ -72,7 +72,7 @@ fn after_a_pause_the_kernel_is_told_the_same_end_as_everybody_else() {
 
 #[test]
 fn metered_time_counts_once_for_all_devices_of_a_code() {
-    let mut desk = Desk::new(vec![Plan { devices: 2, ..metered("family", HOUR) }]);
+    let mut desk = Desk::new(vec![family()]);
     let code = desk.sell("family");
     desk.redeem(mac(1), code);
     desk.pass(10 * MINUTE);
@@ -86,7 +86,7 @@ fn metered_time_counts_once_for_all_devices_of_a_code() {
 
 #[test]
 fn validity_runs_from_first_use_whether_online_or_not() {
-    let mut desk = Desk::new(vec![Plan { validity: Some(DAY), ..metered("both", HOUR) }]);
+    let mut desk = Desk::new(vec![with(metered("both", HOUR), |terms| terms.validity = Some(DAY))]);
     let code = desk.sell("both");
     desk.pass(3 * DAY);
     desk.redeem(mac(1), code);
@@ -102,7 +102,7 @@ fn validity_runs_from_first_use_whether_online_or_not() {
 
 #[test]
 fn a_restart_within_the_same_boot_loses_no_time() {
-    let mut desk = Desk::new(vec![Plan { validity: Some(DAY), ..metered("both", 2 * HOUR) }]);
+    let mut desk = Desk::new(vec![with(metered("both", 2 * HOUR), |terms| terms.validity = Some(DAY))]);
     let code = desk.sell("both");
     desk.redeem(mac(1), code);
     desk.pass(10 * MINUTE);

@@ -15,6 +15,7 @@ mod plan;
 mod record;
 mod session;
 mod time;
+mod uplink;
 mod view;
 mod voucher;
 
@@ -27,6 +28,7 @@ pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply, Restored};
 pub use session::{Closing, Session};
 pub use time::{Boot, Now, Trust, Wall};
+pub use uplink::{Uplink, UplinkState};
 pub use view::{Grant, SessionView, View};
 pub use voucher::{Voucher, VoucherState};
 

@@ -12,6 +12,7 @@
 //! - [`clock`]: time and randomness
 //! - [`nft`]: table `inet lango`, which lets packets through
 //! - [`neigh`]: whose address it is; cutting flows
+//! - [`presence`]: whether a quiet device is still there: ARP and ND probes
 //! - [`netlink`]: the socket under `nft` and `neigh`
 //! - [`store`]: SQLite on a thread of its own: open, repair, commit, load
 //! - [`portal`]: HTTP for guests: limits, forms, pages
@@ -63,6 +64,7 @@ pub mod neigh;
 pub mod netlink;
 pub mod nft;
 pub mod portal;
+pub mod presence;
 pub mod process;
 pub mod store;
 pub mod telemetry;

@@ -11,7 +11,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("main", "cli app process telemetry"),
     (
         "app",
-        "cli config domain captive wire expiring backoff clock nft neigh store portal dns sync control process telemetry",
+        "cli config domain captive wire expiring backoff clock nft neigh presence store portal dns sync control process telemetry",
     ),
     ("cli", "domain wire config control process telemetry"),
     ("config", "domain"),
@@ -28,6 +28,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("netlink", "wire"),
     ("nft", "domain wire config expiring backoff clock netlink"),
     ("neigh", "domain wire config expiring backoff clock netlink"),
+    ("presence", ADAPTER),
     ("store", ADAPTER),
     ("portal", "domain wire config expiring backoff clock captive"),
     ("dns", ADAPTER),

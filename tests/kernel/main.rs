@@ -11,6 +11,7 @@ mod flows;
 mod harness;
 mod neighbours;
 mod packets;
+mod presence;
 mod table;
 
 use std::collections::BTreeMap;

@@ -24,6 +24,8 @@ const LONGEST: usize = 64 * 1024;
 const ANSWER_LOST: i64 = 5;
 /// Notifications that may wait: a flush of a full table is told in one go.
 const NEWS_BUFFER: usize = 1024 * 1024;
+/// No notification takes less of it.
+const SMALLEST: usize = 64;
 
 sockopt_impl!(
     /// Answers to refused requests say why.
@@ -175,7 +177,10 @@ impl News {
             let fd = self.fd.as_raw_fd();
             match receive(fd, &mut self.buffer) {
                 Ok(length) => break length,
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => return Ok(Heard::Lost),
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    empty(fd, &mut self.buffer);
+                    return Ok(Heard::Lost);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) => return Err(error),
             }
@@ -193,6 +198,17 @@ fn open(family: SockProtocol, groups: u32, flags: SockFlag) -> Result<OwnedFd> {
 
 fn receive(fd: RawFd, buffer: &mut [u8]) -> Result<usize> {
     Ok(retry(|| recv(fd, buffer, MsgFlags::empty()))?)
+}
+
+/// Reads away what waits. Once it has dropped something, the kernel drops everything, without a word, until
+/// the buffer is empty: whoever reads anew before that misses what changes meanwhile.
+fn empty(fd: RawFd, buffer: &mut [u8]) {
+    let full = NEWS_BUFFER / SMALLEST;
+    for _ in 0..full {
+        if receive(fd, buffer).is_err() {
+            break;
+        }
+    }
 }
 
 fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {

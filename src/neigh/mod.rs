@@ -1,11 +1,12 @@
 //! Who is behind an address: the kernel's neighbour table, never anything a guest says.
 //!
-//! Owns: the routing socket (neighbours, probes, changes of links and addresses) and, in `conntrack.rs`,
-//! the deletion of flows. Never: who may be online. IPv4 and IPv6 alike; an IPv4 address in IPv6 clothes
-//! is the IPv4 address.
+//! Owns: the routing socket (neighbours, probes), in `watch.rs` and `link.rs` the news of it, and in
+//! `conntrack.rs` the deletion of flows. Never: who may be online. IPv4 and IPv6 alike; an IPv4 address in
+//! IPv6 clothes is the IPv4 address.
 
 mod conntrack;
 mod link;
+mod watch;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use nix::sys::socket::SockProtocol;
 
 pub use conntrack::{Conntrack, Marked};
 pub use link::LinkWatch;
+pub use watch::{NeighbourNews, NeighbourWatch, Place, Sighting};
 
 use crate::domain::Mac;
 use crate::netlink::{Outcome, Socket};
@@ -101,13 +103,16 @@ impl Neighbours {
     /// All devices that are known, with their addresses on any interface.
     pub fn all(&self) -> Result<BTreeMap<Mac, Vec<IpAddr>>, NeighError> {
         let mut all: BTreeMap<Mac, Vec<IpAddr>> = BTreeMap::new();
-        self.ask("to list neighbours", neighbour::list, |message| {
-            if let Some(entry) = neighbour::neighbour(message)
-                && let Some(mac) = device(entry)
-            {
-                all.entry(mac).or_default().push(entry.address);
-            }
-        })?;
+        for Sighting { mac, address, .. } in self.sightings()? {
+            all.entry(mac).or_default().push(address);
+        }
+        Ok(all)
+    }
+
+    /// All that is known, address by address.
+    pub fn sightings(&self) -> Result<Vec<Sighting>, NeighError> {
+        let mut all = Vec::new();
+        self.ask("to list neighbours", neighbour::list, |message| all.extend(Sighting::of(message)))?;
         Ok(all)
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use lango::domain::Mac;
-use lango::neigh::{LinkWatch, Neighbours};
+use lango::neigh::{LinkWatch, NeighbourNews, NeighbourWatch, Neighbours, Place, Sighting};
 use nix::net::if_::if_nametoindex;
 
 use super::block_on;
@@ -85,6 +85,95 @@ fn changes_of_links_are_told() {
                 let heard = tokio::time::timeout(Duration::from_millis(200), watch.changed()).await;
                 assert_eq!(heard.is_ok(), told, "{commands}");
             }
+        });
+    });
+}
+
+/// Waits for news that `wanted` likes.
+async fn hear<T>(watch: &mut NeighbourWatch, wanted: impl Fn(NeighbourNews) -> Option<T>) -> T {
+    let heard = async {
+        loop {
+            if let Some(found) = watch.next().await.unwrap().into_iter().find_map(&wanted) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), heard).await.expect("news in time")
+}
+
+#[test]
+fn who_is_seen_with_an_address_is_told_and_whether_that_was_proved() {
+    let lab = Lab::new(2);
+    let [asking, asked] = [&lab.phones[0], &lab.phones[1]];
+    lab.gateway.enter(|| {
+        block_on(async {
+            let guests = if_nametoindex(BRIDGE).unwrap();
+            let mut watch = NeighbourWatch::open().unwrap();
+            asking.space.must("ping", &["-c", "1", "-W", "2", "10.77.0.1"]);
+            asking.space.must("ping", &["-c", "1", "-W", "2", "fd77::1"]);
+            for address in [asked.v4, asked.v6] {
+                lab.gateway.must("ping", &["-c", "1", "-W", "2", &address.to_string()]);
+            }
+            for (phone, address, proved) in [
+                (asking, asking.v4, false),
+                (asking, asking.v6, false),
+                (asked, asked.v4, true),
+                (asked, asked.v6, true),
+            ] {
+                let found = hear(&mut watch, |news| match news {
+                    NeighbourNews::Seen(seen) => (seen.address == address).then_some(seen),
+                    NeighbourNews::Moved(_) | NeighbourNews::Lost => None,
+                });
+                let Sighting { mac: of, interface, proved: age, .. } = found.await;
+                assert_eq!((of, interface), (mac(phone), guests));
+                assert_eq!(age.unwrap() < Duration::from_secs(1), proved, "{address}: {age:?}");
+            }
+        });
+    });
+}
+
+#[test]
+fn a_device_that_shows_up_at_another_port_is_told() {
+    let lab = Lab::new(2);
+    let [phone, other] = [&lab.phones[0], &lab.phones[1]];
+    phone.space.must("ping", &["-c", "1", "-W", "2", "10.77.0.1"]);
+    lab.gateway.enter(|| {
+        block_on(async {
+            let [guests, second] = [BRIDGE, "port2"].map(|name| if_nametoindex(name).unwrap());
+            let mut watch = NeighbourWatch::open().unwrap();
+            other.space.ip(&format!("link set eth0 address {}", phone.mac));
+            other.space.must("ping", &["-c", "1", "-W", "2", "10.77.0.1"]);
+            let found = hear(&mut watch, |news| match news {
+                NeighbourNews::Moved(place) => (place.mac == mac(phone)).then_some(place),
+                NeighbourNews::Seen(_) | NeighbourNews::Lost => None,
+            });
+            let expected = Place { mac: mac(phone), port: second, bridge: guests, vlan: None };
+            assert_eq!(found.await, expected);
+        });
+    });
+}
+
+#[test]
+fn news_that_nobody_fetched_are_said_to_be_lost() {
+    let space = Netns::new("lost");
+    space.ip("link add eth0 type bridge\nlink set eth0 up\naddr add 10.77.0.1/16 dev eth0");
+    space.enter(|| {
+        block_on(async {
+            let mut watch = NeighbourWatch::open().unwrap();
+            let batch = |n: u32| {
+                format!(
+                    "neigh add 10.77.{}.{} lladdr 02:00:00:00:00:01 dev eth0 nud stale\n\
+                neigh del 10.77.{0}.{1} dev eth0\n",
+                    1 + n / 250,
+                    1 + n % 250
+                )
+            };
+            space.ip(&(0..2500).map(batch).collect::<String>());
+            hear(&mut watch, |news| (news == NeighbourNews::Lost).then_some(())).await;
+            space.ip("neigh add 10.77.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud stale");
+            let seen =
+                |news| matches!(news, NeighbourNews::Seen(seen) if seen.address.to_string() == "10.77.0.9");
+            hear(&mut watch, move |news| seen(news).then_some(())).await;
         });
     });
 }

@@ -10,6 +10,7 @@
 mod forms;
 mod harness;
 mod hold;
+mod leak;
 mod survive;
 mod time;
 mod topology;

@@ -14,8 +14,11 @@ mod daemon;
 mod flow;
 mod http;
 mod netns;
+pub(crate) mod packet;
 mod phone;
+pub(crate) mod raw;
 mod stream;
+pub(crate) mod tap;
 pub(crate) mod world;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -39,7 +42,7 @@ pub(crate) use world::{DOWNLOAD, ECHO, GREETING, HTTP, UDP_ECHO};
 /// The gateway's addresses on the guest network.
 pub(crate) const GATEWAY_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 pub(crate) const GATEWAY_V6: &str = "fd77::1";
-const GATEWAY_MAC: &str = "02:4c:00:00:00:01";
+pub(crate) const GATEWAY_MAC: &str = "02:4c:00:00:00:01";
 /// The guest network's device in the gateway.
 pub(crate) const BRIDGE: &str = "br-guest";
 

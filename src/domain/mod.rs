@@ -1,10 +1,12 @@
 //! What was sold, to whom, and what is left of it: every decision Lango makes, and nothing else.
 //!
-//! Owns: plans, codes, entitlements, sessions, attempts, and the [`Gate`] that decides over them.
+//! Owns: plans, codes, entitlements, sessions, attempts, and the [`Gate`] that decides over them; beside it
+//! [`Anomalies`], what a guest network should not show.
 //! Never: time (passed in as [`Now`]), randomness (passed in), files, sockets, the kernel, async.
 //! Read `gate.rs` first: `decide` reads, `apply` changes, `due` is what time alone brings about,
 //! `desired` is what the kernel should hold.
 
+mod anomalies;
 mod attempts;
 mod book;
 mod code;
@@ -19,6 +21,7 @@ mod uplink;
 mod view;
 mod voucher;
 
+pub use anomalies::{Anomalies, Anomaly, AnomalyCounts, Sight};
 pub use attempts::Blame;
 pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
 pub use entitlement::{Ending, Entitlement, Origin, Stamp};

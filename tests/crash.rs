@@ -122,7 +122,7 @@ fn impossible() -> Record {
         wall: lango::domain::Wall::from_secs(0),
         trust: lango::domain::Trust::Floor,
     };
-    let mut new = Entitlement::of(EntitlementId(1_000_000), Origin::Voucher, &plan, now);
+    let mut new = Entitlement::of(EntitlementId(1_000_000), Origin::Voucher, &plan, now.into());
     new.code = Some(CodeKey([0xff; 16]));
     Record::EntitlementOpened(Box::new(new))
 }
@@ -200,8 +200,15 @@ fn the_store_gives_back_what_the_records_mean() {
             assert_eq!(is.sessions, should.sessions);
             assert_eq!(BTreeSet::from_iter(is.recent), BTreeSet::from_iter(should.recent));
             assert_eq!(
-                (is.floor, is.boot, is.last_entitlement, is.last_session),
-                (should.floor, should.boot, should.last_entitlement, should.last_session)
+                (is.floor, is.boot, is.reached, is.uplink, is.last_entitlement, is.last_session),
+                (
+                    should.floor,
+                    should.boot,
+                    should.reached,
+                    should.uplink,
+                    should.last_entitlement,
+                    should.last_session
+                )
             );
         }
     }

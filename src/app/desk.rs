@@ -108,8 +108,10 @@ impl Desk {
     pub(super) fn perform(&mut self, effects: &[Effect], asking: &BTreeSet<Mac>) {
         if !effects.is_empty() {
             let now = self.ledger.clock.now();
-            if let Err(error) = self.kernel.perform(effects, asking, now) {
+            if let Err(error) = self.kernel.perform(&self.ledger.gate, effects, asking, now) {
                 tracing::warn!(event = "change_failed", %error, "the table is compared with what is desired");
+                self.look_at_table();
+            } else if effects.contains(&Effect::Regrant) {
                 self.look_at_table();
             }
             self.publish();
@@ -148,6 +150,9 @@ impl Desk {
         }
         if self.next_tick <= now.boot {
             let effects = self.kernel.guard_while(self.ledger.tick()).await;
+            for mac in self.ledger.gate.take_quiet(now) {
+                tracing::debug!(event = "quiet", %mac, "a device shows no traffic");
+            }
             self.perform(&effects, &BTreeSet::new());
             // The ends may have moved without anybody coming or going.
             self.publish();

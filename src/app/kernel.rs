@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::fault::Fault;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{Boot, Effect, Grant, Mac, Now};
+use crate::domain::{Boot, Effect, Gate, Grant, Mac, Now};
 use crate::neigh::{Conntrack, Marked, Neighbours};
 use crate::nft::{Base, Nft, Start, Watch};
 
@@ -124,10 +124,11 @@ impl Kernel {
         }
     }
 
-    /// Performs `effects`; after an error the table has to be mended, the rest is done. Flows of a device in `asking` are cut later, by [`Kernel::answered`], so that
+    /// Performs `effects`, which `gate` has settled; after an error the table has to be mended, the rest is done. Flows of a device in `asking` are cut later, by [`Kernel::answered`], so that
     /// its browser still gets the answer.
     pub(super) fn perform(
         &mut self,
+        gate: &Gate,
         effects: &[Effect],
         asking: &BTreeSet<Mac>,
         now: Now,
@@ -136,8 +137,8 @@ impl Kernel {
         let mut cut = BTreeSet::new();
         for effect in effects {
             match *effect {
-                Effect::Admit { mac, ends } => {
-                    change.insert(mac, Some(Grant { ends }));
+                Effect::Admit { mac } => {
+                    change.insert(mac, gate.grant(mac, now));
                 }
                 Effect::Evict { mac } => {
                     change.insert(mac, None);
@@ -145,6 +146,8 @@ impl Kernel {
                 Effect::CutFlows { mac } => {
                     cut.insert(mac);
                 }
+                // Whoever performs compares the whole table afterwards.
+                Effect::Regrant => {}
             }
         }
         // Of who was let in, the flows from before; of who was not, those from while it was.

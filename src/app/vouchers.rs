@@ -12,8 +12,8 @@ use super::plans;
 use crate::clock::random;
 use crate::config::Config;
 use crate::domain::{
-    BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Mac, Normal, Now, Plan, PlanId, SiteKey, Voucher,
-    VoucherState, Wall, make_code,
+    BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Mac, Moment, Normal, Now, Plan, PlanId, SiteKey,
+    Voucher, VoucherState, Wall, make_code,
 };
 use crate::store::StoreError;
 use crate::wire::control::{
@@ -258,7 +258,7 @@ async fn show(ledger: &Ledger, voucher: &Voucher) -> Asked<VoucherShown> {
     }
     let (seconds_left, bytes_left) = match (state, running) {
         (VoucherState::Unused, _) => whole(ledger, &voucher.plan),
-        (VoucherState::Active, Some(entitlement)) => left(entitlement, now),
+        (VoucherState::Active, Some(entitlement)) => left(entitlement, ledger.gate.moment(now)),
         // What was not capped is not used up either.
         (VoucherState::Active | VoucherState::Spent | VoucherState::Expired | VoucherState::Revoked, _) => {
             (Some(0), whole(ledger, &voucher.plan).1.map(|_| 0))
@@ -274,8 +274,8 @@ async fn show(ledger: &Ledger, voucher: &Voucher) -> Asked<VoucherShown> {
     })
 }
 
-fn left(entitlement: &Entitlement, now: Now) -> (Option<u64>, Option<u64>) {
-    (entitlement.time_left(now).map(|left| left.as_secs()), entitlement.data_left().map(|bytes| bytes.0))
+fn left(entitlement: &Entitlement, moment: Moment) -> (Option<u64>, Option<u64>) {
+    (entitlement.time_left(moment).map(|left| left.as_secs()), entitlement.data_left().map(|bytes| bytes.0))
 }
 
 fn whole(ledger: &Ledger, plan: &PlanId) -> (Option<u64>, Option<u64>) {

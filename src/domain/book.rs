@@ -4,6 +4,7 @@
 //! one commit; if the commit fails, `revert` restores what was there, and the guests read "try again".
 
 use std::collections::BTreeMap;
+use std::ops::RangeBounds;
 
 /// An ordered map with a journal of what its changes replaced.
 #[derive(Clone, Debug)]
@@ -27,6 +28,11 @@ impl<K: Ord + Clone, V: Clone> Book<K, V> {
     /// All entries, in the order of their keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter()
+    }
+
+    /// The entries within `keys`, in their order.
+    pub(super) fn range(&self, keys: impl RangeBounds<K>) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.range(keys)
     }
 
     /// All values, in the order of their keys.

@@ -3,14 +3,18 @@
 //! An entitlement has two clocks, either, both or none: *metered* time runs while a device is online,
 //! *validity* runs from first use on. Both are counted on CLOCK_BOOTTIME, so no step of the wall clock
 //! ends or prolongs them. Only the gap while the gateway was off needs the wall clock: it is charged to
-//! validity once that clock is trusted, against `expires`.
+//! validity once that clock is trusted, against `expires`. While the uplink is down metered time stands
+//! still, unless the plan says otherwise; validity never does.
 //!
 //! What is left belongs to the entitlement, never to a session or a device.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{BatchId, Boot, Bytes, CodeKey, EntitlementId, Hint, Mac, Now, Plan, PlanId, Terms, Trust, Wall};
+use super::{
+    BatchId, Boot, Bytes, CodeKey, EntitlementId, Hint, Mac, Moment, Plan, PlanId, Terms, Traffic, Trust,
+    Uplink, Wall,
+};
 
 /// Added before [`Wall::plus`] drops the fraction of a second, so that it rounds up.
 const ALMOST_A_SECOND: Duration = Duration::from_millis(999);
@@ -52,6 +56,8 @@ pub struct Stamp {
     pub entitlement: EntitlementId,
     /// When, on CLOCK_BOOTTIME of the boot that the store names.
     pub at: Boot,
+    /// How long the uplink had been down in that boot.
+    pub downtime: Duration,
     /// Metered time used until then.
     pub used: Duration,
     /// Validity left then.
@@ -79,16 +85,32 @@ pub struct Entitlement {
     pub bound: BTreeSet<Mac>,
     /// Sessions open now: metered time runs while there is one.
     pub online: u16,
-    pub(super) stamp: Stamp,
+    /// The meters as last written down.
+    stamp: Stamp,
+    /// The bytes of all its sessions, written down or not.
+    spent: Traffic,
+    /// Since when it is in use without a break.
+    running_since: Boot,
+}
+
+/// Whether metered time goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clockwork {
+    Runs,
+    /// The uplink is down: it stands still, with so much left.
+    Paused {
+        metered_left: Duration,
+    },
 }
 
 impl Entitlement {
     /// A new entitlement to what `plan` promises, with nothing used.
-    pub fn of(id: EntitlementId, origin: Origin, plan: &Plan, now: Now) -> Self {
+    pub fn of(id: EntitlementId, origin: Origin, plan: &Plan, moment: Moment) -> Self {
         let terms = plan.terms.clone();
         let stamp = Stamp {
             entitlement: id,
-            at: now.boot,
+            at: moment.now.boot,
+            downtime: moment.downtime,
             used: Duration::ZERO,
             validity_left: terms.validity,
             expires: None,
@@ -103,18 +125,22 @@ impl Entitlement {
             code: None,
             hint: Hint::default(),
             batch: None,
-            opened: now.wall,
+            opened: moment.now.wall,
             bound: BTreeSet::new(),
             online: 0,
+            spent: Traffic::default(),
+            running_since: stamp.at,
             stamp,
         };
-        new.stamp = new.stamp_at(now);
+        new.stamp = new.stamp_at(moment);
         new
     }
 
     /// An entitlement as the store kept it.
     #[must_use]
     pub fn with_stamp(mut self, stamp: Stamp) -> Self {
+        self.spent = Traffic { up: stamp.bytes_up, down: stamp.bytes_down };
+        self.running_since = stamp.at;
         self.stamp = stamp;
         self
     }
@@ -126,9 +152,9 @@ impl Entitlement {
 
     /// The meters now. With a trusted clock, validity gets its end on the wall, and a gap while the
     /// gateway was off is charged; nothing ever makes validity longer than CLOCK_BOOTTIME allows.
-    pub fn stamp_at(&self, now: Now) -> Stamp {
+    pub fn stamp_at(&self, moment: Moment) -> Stamp {
+        let now = moment.now;
         let elapsed = now.boot.since(self.stamp.at);
-        let used = if self.online > 0 { self.stamp.used + elapsed } else { self.stamp.used };
         let mut validity_left = self.stamp.validity_left.map(|left| left.saturating_sub(elapsed));
         let mut expires = self.stamp.expires;
         if let (Some(left), Trust::Trusted) = (&mut validity_left, now.trust) {
@@ -140,63 +166,142 @@ impl Entitlement {
                 *left = by_wall;
             }
         }
-        Stamp { at: now.boot, used, validity_left, expires, ..self.stamp.clone() }
+        Stamp {
+            entitlement: self.id,
+            at: now.boot,
+            downtime: moment.downtime,
+            used: self.stamp.used + self.ran(moment),
+            validity_left,
+            expires,
+            bytes_up: self.spent.up,
+            bytes_down: self.spent.down,
+        }
+    }
+
+    /// Metered time since the last stamp.
+    fn ran(&self, moment: Moment) -> Duration {
+        let elapsed = moment.now.boot.since(self.stamp.at);
+        match (self.online, self.terms.count_while_uplink_down) {
+            (0, _) => Duration::ZERO,
+            (_, true) => elapsed,
+            (_, false) => elapsed.saturating_sub(moment.downtime.saturating_sub(self.stamp.downtime)),
+        }
+    }
+
+    /// The meters, now that the uplink turns out to be down since `outage`; `None` if nothing of that time
+    /// was written down. What was is given back, as far as it belongs to the use that is going on.
+    pub(super) fn refunded(&self, outage: Boot, moment: Moment) -> Option<Stamp> {
+        let is_charged = self.online > 0 && !self.terms.count_while_uplink_down && self.stamp.at > outage;
+        let charged = self.stamp.at.since(outage.max(self.running_since));
+        let used = self.stamp.used.saturating_sub(charged);
+        is_charged.then(|| Stamp { used, ..self.stamp_at(moment) })
+    }
+
+    /// Whether the meters have moved since they were last written down. Validity by CLOCK_BOOTTIME is no
+    /// news: it follows from the last stamp and the time. Nor is time online that nothing is counted by.
+    pub(super) fn has_news(&self, moment: Moment) -> bool {
+        let (last, stamp) = (&self.stamp, self.stamp_at(moment));
+        let by_boot = last.validity_left.map(|left| left.saturating_sub(stamp.at.since(last.at)));
+        (self.terms.metered.is_some() && last.used != stamp.used)
+            || (by_boot, last.expires) != (stamp.validity_left, stamp.expires)
+            || (last.bytes_up, last.bytes_down) != (stamp.bytes_up, stamp.bytes_down)
+    }
+
+    /// The bytes of all its sessions.
+    pub fn spent(&self) -> Traffic {
+        self.spent
     }
 
     /// Metered time left; `None` if time online is not counted.
-    pub fn metered_left(&self, now: Now) -> Option<Duration> {
-        self.terms.metered.map(|metered| metered.saturating_sub(self.stamp_at(now).used))
+    pub fn metered_left(&self, moment: Moment) -> Option<Duration> {
+        let used = self.stamp.used + self.ran(moment);
+        self.terms.metered.map(|metered| metered.saturating_sub(used))
     }
 
     /// Validity left; `None` if there is no end to it.
-    pub fn validity_left(&self, now: Now) -> Option<Duration> {
-        self.stamp_at(now).validity_left
+    pub fn validity_left(&self, moment: Moment) -> Option<Duration> {
+        self.stamp_at(moment).validity_left
     }
 
     /// Time left to a device that is online: the lesser of both clocks.
-    pub fn time_left(&self, now: Now) -> Option<Duration> {
-        [self.metered_left(now), self.validity_left(now)].into_iter().flatten().min()
+    pub fn time_left(&self, moment: Moment) -> Option<Duration> {
+        [self.metered_left(moment), self.validity_left(moment)].into_iter().flatten().min()
     }
 
     /// All there was of the clock that has least left, to show the rest against.
-    pub fn whole_of_what_ends_first(&self, now: Now) -> Option<Duration> {
-        let metered = self.metered_left(now).zip(self.terms.metered);
-        let validity = self.validity_left(now).zip(self.terms.validity);
+    pub fn whole_of_what_ends_first(&self, moment: Moment) -> Option<Duration> {
+        let metered = self.metered_left(moment).zip(self.terms.metered);
+        let validity = self.validity_left(moment).zip(self.terms.validity);
         metered.into_iter().chain(validity).min().map(|(_, whole)| whole)
     }
 
     /// Data left, both directions together; `None` if it is not capped.
     pub fn data_left(&self) -> Option<Bytes> {
-        let (up, down) = (self.stamp.bytes_up.0, self.stamp.bytes_down.0);
-        let cap = self.terms.data;
-        [
-            cap.total.map(|cap| cap.0.saturating_sub(up.saturating_add(down))),
-            cap.up.map(|cap| cap.0.saturating_sub(up)),
-            cap.down.map(|cap| cap.0.saturating_sub(down)),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .map(Bytes)
+        self.terms.data.left(self.spent)
     }
 
     /// Whether it is over, and how.
-    pub fn ending(&self, now: Now) -> Option<Ending> {
-        if self.metered_left(now) == Some(Duration::ZERO) || self.data_left() == Some(Bytes(0)) {
+    pub fn ending(&self, moment: Moment) -> Option<Ending> {
+        if self.metered_left(moment) == Some(Duration::ZERO) || self.data_left() == Some(Bytes(0)) {
             Some(Ending::Spent)
-        } else if self.validity_left(now) == Some(Duration::ZERO) {
+        } else if self.validity_left(moment) == Some(Duration::ZERO) {
             Some(Ending::Expired)
         } else {
             None
         }
     }
 
-    /// The moment at which time alone ends it, if nothing changes until then; `now` if it is over.
-    pub fn ends(&self, now: Now) -> Option<Boot> {
-        if self.ending(now).is_some() {
-            return Some(now.boot);
+    /// Whether metered time goes on while somebody is online.
+    pub fn clockwork(&self, moment: Moment) -> Clockwork {
+        match (moment.uplink, self.terms.count_while_uplink_down, self.metered_left(moment)) {
+            (Uplink::Down, false, Some(metered_left)) => Clockwork::Paused { metered_left },
+            (Uplink::Up | Uplink::Down | Uplink::Unknown, _, _) => Clockwork::Runs,
         }
-        let metered = self.metered_left(now).filter(|_| self.online > 0);
-        [metered, self.validity_left(now)].into_iter().flatten().min().map(|left| now.boot.plus(left))
+    }
+
+    /// The moment at which time alone ends it, if nothing changes until then; `now` if it is over.
+    pub fn ends(&self, moment: Moment) -> Option<Boot> {
+        let now = moment.now.boot;
+        if self.ending(moment).is_some() {
+            return Some(now);
+        }
+        let runs = self.online > 0 && self.clockwork(moment) == Clockwork::Runs;
+        let metered = self.metered_left(moment).filter(|_| runs);
+        [metered, self.validity_left(moment)].into_iter().flatten().min().map(|left| now.plus(left))
+    }
+
+    /// Whether its device could come back to it: nothing but a session ties a grant by hand to a device.
+    pub(super) fn survives_its_sessions(&self) -> bool {
+        self.origin != Origin::Manual || self.code.is_some()
+    }
+
+    pub(super) fn set_stamp(&mut self, stamp: Stamp) {
+        self.stamp = stamp;
+    }
+
+    /// A new boot: CLOCK_BOOTTIME began again, and so did the clock of outages. The last boot is known to
+    /// have gone on until `reached`.
+    pub(super) fn redate(&mut self, reached: Boot, now: Boot) {
+        let ran = reached.since(self.stamp.at);
+        self.stamp.validity_left = self.stamp.validity_left.map(|left| left.saturating_sub(ran));
+        (self.stamp.at, self.stamp.downtime, self.running_since) = (now, Duration::ZERO, now);
+    }
+
+    /// One more device is online with it.
+    pub(super) fn joined(&mut self, now: Boot) {
+        if self.online == 0 {
+            self.running_since = now;
+        }
+        self.online = self.online.saturating_add(1);
+    }
+
+    /// One device less.
+    pub(super) fn left(&mut self) {
+        self.online = self.online.saturating_sub(1);
+    }
+
+    /// Its sessions have used so much more.
+    pub(super) fn counted(&mut self, more: Traffic) {
+        self.spent = self.spent.plus(more);
     }
 }

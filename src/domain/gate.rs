@@ -1,7 +1,7 @@
 //! The Gate: who may pass, until when, and why not.
 //!
 //! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
-//! Neighbours: `redeem.rs` and `ask.rs` decide, `apply.rs` changes; `entitlement.rs` counts.
+//! Neighbours: `redeem.rs`, `ask.rs` and `report.rs` decide, `apply.rs` changes; `entitlement.rs` counts.
 //!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
 //! `apply` takes the records of a decision into the Gate and cannot fail. Between the two stands the
@@ -13,16 +13,18 @@
 mod apply;
 mod ask;
 mod redeem;
+mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Attempts, Blame, Book, Boot, BootId, Closing, CodeKey, Decision, Effect, Ending, Entitlement,
-    EntitlementId, Grant, Input, Mac, Now, Plan, PlanId, Record, Refusal, Reply, Restored, Session,
-    SessionId, SessionView, Stamp, Trust, View, VoucherState, Wall,
+    Attempts, Blame, Book, Boot, BootId, Closing, CodeKey, Decision, Downtime, Effect, Ending, Entitlement,
+    EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Pace, Plan, PlanId, Record, Refusal,
+    Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Trust, Uplink, Usage, View,
+    VoucherState, Wall,
 };
 use crate::expiring::ExpiringMap;
 
@@ -49,21 +51,26 @@ pub struct Limits {
 pub struct Gate {
     plans: BTreeMap<PlanId, Plan>,
     limits: Limits,
-    entitlements: Book<EntitlementId, Entitlement>,
+    entitlements: Holdings,
     by_code: Book<CodeKey, EntitlementId>,
     /// Codes that ended of late, and when: what was looked up before that is not to be believed.
     over: Book<CodeKey, (VoucherState, Boot)>,
-    sessions: Book<SessionId, Session>,
-    by_mac: Book<Mac, SessionId>,
+    sessions: Roster,
+    idle: Idle,
     paid_lately: ExpiringMap<Mac, ()>,
     /// Devices that paid since the last `settle`, and when.
     paid: Vec<(Mac, Boot)>,
     attempts: Attempts,
+    pace: Pace,
     next_entitlement: u64,
     next_session: u64,
     checkpoint_due: Boot,
     floor: Wall,
     floor_settled: Wall,
+    reached: Boot,
+    reached_settled: Boot,
+    downtime: Downtime,
+    downtime_settled: Downtime,
 }
 
 impl Gate {
@@ -78,22 +85,29 @@ impl Gate {
         now: Now,
     ) -> (Self, Vec<Record>) {
         let same_boot = restored.boot.as_ref() == Some(boot);
+        let downtime = if same_boot { restored.uplink } else { Downtime::unknown(now.boot) };
+        let reached = if same_boot { restored.reached } else { now.boot };
         let mut gate = Self {
             plans: by_id(plans),
             limits,
-            entitlements: Book::default(),
+            entitlements: Holdings::default(),
             by_code: Book::default(),
             over: Book::default(),
-            sessions: Book::default(),
-            by_mac: Book::default(),
+            sessions: Roster::default(),
+            idle: Idle::default(),
             paid_lately: ExpiringMap::with_capacity(PAID_REMEMBERED),
             paid: Vec::new(),
             attempts: Attempts::default(),
+            pace: Pace::default(),
             next_entitlement: restored.last_entitlement + 1,
             next_session: restored.last_session + 1,
             checkpoint_due: now.boot.plus(limits.checkpoint),
             floor: restored.floor,
             floor_settled: restored.floor,
+            reached,
+            reached_settled: reached,
+            downtime,
+            downtime_settled: downtime,
         };
         let online = restored.sessions.iter().map(|session| session.mac);
         for mac in restored.recent.into_iter().chain(online) {
@@ -101,14 +115,15 @@ impl Gate {
         }
         for mut entitlement in restored.entitlements {
             if !same_boot {
-                entitlement.stamp.at = now.boot;
+                entitlement.redate(restored.reached, now.boot);
             }
             entitlement.online = 0;
             gate.take_in(entitlement);
         }
         for session in &restored.sessions {
-            if gate.entitlements.get(&session.entitlement).is_some() {
-                gate.open(session);
+            if let Some(at) = gate.entitlements.get(session.entitlement).map(|e| e.last_stamp().at) {
+                gate.entitlements.change(session.entitlement, |e| e.joined(at));
+                gate.open(session, now.boot);
             }
         }
         gate.settle();
@@ -118,49 +133,84 @@ impl Gate {
 
     /// What `input` leads to. Reads only.
     pub fn decide(&self, input: Input, now: Now) -> Decision {
+        let moment = self.moment(now);
         match input {
-            Input::Redeem { mac, code, moving } => self.redeem(mac, code, moving, now),
-            Input::Logout { mac } => self.close_device(mac, Closing::Logout, now),
-            Input::Grant { mac, plan } => self.grant(mac, &plan, now),
-            Input::Kick { session } => self.kick(session, now),
-            Input::KickDevice { mac } => self.close_device(mac, Closing::Kicked, now),
+            Input::Redeem { mac, code, moving } => self.redeem(mac, code, moving, moment),
+            Input::Logout { mac } => self.close_device(mac, Closing::Logout, moment),
+            Input::Grant { mac, plan } => self.open_by_hand(mac, &plan, moment),
+            Input::Kick { session } => self.kick(session, moment),
+            Input::KickDevice { mac } => self.close_device(mac, Closing::Kicked, moment),
+            Input::Counted(readings) => self.count(&readings, moment),
+            Input::UplinkChanged(to) => self.change_uplink(to, now),
+            Input::Seen { mac } => self.see(mac),
+            Input::Gone { mac } => self.lose(mac, moment),
+            Input::Suspect { mac } => self.close_device(mac, Closing::Anomaly, moment),
             Input::MakeVouchers { vouchers } => self.make_vouchers(vouchers),
-            Input::RevokeVoucher { voucher } => self.revoke_voucher(&voucher, now),
+            Input::RevokeVoucher { voucher } => self.revoke_voucher(&voucher, moment),
         }
     }
 
     /// What time alone has brought about: entitlements that ended, and the checkpoint.
     pub fn due(&self, now: Now) -> Decision {
-        let mut decision = self.ended(now);
+        let mut decision = self.ended(self.moment(now));
         if self.checkpoint_due <= now.boot {
-            decision.records.extend(self.checkpoint(now));
+            decision.records.extend(self.checkpoint(self.moment(now)));
         }
         decision
     }
 
     /// The meters of all entitlements and the floor, to be written before an orderly stop.
     pub fn last_words(&self, now: Now) -> Vec<Record> {
-        self.ended(now).records.into_iter().chain(self.checkpoint(now)).collect()
+        let moment = self.moment(now);
+        self.ended(moment).records.into_iter().chain(self.checkpoint(moment)).collect()
     }
 
-    /// When to call [`Gate::due`] next; `now` says from when on. Never later than the next checkpoint.
+    /// When to call [`Gate::due`] and [`Gate::take_quiet`] next; `now` says from when on. Never later than the
+    /// next checkpoint.
     pub fn poll_timeout(&self, now: Now) -> Boot {
-        let ends = self.entitlements.values().filter_map(|entitlement| entitlement.ends(now));
-        ends.chain([self.checkpoint_due]).min().unwrap_or(self.checkpoint_due)
+        let moment = self.moment(now);
+        let in_use = self.sessions.entitlements().filter_map(|id| self.entitlements.get(id)?.ends(moment));
+        let quiet = self.idle.next().filter(|_| moment.uplink != Uplink::Down);
+        in_use
+            .chain(self.entitlements.next_end(moment))
+            .chain(quiet.map(|at| at.max(now.boot)))
+            .fold(self.checkpoint_due, Boot::min)
     }
 
-    /// Every device the kernel should admit, and until when.
+    /// The devices that have shown no traffic for as long as their plan allows: each is to be asked whether
+    /// it is there, and the answer told by [`Input::Seen`] or [`Input::Gone`]. A device is named again after
+    /// a minute without either. Nobody is while the uplink is down: there is no traffic to show.
+    pub fn take_quiet(&mut self, now: Now) -> Vec<Mac> {
+        match self.downtime.state.uplink {
+            Uplink::Down => Vec::new(),
+            Uplink::Up | Uplink::Unknown => self.idle.take_quiet(now.boot),
+        }
+    }
+
+    /// Every device the kernel should admit, and as what.
     pub fn desired(&self, now: Now) -> BTreeMap<Mac, Grant> {
+        let moment = self.moment(now);
         self.sessions
             .values()
-            .filter_map(|session| Some((session.mac, self.grant_of(session, now)?)))
+            .filter_map(|session| Some((session.mac, self.grant_of(session, moment)?)))
             .collect()
+    }
+
+    /// As what the kernel should admit `mac`; `None`: not at all.
+    pub fn grant(&self, mac: Mac, now: Now) -> Option<Grant> {
+        self.grant_of(self.sessions.of_device(mac)?, self.moment(now))
+    }
+
+    /// All clocks that entitlements go by, at `now`.
+    pub fn moment(&self, now: Now) -> Moment {
+        Moment { now, uplink: self.downtime.state.uplink, downtime: self.downtime.until(now.boot) }
     }
 
     /// A snapshot for those who only look.
     pub fn view(&self, now: Now) -> View {
-        let seen = self.sessions.values().filter_map(|session| self.session_view(session, now));
-        View { sessions: seen.map(|session| (session.mac, session)).collect() }
+        let moment = self.moment(now);
+        let seen = self.sessions.values().filter_map(|session| self.session_view(session, moment));
+        View { sessions: seen.map(|session| (session.mac, session)).collect(), uplink: self.downtime.state }
     }
 
     /// The plans for sale.
@@ -173,8 +223,8 @@ impl Gate {
         self.plans.get(id)
     }
 
-    /// Replaces the plans and limits by those of a configuration that was read anew. What was sold
-    /// stays as it was sold.
+    /// Replaces the plans and limits by those of a configuration that was read anew. What was sold, time,
+    /// data and devices, stays as it was sold; the speed is the plan's, so all grants may have changed.
     pub fn configure(&mut self, plans: Vec<Plan>, limits: Limits) {
         self.plans = by_id(plans);
         self.limits = limits;
@@ -182,12 +232,12 @@ impl Gate {
 
     /// What has something left of `id`.
     pub fn entitlement(&self, id: EntitlementId) -> Option<&Entitlement> {
-        self.entitlements.get(&id)
+        self.entitlements.get(id)
     }
 
     /// The devices online with `id`.
     pub fn devices_of(&self, id: EntitlementId) -> impl Iterator<Item = Mac> {
-        self.sessions.values().filter(move |session| session.entitlement == id).map(|session| session.mac)
+        self.sessions.with(id).map(|session| session.mac)
     }
 
     /// Brings the next checkpoint forward to now: the wall clock became trusted, and the ends that it
@@ -206,26 +256,40 @@ impl Gate {
         self.attempts.wait(mac, self.lane(mac, now), now.boot)
     }
 
-    fn ended(&self, now: Now) -> Decision {
+    fn ended(&self, moment: Moment) -> Decision {
         let mut decision = Decision::done();
-        let ended = self.entitlements.values().filter_map(|e| Some((e, e.ending(now)?)));
-        for (entitlement, how) in ended {
-            self.end(entitlement, how, now, &mut decision);
+        let candidates: BTreeSet<_> =
+            self.sessions.entitlements().chain(self.entitlements.due(moment.now)).collect();
+        for entitlement in candidates.into_iter().filter_map(|id| self.entitlements.get(id)) {
+            if let Some(how) = entitlement.ending(moment) {
+                self.end(entitlement, how, moment, &mut decision);
+            }
         }
         decision
     }
 
-    /// The meters that have moved, and the floor.
-    fn checkpoint(&self, now: Now) -> Vec<Record> {
-        let running = self.entitlements.values().filter(|e| e.ending(now).is_none());
-        let moved = running.map(|e| e.stamp_at(now)).filter(|stamp| self.is_news(stamp));
+    /// The meters that have moved, and how far both clocks have come.
+    fn checkpoint(&self, moment: Moment) -> Vec<Record> {
+        let now = moment.now;
+        let moved = |e: &&Entitlement| e.ending(moment).is_none() && e.has_news(moment);
+        let meters = self.entitlements.values().filter(moved).map(|e| e.stamp_at(moment));
+        let goes_on = |session: &&Session| {
+            self.entitlements.get(session.entitlement).is_some_and(|e| e.ending(moment).is_none())
+        };
+        let counts = self.sessions.unwritten().filter(goes_on);
+        let reached = self.entitlements.any_runs_out().then_some(now.boot);
         let floor = (now.trust == Trust::Trusted && now.wall > self.floor).then_some(now.wall);
-        moved.map(Record::EntitlementStamped).chain(floor.map(Record::FloorRaised)).collect()
+        meters
+            .map(Record::EntitlementStamped)
+            .chain(counts.map(|session| Record::SessionStamped(Usage::of(session.id, session.used))))
+            .chain(reached.map(Record::BootReached))
+            .chain(floor.map(Record::FloorRaised))
+            .collect()
     }
 
-    fn session_view(&self, session: &Session, now: Now) -> Option<SessionView> {
-        let entitlement = self.entitlements.get(&session.entitlement)?;
-        let (terms, stamp) = (&entitlement.terms, entitlement.last_stamp());
+    fn session_view(&self, session: &Session, moment: Moment) -> Option<SessionView> {
+        let entitlement = self.entitlements.get(session.entitlement)?;
+        let (terms, rates) = (&entitlement.terms, self.rates_of(entitlement));
         Some(SessionView {
             id: session.id,
             mac: session.mac,
@@ -235,33 +299,40 @@ impl Gate {
             hint: entitlement.hint.clone(),
             batch: entitlement.batch.clone(),
             since: session.since,
-            ends: entitlement.ends(now),
-            whole: entitlement.whole_of_what_ends_first(now),
+            ends: entitlement.ends(moment),
+            clockwork: entitlement.clockwork(moment),
+            whole: entitlement.whole_of_what_ends_first(moment),
             bytes_left: entitlement.data_left(),
             bytes_whole: terms.data.total,
-            bytes_up: stamp.bytes_up,
-            bytes_down: stamp.bytes_down,
-            down: terms.down,
-            up: terms.up,
+            bytes_up: session.used.up,
+            bytes_down: session.used.down,
+            down: rates.down,
+            up: rates.up,
             devices_online: entitlement.online,
             devices: terms.devices,
         })
     }
 
     /// Nothing for what is over, though nobody has written that down yet.
-    fn grant_of(&self, session: &Session, now: Now) -> Option<Grant> {
-        let entitlement = self.entitlements.get(&session.entitlement)?;
-        entitlement.ending(now).is_none().then(|| Grant { ends: entitlement.ends(now) })
+    fn grant_of(&self, session: &Session, moment: Moment) -> Option<Grant> {
+        let entitlement = self.entitlements.get(session.entitlement)?;
+        let rates = self.rates_of(entitlement);
+        entitlement.ending(moment).is_none().then(|| Grant {
+            session: session.id,
+            entitlement: entitlement.id,
+            ends: entitlement.ends(moment),
+            down: rates.down,
+            up: rates.up,
+            cap: entitlement.terms.data,
+            spent: entitlement.spent(),
+            counted: session.used,
+        })
     }
 
-    /// Whether the meters have moved since they were last written.
-    fn is_news(&self, stamp: &Stamp) -> bool {
-        self.entitlements.get(&stamp.entitlement).is_some_and(|entitlement| {
-            let last = entitlement.last_stamp();
-            last.used != stamp.used
-                || last.validity_left != stamp.validity_left
-                || last.expires != stamp.expires
-        })
+    /// The terms that the speed is read from: those of the plan as it is now, or, if it is no longer for
+    /// sale, as it was sold. Speed belongs to the plan; time, data and devices to what was bought.
+    fn rates_of<'a>(&'a self, entitlement: &'a Entitlement) -> &'a Terms {
+        self.plans.get(&entitlement.plan).map_or(&entitlement.terms, |plan| &plan.terms)
     }
 
     /// Devices that have paid draw on their own budget only.

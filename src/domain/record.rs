@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::{
-    Blame, Boot, BootId, Closing, CodeKey, Ending, Entitlement, EntitlementId, Mac, PlanId, Session,
-    SessionId, Stamp, Voucher, Wall,
+    Blame, Boot, BootId, Closing, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Mac, PlanId,
+    Session, SessionId, Stamp, Traffic, UplinkState, Usage, Voucher, Wall,
 };
 
 /// Something happened, or somebody asks for something.
@@ -23,6 +23,16 @@ pub enum Input {
     Kick { session: SessionId },
     /// An operator cuts whatever session a device has.
     KickDevice { mac: Mac },
+    /// The counters were read.
+    Counted(Vec<Usage>),
+    /// Who watches the uplink has news of it.
+    UplinkChanged(UplinkState),
+    /// A device that was asked has answered.
+    Seen { mac: Mac },
+    /// A device that was quiet was asked and did not answer.
+    Gone { mac: Mac },
+    /// A device is at two places, or its address is claimed by another one.
+    Suspect { mac: Mac },
     /// Vouchers were made here or imported.
     MakeVouchers { vouchers: Vec<Voucher> },
     /// A voucher is withdrawn.
@@ -67,10 +77,24 @@ pub enum Record {
         session: SessionId,
         at: Wall,
         why: Closing,
+        used: Traffic,
+    },
+    /// A reading of the counters. Kept in memory only: flash gets it with the next checkpoint.
+    SessionCounted(Usage),
+    /// What an open session has used by now.
+    SessionStamped(Usage),
+    /// The uplink went down or came back; each guest's clock follows from this.
+    UplinkChanged(Downtime),
+    /// The latest CLOCK_BOOTTIME known to have been reached in this boot.
+    BootReached(Boot),
+    /// A device showed that it is there. Kept in memory only.
+    DeviceSeen {
+        mac: Mac,
     },
     /// The latest wall time known to have been reached.
     FloorRaised(Wall),
-    /// CLOCK_BOOTTIME began again: all stamps are now of this boot, taken at `at`.
+    /// CLOCK_BOOTTIME began again: all stamps are now of this boot, taken at `at`. Validity went on until
+    /// the last [`Record::BootReached`] of the boot before; of outages nothing is known.
     BootChanged {
         boot: BootId,
         at: Boot,
@@ -85,19 +109,21 @@ pub enum Record {
 impl Record {
     /// Whether the record has to reach the flash.
     pub fn is_durable(&self) -> bool {
-        !matches!(self, Self::TryFailed { .. })
+        !matches!(self, Self::TryFailed { .. } | Self::SessionCounted(_) | Self::DeviceSeen { .. })
     }
 }
 
 /// Something to do in the world, after its records are committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Let the kernel admit the device, until then.
-    Admit { mac: Mac, ends: Option<Boot> },
+    /// Let the kernel admit the device, as [`Gate::grant`](super::Gate::grant) says.
+    Admit { mac: Mac },
     /// Let the kernel hold the device.
     Evict { mac: Mac },
     /// Kill the flows of the device, so that nothing lives on what no longer holds.
     CutFlows { mac: Mac },
+    /// Compare all that is granted with what is desired: any of it may have changed.
+    Regrant,
 }
 
 /// Why not.
@@ -153,6 +179,10 @@ pub struct Restored {
     pub floor: Wall,
     /// The boot that the stamps belong to; `None` in a new store.
     pub boot: Option<BootId>,
+    /// What CLOCK_BOOTTIME is known to have reached in that boot.
+    pub reached: Boot,
+    /// What was known of the uplink, in that boot.
+    pub uplink: Downtime,
     /// The highest ids ever given out.
     pub last_entitlement: u64,
     pub last_session: u64,

@@ -1,6 +1,6 @@
 //! One device using one entitlement, from the moment it opens to the moment it closes.
 
-use super::{EntitlementId, Mac, Now, SessionId, Wall};
+use super::{EntitlementId, Mac, Now, SessionId, Traffic, Wall};
 
 /// A device that is online.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,11 +10,13 @@ pub struct Session {
     pub mac: Mac,
     /// When it opened, as far as the clock was known.
     pub since: Wall,
+    /// What went through since.
+    pub used: Traffic,
 }
 
 impl Session {
     pub(super) fn open(id: SessionId, entitlement: EntitlementId, mac: Mac, now: Now) -> Self {
-        Self { id, entitlement, mac, since: now.wall }
+        Self { id, entitlement, mac, since: now.wall, used: Traffic::default() }
     }
 }
 
@@ -35,6 +37,10 @@ pub enum Closing {
     Kicked,
     /// The voucher was withdrawn.
     Revoked,
+    /// The device was quiet, was asked, and did not answer.
+    Idle,
+    /// The device was seen at two places.
+    Anomaly,
 }
 
 impl Closing {
@@ -48,6 +54,8 @@ impl Closing {
             Self::Switched => "switched",
             Self::Kicked => "kicked",
             Self::Revoked => "revoked",
+            Self::Idle => "idle",
+            Self::Anomaly => "anomaly",
         }
     }
 }

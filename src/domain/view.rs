@@ -3,19 +3,34 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{BatchId, Boot, Bps, Bytes, EntitlementId, Hint, Mac, Now, Origin, PlanId, SessionId, Wall};
+use super::{
+    BatchId, Boot, Bps, Bytes, Clockwork, DataCap, EntitlementId, Hint, Mac, Now, Origin, PlanId, SessionId,
+    Traffic, UplinkState, Wall,
+};
 
 /// The kernel's side of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
+    pub session: SessionId,
+    /// What it shares `cap` with.
+    pub entitlement: EntitlementId,
     /// When the kernel closes it by itself; `None`: when told.
     pub ends: Option<Boot>,
+    pub down: Option<Bps>,
+    pub up: Option<Bps>,
+    /// Of the entitlement, since it was opened.
+    pub cap: DataCap,
+    /// What the entitlement has used of it.
+    pub spent: Traffic,
+    /// What the session has used: its counters go on from here.
+    pub counted: Traffic,
 }
 
 /// All sessions at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     pub sessions: BTreeMap<Mac, SessionView>,
+    pub uplink: UplinkState,
 }
 
 /// One device that is online.
@@ -31,10 +46,13 @@ pub struct SessionView {
     pub since: Wall,
     /// When time alone ends it.
     pub ends: Option<Boot>,
+    pub clockwork: Clockwork,
     /// All the time there was, for a bar: the shorter of metered and validity.
     pub whole: Option<Duration>,
+    /// Of the entitlement.
     pub bytes_left: Option<Bytes>,
     pub bytes_whole: Option<Bytes>,
+    /// Of this session.
     pub bytes_up: Bytes,
     pub bytes_down: Bytes,
     pub down: Option<Bps>,
@@ -48,6 +66,10 @@ pub struct SessionView {
 impl SessionView {
     /// Time left; `None`: no end.
     pub fn time_left(&self, now: Now) -> Option<Duration> {
-        self.ends.map(|ends| ends.since(now.boot))
+        let paused = match self.clockwork {
+            Clockwork::Runs => None,
+            Clockwork::Paused { metered_left } => Some(metered_left),
+        };
+        self.ends.map(|ends| ends.since(now.boot)).into_iter().chain(paused).min()
     }
 }

@@ -309,6 +309,7 @@ fn difference(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Bytes, DataCap, EntitlementId, SessionId, Traffic};
 
     const fn at(s: u64) -> Boot {
         Boot::from_millis(s * 1000)
@@ -318,8 +319,19 @@ mod tests {
         Mac::new([2, 0, 0, 0, 0, n])
     }
 
+    const FOREVER: Grant = Grant {
+        session: SessionId(1),
+        entitlement: EntitlementId(1),
+        ends: None,
+        down: None,
+        up: None,
+        cap: DataCap { total: None, up: None, down: None },
+        spent: Traffic { up: Bytes(0), down: Bytes(0) },
+        counted: Traffic { up: Bytes(0), down: Bytes(0) },
+    };
+
     const fn until(s: u64) -> Grant {
-        Grant { ends: Some(at(s)) }
+        Grant { ends: Some(at(s)), ..FOREVER }
     }
 
     #[test]
@@ -335,15 +347,15 @@ mod tests {
         let desired = BTreeMap::from([
             (device(1), until(1102)),
             (device(2), until(1100)),
-            (device(3), Grant { ends: None }),
-            (device(4), Grant { ends: None }),
+            (device(3), FOREVER),
+            (device(4), FOREVER),
             (device(6), until(1001)),
             (device(7), until(1000)),
         ]);
         let changes = difference(&members, &desired, at(1000));
         let expected = BTreeMap::from([
             (device(2), Some(until(1100))),
-            (device(4), Some(Grant { ends: None })),
+            (device(4), Some(FOREVER)),
             (device(5), None),
             (device(6), Some(until(1001))),
         ]);
@@ -352,7 +364,7 @@ mod tests {
 
     #[test]
     fn grants_beyond_the_kernels_ticks_never_end() {
-        let far = Grant { ends: Some(Boot::from_millis(u64::MAX)) };
+        let far = Grant { ends: Some(Boot::from_millis(u64::MAX)), ..FOREVER };
         assert_eq!(stay(far, at(5)), Some(None));
         assert_eq!(stay(until(5), at(5)), None);
         assert_eq!(stay(until(6), at(5)), Some(Some(1000)));

@@ -20,8 +20,8 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::config::{Anomaly, Gateway, Retention};
 use crate::domain::{
-    Bps, Bytes, EntitlementId, Hint, Now, Origin, Plan, PlanSource, Refusal, SessionId, SessionView, Terms,
-    Wall,
+    Bps, Bytes, Clockwork, EntitlementId, Hint, Now, Origin, Plan, PlanSource, Refusal, SessionId,
+    SessionView, Terms, Wall,
 };
 
 mod answers;
@@ -267,7 +267,10 @@ impl Lab {
 
     fn put_online(&self, session: impl FnOnce(Now) -> SessionView) {
         let session = session(self.clock.now());
-        self.view.send_replace(Arc::new(View { sessions: BTreeMap::from([(session.mac, session)]) }));
+        self.view.send_replace(Arc::new(View {
+            sessions: BTreeMap::from([(session.mac, session)]),
+            ..View::default()
+        }));
     }
 }
 
@@ -282,6 +285,7 @@ fn session(now: Now, left: u64) -> SessionView {
         batch: None,
         since: Wall::from_secs(0),
         ends: Some(now.boot.plus(Duration::from_secs(left))),
+        clockwork: Clockwork::Runs,
         whole: Some(Duration::from_secs(3600)),
         bytes_left: Some(Bytes(320_000_000)),
         bytes_whole: Some(Bytes(500_000_000)),

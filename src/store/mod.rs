@@ -102,7 +102,7 @@ impl Store {
     }
 
     /// An entitlement, ended or not, and the devices that used it. Of one that has ended, the moment of
-    /// the last stamp is not kept: it is 0.
+    /// the last stamp is not kept: its readings of the clocks are 0.
     pub async fn entitlement(
         &self,
         id: EntitlementId,

@@ -13,8 +13,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use super::{StoreError, VoucherCounts, write};
 use crate::domain::{
-    BatchId, Boot, Bps, Bytes, CodeKey, DataCap, Ending, Entitlement, EntitlementId, Hint, Mac, Now, Origin,
-    Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms, Trust, Voucher, VoucherState, Wall,
+    BatchId, Boot, BootId, Bps, Bytes, CodeKey, DataCap, Downtime, Ending, Entitlement, EntitlementId, Hint,
+    Mac, Now, Origin, Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms, Traffic, Trust,
+    Uplink, UplinkState, Voucher, VoucherState, Wall,
 };
 
 /// A device whose session closed within this time before the floor has paid lately.
@@ -28,7 +29,8 @@ const VOUCHER: &str = "
 const ENTITLEMENT: &str = "
     SELECT e.id, e.origin, plan.text AS plan, e.metered, e.validity, e.data_total, e.data_up, e.data_down,
       e.rate_up, e.rate_down, e.devices, e.bound_devices, e.idle_timeout, e.count_offline, e.code, e.hint,
-      batch.text AS batch, e.opened, ifnull(m.at, 0) AS at, ifnull(m.used, e.used) AS used,
+      batch.text AS batch, e.opened, ifnull(m.at, 0) AS at, ifnull(m.downtime, 0) AS downtime,
+      ifnull(m.used, e.used) AS used,
       ifnull(m.validity_left, e.validity_left) AS validity_left, ifnull(m.expires, e.expires) AS expires,
       ifnull(m.bytes_up, e.bytes_up) AS bytes_up, ifnull(m.bytes_down, e.bytes_down) AS bytes_down";
 
@@ -103,9 +105,8 @@ pub(super) fn entitlement(
 
 /// Everything that still has something left.
 pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
-    let (floor, boot) = conn.query_row("SELECT floor, boot FROM meta", [], |row| {
-        Ok((wall(row, 0)?, row.get::<_, Option<String>>(1)?.map(|boot| text(1, &boot)).transpose()?))
-    })?;
+    let clocks =
+        conn.query_row("SELECT floor, boot, reached, uplink, uplink_since, downtime FROM meta", [], clocks)?;
     let sessions = open_sessions(conn)?;
     let mut online: HashMap<EntitlementId, u16> = HashMap::new();
     for session in &sessions {
@@ -122,11 +123,32 @@ pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
     Ok(Restored {
         entitlements,
         sessions,
-        recent: recent(conn, floor)?,
-        floor,
-        boot,
+        recent: recent(conn, clocks.floor)?,
+        floor: clocks.floor,
+        boot: clocks.boot,
+        reached: clocks.reached,
+        uplink: clocks.uplink,
         last_entitlement: last("SELECT ifnull(max(id), 0) FROM entitlement")?,
         last_session: last("SELECT ifnull(max(id), 0) FROM session")?,
+    })
+}
+
+/// What a start has to know of time.
+struct Clocks {
+    floor: Wall,
+    boot: Option<BootId>,
+    reached: Boot,
+    uplink: Downtime,
+}
+
+fn clocks(row: &Row<'_>) -> rusqlite::Result<Clocks> {
+    let moment = |column| number(row, column).map(Boot::from_millis);
+    let state = UplinkState { uplink: uplink(3, &row.get::<_, String>(3)?)?, since: moment(4)? };
+    Ok(Clocks {
+        floor: wall(row, 0)?,
+        boot: row.get::<_, Option<String>>(1)?.map(|boot| text(1, &boot)).transpose()?,
+        reached: moment(2)?,
+        uplink: Downtime { state, before: Duration::from_millis(number(row, 5)?) },
     })
 }
 
@@ -145,11 +167,15 @@ fn open_sessions(conn: &Connection) -> rusqlite::Result<Vec<Session>> {
             entitlement: EntitlementId(number(row, 1)?),
             mac: mac(row, 2)?,
             since: wall(row, 3)?,
+            used: Traffic { up: Bytes(number(row, 4)?), down: Bytes(number(row, 5)?) },
         })
     };
-    conn.prepare("SELECT id, entitlement, mac, since FROM session WHERE closed IS NULL ORDER BY id")?
-        .query_map([], session)?
-        .collect()
+    conn.prepare(
+        "SELECT id, entitlement, mac, since, bytes_up, bytes_down FROM session WHERE closed IS NULL
+         ORDER BY id",
+    )?
+    .query_map([], session)?
+    .collect()
 }
 
 fn bound_devices(conn: &Connection) -> rusqlite::Result<HashMap<EntitlementId, BTreeSet<Mac>>> {
@@ -202,7 +228,7 @@ fn entitlement_row(row: &Row<'_>) -> rusqlite::Result<Entitlement> {
     let opened = Wall::from_secs(columns.get("opened")?);
     let at = Now { boot: Boot::from_millis(columns.number("at")?), wall: opened, trust: Trust::Floor };
     let origin = origin(&columns.get::<String>("origin")?)?;
-    let mut kept = Entitlement::of(id, origin, &Plan::unlimited(plan, PlanSource::File), at);
+    let mut kept = Entitlement::of(id, origin, &Plan::unlimited(plan, PlanSource::File), at.into());
     kept.terms = Terms {
         metered: columns.span("metered")?,
         validity: columns.span("validity")?,
@@ -224,6 +250,7 @@ fn entitlement_row(row: &Row<'_>) -> rusqlite::Result<Entitlement> {
     let stamp = Stamp {
         entitlement: id,
         at: at.boot,
+        downtime: Duration::from_millis(columns.number("downtime")?),
         used: Duration::from_millis(columns.number("used")?),
         validity_left: columns.span("validity_left")?,
         expires: columns.get::<Option<i64>>("expires")?.map(Wall::from_secs),
@@ -282,6 +309,11 @@ fn origin(word: &str) -> rusqlite::Result<Origin> {
 fn ending(column: usize, word: &str) -> rusqlite::Result<Ending> {
     let all = [Ending::Spent, Ending::Expired, Ending::Revoked];
     all.into_iter().find(|how| write::ending_word(*how) == word).ok_or_else(|| foreign(column))
+}
+
+fn uplink(column: usize, word: &str) -> rusqlite::Result<Uplink> {
+    let all = [Uplink::Up, Uplink::Down, Uplink::Unknown];
+    all.into_iter().find(|uplink| write::uplink_word(*uplink) == word).ok_or_else(|| foreign(column))
 }
 
 fn foreign(column: usize) -> rusqlite::Error {

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES];
 
 const FIRST: &str = "
 CREATE TABLE meta (
@@ -107,6 +107,24 @@ CREATE TABLE session (
 ) STRICT;
 
 CREATE INDEX session_closed ON session (closed);
+";
+
+/// A comment amid a column is kept with the table; one outside is lost.
+const COUNTS_AND_OUTAGES: &str = "
+ALTER TABLE meta ADD COLUMN reached      -- CLOCK_BOOTTIME known to have been reached in that boot
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN uplink       -- up, down, unknown
+          TEXT NOT NULL DEFAULT 'unknown';
+ALTER TABLE meta ADD COLUMN uplink_since -- CLOCK_BOOTTIME, in that boot
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN downtime     -- how long it had been down in that boot until then
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meter ADD COLUMN downtime    -- how long the uplink had been down in that boot, at this reading
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN bytes_up  -- personal: what went up since it opened
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN bytes_down -- personal: what came down since
+          INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// What `PRAGMA user_version` says.

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::StoreError;
 use crate::domain::{
-    BootId, Bps, Bytes, Closing, Ending, Entitlement, EntitlementId, Mac, Record, Session, SessionId, Stamp,
-    Voucher, VoucherState, Wall,
+    Boot, BootId, Bps, Bytes, Closing, Downtime, Ending, Entitlement, EntitlementId, Mac, Record, Session,
+    SessionId, Stamp, Traffic, Uplink, Usage, Voucher, VoucherState, Wall,
 };
 
 /// The statements that write.
@@ -32,8 +32,11 @@ pub(super) struct Writer<'c> {
     bind: Statement<'c>,
     open_session: Statement<'c>,
     close_session: Statement<'c>,
+    stamp_session: Statement<'c>,
     raise_floor: Statement<'c>,
     set_boot: Statement<'c>,
+    set_uplink: Statement<'c>,
+    set_reached: Statement<'c>,
     redate: Statement<'c>,
 }
 
@@ -64,12 +67,12 @@ impl<'c> Writer<'c> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?,
             open_meter: conn.prepare(
-                "INSERT INTO meter (entitlement, at, used, validity_left, expires, bytes_up, bytes_down)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO meter (entitlement, at, used, validity_left, expires, bytes_up, bytes_down, downtime)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
             stamp: conn.prepare(
                 "UPDATE meter SET at = ?2, used = ?3, validity_left = ?4, expires = ?5, bytes_up = ?6,
-                   bytes_down = ?7 WHERE entitlement = ?1",
+                   bytes_down = ?7, downtime = ?8 WHERE entitlement = ?1",
             )?,
             end_entitlement: conn.prepare(
                 "UPDATE entitlement SET ended = ?2, used = ?3, validity_left = ?4, expires = ?5,
@@ -81,10 +84,19 @@ impl<'c> Writer<'c> {
             open_session: conn
                 .prepare("INSERT INTO session (id, entitlement, mac, since) VALUES (?1, ?2, ?3, ?4)")?,
             close_session: conn
-                .prepare("UPDATE session SET closed = ?2, why = ?3 WHERE id = ?1 AND closed IS NULL")?,
+                .prepare("UPDATE session SET closed = ?2, why = ?3, bytes_up = ?4, bytes_down = ?5 WHERE id = ?1 AND closed IS NULL")?,
+            stamp_session: conn
+                .prepare("UPDATE session SET bytes_up = ?2, bytes_down = ?3 WHERE id = ?1 AND closed IS NULL")?,
             raise_floor: conn.prepare("UPDATE meta SET floor = ?1 WHERE floor < ?1")?,
-            set_boot: conn.prepare("UPDATE meta SET boot = ?1")?,
-            redate: conn.prepare("UPDATE meter SET at = ?1")?,
+            set_boot: conn.prepare(
+                "UPDATE meta SET boot = ?1, reached = ?2, uplink = 'unknown', uplink_since = ?2, downtime = 0",
+            )?,
+            set_uplink: conn.prepare("UPDATE meta SET uplink = ?1, uplink_since = ?2, downtime = ?3")?,
+            set_reached: conn.prepare("UPDATE meta SET reached = ?1")?,
+            redate: conn.prepare(
+                "UPDATE meter SET at = ?1, downtime = 0, validity_left = max(0, validity_left
+                   - max(0, (SELECT reached FROM meta) - at))",
+            )?,
         })
     }
 
@@ -100,13 +112,20 @@ impl<'c> Writer<'c> {
             Record::EntitlementEnded { stamp, how } => self.ended(stamp, *how)?,
             Record::DeviceBound { entitlement, mac } => self.bound(*entitlement, *mac)?,
             Record::SessionOpened(session) => self.session_opened(session)?,
-            Record::SessionClosed { session, at, why } => self.session_closed(*session, *at, *why)?,
+            Record::SessionClosed { session, at, why, used } => {
+                self.session_closed(*session, *at, *why, *used)?;
+            }
+            Record::SessionStamped(usage) => self.session_stamped(*usage)?,
+            Record::UplinkChanged(downtime) => self.uplink_changed(*downtime)?,
+            Record::BootReached(boot) => {
+                self.set_reached.execute([int(boot.as_millis())])?;
+            }
             Record::FloorRaised(floor) => {
                 self.raise_floor.execute([floor.as_secs()])?;
             }
-            Record::BootChanged { boot, at } => self.boot_changed(boot, int(at.as_millis()))?,
+            Record::BootChanged { boot, at } => self.boot_changed(boot, *at)?,
             // Kept in memory only.
-            Record::TryFailed { .. } => {}
+            Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => {}
         }
         Ok(())
     }
@@ -223,14 +242,34 @@ impl<'c> Writer<'c> {
         Ok(())
     }
 
-    fn session_closed(&mut self, session: SessionId, at: Wall, why: Closing) -> Result<(), StoreError> {
-        self.close_session.execute(params![int(session.0), at.as_secs(), why.word()])?;
+    fn session_closed(
+        &mut self,
+        session: SessionId,
+        at: Wall,
+        why: Closing,
+        used: Traffic,
+    ) -> Result<(), StoreError> {
+        let (up, down) = (bytes(used.up), bytes(used.down));
+        self.close_session.execute(params![int(session.0), at.as_secs(), why.word(), up, down])?;
         Ok(())
     }
 
-    fn boot_changed(&mut self, boot: &BootId, at: i64) -> Result<(), StoreError> {
-        self.set_boot.execute([boot.as_str()])?;
+    fn session_stamped(&mut self, usage: Usage) -> Result<(), StoreError> {
+        self.stamp_session.execute([int(usage.session.0), bytes(usage.up), bytes(usage.down)])?;
+        Ok(())
+    }
+
+    /// The meters go by what the last boot had reached, so they come first.
+    fn boot_changed(&mut self, boot: &BootId, at: Boot) -> Result<(), StoreError> {
+        let at = int(at.as_millis());
         self.redate.execute([at])?;
+        self.set_boot.execute(params![boot.as_str(), at])?;
+        Ok(())
+    }
+
+    fn uplink_changed(&mut self, downtime: Downtime) -> Result<(), StoreError> {
+        let (state, before) = (downtime.state, millis(downtime.before));
+        self.set_uplink.execute(params![uplink_word(state.uplink), int(state.since.as_millis()), before])?;
         Ok(())
     }
 }
@@ -245,8 +284,18 @@ fn set_meter(statement: &mut Statement<'_>, stamp: &Stamp) -> Result<(), StoreEr
         stamp.expires.map(Wall::as_secs),
         bytes(stamp.bytes_up),
         bytes(stamp.bytes_down),
+        millis(stamp.downtime),
     ])?;
     Ok(())
+}
+
+/// The word kept for what is known of the uplink.
+pub(super) fn uplink_word(uplink: Uplink) -> &'static str {
+    match uplink {
+        Uplink::Up => "up",
+        Uplink::Down => "down",
+        Uplink::Unknown => "unknown",
+    }
 }
 
 /// The word kept for an ending.

@@ -3,7 +3,11 @@ CREATE TABLE meta (
   floor   INTEGER NOT NULL, -- the latest wall time known to have been reached
   boot    TEXT,             -- the kernel's id of the boot that meter.at belongs to
   copied  INTEGER           -- wall time of the last good copy of this database
-) STRICT;
+, reached      -- CLOCK_BOOTTIME known to have been reached in that boot
+          INTEGER NOT NULL DEFAULT 0, uplink       -- up, down, unknown
+          TEXT NOT NULL DEFAULT 'unknown', uplink_since -- CLOCK_BOOTTIME, in that boot
+          INTEGER NOT NULL DEFAULT 0, downtime     -- how long it had been down in that boot until then
+          INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE name (
   id      INTEGER PRIMARY KEY,
@@ -68,7 +72,8 @@ CREATE TABLE meter (
   expires       INTEGER,             -- wall time at which validity ends, once a trusted clock could tell
   bytes_up      INTEGER NOT NULL,
   bytes_down    INTEGER NOT NULL
-) STRICT;
+, downtime    -- how long the uplink had been down in that boot, at this reading
+          INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE device (
   entitlement INTEGER NOT NULL, -- entitlement.id, where the plan bounds devices
@@ -83,8 +88,10 @@ CREATE TABLE session (
   since       INTEGER NOT NULL, -- personal: wall time at which it opened
   closed      INTEGER,          -- personal: wall time at which it closed; null: open
   why         TEXT              -- why it closed
-) STRICT;
+, bytes_up  -- personal: what went up since it opened
+          INTEGER NOT NULL DEFAULT 0, bytes_down -- personal: what came down since
+          INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX session_closed ON session (closed);
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use lango::domain::{Boot, Grant, Mac};
+use lango::domain::{Boot, Bytes, DataCap, EntitlementId, Grant, Mac, SessionId, Traffic};
 use lango::nft::Base;
 
 /// A moment to count from; the kernel only sees differences.
@@ -39,9 +39,20 @@ fn device(n: u32) -> Mac {
     Mac::new([2, 0, a, b, c, d])
 }
 
+const FOREVER: Grant = Grant {
+    session: SessionId(1),
+    entitlement: EntitlementId(1),
+    ends: None,
+    down: None,
+    up: None,
+    cap: DataCap { total: None, up: None, down: None },
+    spent: Traffic { up: Bytes(0), down: Bytes(0) },
+    counted: Traffic { up: Bytes(0), down: Bytes(0) },
+};
+
 /// A grant that ends `s` seconds after [`NOW`].
 fn lasting(s: u64) -> Grant {
-    Grant { ends: Some(NOW.plus(Duration::from_secs(s))) }
+    Grant { ends: Some(NOW.plus(Duration::from_secs(s))), ..FOREVER }
 }
 
 fn grants<const N: usize>(of: [(Mac, Grant); N]) -> BTreeMap<Mac, Grant> {

@@ -10,7 +10,7 @@ use lango::neigh::{Conntrack, Marked};
 use lango::nft::Nft;
 
 use super::harness::{DOWNLOAD, ECHO, GATEWAY_V4, GATEWAY_V6, HTTP, Lab, Phone, Stream, UDP_ECHO};
-use super::{NOW, base, eventually, lasting};
+use super::{FOREVER, NOW, base, eventually, lasting};
 
 /// Answers whatever is sent, as often as it is, on connections that stay open.
 fn serve(lab: &Lab, port: u16, answer: &'static str) {
@@ -151,7 +151,7 @@ fn the_end_of_time_closes_open_flows_without_a_daemon() {
     for stream in &mut downloads {
         stream.read_exact(&mut [0; 100_000]).unwrap();
     }
-    let soon = Grant { ends: Some(NOW.plus(Duration::from_millis(300))) };
+    let soon = Grant { ends: Some(NOW.plus(Duration::from_millis(300))), ..FOREVER };
     nft.change(&[(mac(phone), Some(soon))].into(), NOW).unwrap();
     drop(nft); // nobody is there any more
     let start = Instant::now();

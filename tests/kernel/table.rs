@@ -8,7 +8,7 @@ use lango::nft::{Base, Nft, NftError, Start, Watch};
 use serde_json::Value;
 
 use super::harness::Netns;
-use super::{NOW, base, block_on, device, eventually, grants, lasting};
+use super::{FOREVER, NOW, base, block_on, device, eventually, grants, lasting};
 
 const READABLE: &str = include_str!("../../src/nft/ruleset.nft");
 
@@ -91,11 +91,10 @@ fn changes_are_read_back_with_the_time_that_is_left() {
     };
     assert_eq!(left(&mut nft), [(first, Some(100))], "a grant that is over is not added");
 
-    let forever = lango::domain::Grant { ends: None };
     let changes = [
         (first, Some(lasting(7200))),
         (second, None), // was never there
-        (third, Some(forever)),
+        (third, Some(FOREVER)),
     ];
     nft.change(&changes.into(), NOW).unwrap();
     assert_eq!(left(&mut nft), [(first, Some(7200)), (third, None)]);
@@ -114,7 +113,7 @@ fn elements_run_out_by_themselves() {
     let space = Netns::new("timeout");
     let mut nft = nft(&space);
     nft.install(&base(), &BTreeMap::new(), NOW).unwrap();
-    let soon = lango::domain::Grant { ends: Some(NOW.plus(Duration::from_millis(150))) };
+    let soon = lango::domain::Grant { ends: Some(NOW.plus(Duration::from_millis(150))), ..FOREVER };
     nft.change(&[(device(1), Some(soon))].into(), NOW).unwrap();
     assert_eq!(nft.read_back().unwrap().members.len(), 1);
     eventually("gone", || nft.read_back().unwrap().members.is_empty());
@@ -130,7 +129,8 @@ fn elements_may_run_out_at_any_moment_of_a_change() {
     nft.install(&Base { max_clients: 30_000, ..base() }, &BTreeMap::new(), NOW).unwrap();
     for turn in 0..160 {
         let ends = |n: u32| NOW.plus(Duration::from_millis(u64::from(1 + (n + turn) % 4)));
-        let brief = |n| (device(turn / 4 * 100 + n), Some(lango::domain::Grant { ends: Some(ends(n)) }));
+        let brief =
+            |n| (device(turn / 4 * 100 + n), Some(lango::domain::Grant { ends: Some(ends(n)), ..FOREVER }));
         nft.change(&(0..100).map(brief).collect(), NOW).unwrap();
     }
     eventually("all gone", || nft.read_back().unwrap().members.is_empty());

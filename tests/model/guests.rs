@@ -20,6 +20,7 @@ impl<F: Flash> World<F> {
             self.tell(format!("  → {:?}", decision.reply));
             self.gate.apply(&decision.records, now);
             self.reference.written(&decision.records, now);
+            self.count_logins(&decision.records);
             records.extend(decision.records);
             effects.extend(decision.effects);
             self.point()?;
@@ -76,7 +77,7 @@ impl<F: Flash> World<F> {
         let now = self.now();
         let code = Found::Voucher(Box::new(voucher));
         let decision = self.gate.decide(Input::Redeem { mac, code, moving }, now);
-        if !self.is_throttled(mac, &decision) {
+        if !self.is_paced(key, &decision) && !self.is_throttled(mac, &decision) {
             let new = opened(&decision).unwrap_or(EntitlementId(0));
             let answer = self.reference.redeem(mac, key, agreed, new, now);
             assert_eq!(answer_of(&decision), answer, "{decision:?}");
@@ -97,6 +98,21 @@ impl<F: Flash> World<F> {
         decision
     }
 
+    /// Whether what `key` opened has to wait because it was used too often of late.
+    fn is_paced(&self, key: CodeKey, decision: &Decision) -> bool {
+        let bought = self.reference.codes[&key].bought;
+        let full = bought.and_then(|id| self.logins.get(&id)).copied().unwrap_or(0);
+        let devices = bought.map_or(1, |id| u64::from(self.reference.bought[&id].plan.terms.devices));
+        let wait = full.saturating_sub(self.now().boot.as_millis() + 10_000 * (9 + devices));
+        if wait == 0 {
+            return false;
+        }
+        let opens = decision.records.iter().any(|record| matches!(record, Record::SessionOpened(_)));
+        assert!(!opens, "too often: {wait} ms too soon");
+        let retry_after = std::time::Duration::from_millis(wait);
+        decision.reply == Reply::Refused(Refusal::TooManyTries { retry_after })
+    }
+
     /// Whether `mac` is told to wait; nobody is who has not been wrong often enough.
     fn is_throttled(&self, mac: Mac, decision: &Decision) -> bool {
         let throttled = matches!(decision.reply, Reply::Refused(Refusal::TooManyTries { .. }));
@@ -108,10 +124,22 @@ impl<F: Flash> World<F> {
         throttled
     }
 
+    /// Each login costs, stored or not.
+    fn count_logins(&mut self, records: &[Record]) {
+        let now = self.now().boot.as_millis();
+        for record in records {
+            if let Record::SessionOpened(session) = record {
+                let full = self.logins.entry(session.entitlement).or_default();
+                *full = now.max(*full) + 10_000;
+            }
+        }
+    }
+
     fn closes(&mut self, input: Input, mac: Option<Mac>, otherwise: Refusal) -> Decision {
         self.tell(format!("{input:?}"));
         let decision = self.gate.decide(input, self.now());
-        let closed = mac.is_some_and(|mac| self.reference.close(mac));
+        let now = self.now();
+        let closed = mac.is_some_and(|mac| self.reference.close(mac, now));
         let answer = if closed { Answer::Closed } else { Answer::No(otherwise) };
         assert_eq!(answer_of(&decision), answer);
         decision
@@ -134,7 +162,8 @@ impl<F: Flash> World<F> {
         self.tell(format!("{mac} is granted {name}"));
         let decision = self.gate.decide(Input::Grant { mac, plan: name.clone() }, self.now());
         let plan = self.reference.plans[&name].clone();
-        let answer = self.reference.buy(mac, plan, opened(&decision).unwrap_or(EntitlementId(0)));
+        let now = self.now();
+        let answer = self.reference.buy(mac, plan, opened(&decision).unwrap_or(EntitlementId(0)), now);
         assert_eq!(answer_of(&decision), answer);
         decision
     }

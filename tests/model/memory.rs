@@ -4,10 +4,11 @@
 //! write: an id twice, a second entitlement for a code, a meter that runs backwards.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lango::domain::{
-    BootId, CodeKey, Entitlement, EntitlementId, Mac, Record, Restored, Session, SessionId, Stamp, Voucher,
-    VoucherState, Wall,
+    Boot, BootId, CodeKey, Downtime, Entitlement, EntitlementId, Mac, Record, Restored, Session, SessionId,
+    Stamp, Uplink, UplinkState, Voucher, VoucherState, Wall,
 };
 
 use super::world::Flash;
@@ -22,6 +23,8 @@ pub(crate) struct Memory {
     closed: Vec<(Wall, Mac)>,
     floor: Wall,
     boot: Option<BootId>,
+    reached: Boot,
+    uplink: Downtime,
     last_entitlement: u64,
     last_session: u64,
 }
@@ -47,6 +50,8 @@ impl Flash for Memory {
             recent: self.closed.iter().filter(|(at, _)| *at > a_day_ago).map(|(_, mac)| *mac).collect(),
             floor: self.floor,
             boot: self.boot.clone(),
+            reached: self.reached,
+            uplink: self.uplink,
             last_entitlement: self.last_entitlement,
             last_session: self.last_session,
         }
@@ -82,8 +87,9 @@ impl Memory {
                 self.last_session = new.id.0;
                 self.sessions.insert(new.id, new.clone());
             }
-            Record::SessionClosed { session, at, .. } => {
+            Record::SessionClosed { session, at, used, .. } => {
                 let session = self.sessions.remove(session).expect("it closes once");
+                assert!(used.up >= session.used.up && used.down >= session.used.down, "{record:?}");
                 self.closed.push((*at, session.mac));
             }
             Record::FloorRaised(floor) => {
@@ -93,11 +99,26 @@ impl Memory {
             Record::BootChanged { boot, at } => {
                 self.boot = Some(boot.clone());
                 for entitlement in self.entitlements.values_mut() {
-                    let stamp = Stamp { at: *at, ..entitlement.last_stamp().clone() };
+                    let last = entitlement.last_stamp().clone();
+                    let ran = self.reached.since(last.at);
+                    let validity_left = last.validity_left.map(|left| left.saturating_sub(ran));
+                    let stamp = Stamp { at: *at, downtime: Duration::ZERO, validity_left, ..last };
                     *entitlement = entitlement.clone().with_stamp(stamp);
                 }
+                self.reached = *at;
+                let state = UplinkState { uplink: Uplink::Unknown, since: *at };
+                self.uplink = Downtime { state, before: Duration::ZERO };
             }
-            Record::TryFailed { .. } => {}
+            Record::SessionStamped(usage) => {
+                let session = self.sessions.get_mut(&usage.session).expect("only what is open is stamped");
+                assert!(usage.up >= session.used.up && usage.down >= session.used.down, "{record:?}");
+                session.used = usage.used();
+            }
+            Record::UplinkChanged(downtime) => self.uplink = *downtime,
+            Record::BootReached(boot) => self.reached = *boot,
+            Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => {
+                panic!("not for the flash: {record:?}")
+            }
         }
     }
 

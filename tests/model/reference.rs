@@ -41,6 +41,8 @@ pub(crate) struct Meter {
 #[derive(Clone, Debug)]
 pub(crate) struct Bought {
     pub(crate) plan: Plan,
+    /// Whether an operator opened it: then no code leads back to it.
+    pub(crate) by_hand: bool,
     pub(crate) meter: Meter,
     /// What of the meter survives a power cut.
     pub(crate) flash: Meter,
@@ -101,6 +103,9 @@ impl Reference {
     /// These records go to flash, if the commit succeeds.
     pub(crate) fn written(&mut self, records: &[Record], now: Now) {
         for record in records {
+            if let Record::BootReached(_) = record {
+                self.bought.values_mut().for_each(|bought| bought.flash.valid = bought.meter.valid);
+            }
             let Some(id) = meter_of(record) else { continue };
             let bought = self.bought.get_mut(&id).expect("only what was bought is written");
             bought.meter.valid = bought.valid(now);
@@ -133,21 +138,23 @@ impl Reference {
         if [plan.activate_by, voucher.activate_by].iter().flatten().any(|by| now.wall > *by) {
             return Answer::No(Refusal::CodeExpired);
         }
-        let answer = self.buy(mac, plan, new);
+        let answer = self.buy(mac, plan, new, now);
         if answer == Answer::Online {
+            self.bought.get_mut(&new).expect("just bought").by_hand = false;
             self.codes.get_mut(&code).expect("found above").bought = Some(new);
         }
         answer
     }
 
-    pub(crate) fn buy(&mut self, mac: Mac, plan: Plan, new: EntitlementId) -> Answer {
+    pub(crate) fn buy(&mut self, mac: Mac, plan: Plan, new: EntitlementId, now: Now) -> Answer {
         if self.is_full_for(mac) {
             return Answer::No(Refusal::Full);
         }
         let meter = Meter { used: 0, valid: plan.terms.validity.map(millis), expires: None };
         let bound = BTreeSet::new();
-        self.bought.insert(new, Bought { plan, flash: meter.clone(), meter, bound, over: None });
-        self.join(mac, new)
+        self.bought
+            .insert(new, Bought { plan, by_hand: true, flash: meter.clone(), meter, bound, over: None });
+        self.join(mac, new, now)
     }
 
     fn use_again(&mut self, mac: Mac, id: EntitlementId, agreed: bool, now: Now) -> Answer {
@@ -170,24 +177,27 @@ impl Reference {
                 return Answer::No(Refusal::InUse);
             }
             let oldest = self.devices(id)[0];
-            self.close(oldest);
+            self.close(oldest, now);
         } else if self.is_full_for(mac) {
             return Answer::No(Refusal::Full);
         }
-        self.join(mac, id)
+        self.join(mac, id, now)
     }
 
-    fn join(&mut self, mac: Mac, id: EntitlementId) -> Answer {
-        self.close(mac);
+    fn join(&mut self, mac: Mac, id: EntitlementId, now: Now) -> Answer {
+        self.close(mac, now);
         self.online.push((mac, id));
         self.bought.get_mut(&id).expect("it was bought").bound.insert(mac);
         Answer::Online
     }
 
-    pub(crate) fn close(&mut self, mac: Mac) -> bool {
-        let before = self.online.len();
-        self.online.retain(|(other, _)| *other != mac);
-        self.online.len() < before
+    pub(crate) fn close(&mut self, mac: Mac, now: Now) -> bool {
+        let Some(place) = self.online.iter().position(|(other, _)| *other == mac) else { return false };
+        let (_, id) = self.online.remove(place);
+        if self.bought[&id].by_hand && self.devices(id).is_empty() {
+            self.end(id, self.bought[&id].ending(now).unwrap_or(Ending::Revoked));
+        }
+        true
     }
 
     pub(crate) fn revoke(&mut self, code: CodeKey) {

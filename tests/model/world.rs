@@ -60,6 +60,8 @@ pub(crate) struct World<F> {
     pub(crate) looked_up: BTreeMap<CodeKey, (u64, Voucher)>,
     /// Wrong codes: when, and whose.
     pub(crate) failures: Vec<(u64, Mac)>,
+    /// When each has as many logins free again as there are.
+    pub(crate) logins: BTreeMap<EntitlementId, u64>,
     /// The meters as last seen, to see them run one way.
     pub(crate) seen: BTreeMap<EntitlementId, (u64, Option<u64>)>,
     pub(crate) given_out: BTreeSet<(Option<EntitlementId>, Option<SessionId>)>,
@@ -110,6 +112,7 @@ impl<F: Flash> World<F> {
             checkpoint_due: 0,
             looked_up: BTreeMap::new(),
             failures: Vec::new(),
+            logins: BTreeMap::new(),
             seen: BTreeMap::new(),
             given_out: BTreeSet::new(),
             spoken_for: BTreeSet::new(),
@@ -269,9 +272,13 @@ impl<F: Flash> World<F> {
         self.point()?;
         for effect in effects {
             match *effect {
-                Effect::Admit { mac, ends } => drop(self.kernel.insert(mac, ends)),
+                Effect::Admit { mac } => {
+                    let grant = self.gate.grant(mac, self.now());
+                    grant.map(|grant| self.kernel.insert(mac, grant.ends));
+                }
                 Effect::Evict { mac } => drop(self.kernel.remove(&mac)),
                 Effect::CutFlows { .. } => {}
+                Effect::Regrant => self.clock_was_set(),
             }
             self.point()?;
         }
@@ -310,6 +317,7 @@ impl<F: Flash> World<F> {
         self.checkpoint_due = self.boot + millis(LIMITS.checkpoint);
         self.looked_up.clear();
         self.failures.clear();
+        self.logins.clear();
         self.clock_was_set();
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use lango::domain::{
     Boot, BootId, Bps, Bytes, Closing, DataCap, Ending, Entitlement, EntitlementId, Mac, Origin, Record,
-    SessionId, Stamp, Terms, VoucherState, Wall,
+    SessionId, Stamp, Terms, Traffic, VoucherState, Wall,
 };
 use lango::store::{Found, Kept, StoreError, VoucherCounts};
 use sales::{NOON, commit, key, login, mac, open, stamp, voucher, wait};
@@ -90,6 +90,7 @@ fn stamps_devices_and_closings_come_back() {
         session: SessionId(id),
         at: Wall::from_secs(at),
         why: Closing::Logout,
+        used: Traffic::default(),
     };
     let later = vec![
         Record::EntitlementStamped(stamp(1, 77)),
@@ -132,7 +133,10 @@ fn what_ended_is_not_restored_but_its_ids_and_figures_stay() {
     assert!(opened.restored.entitlements.is_empty());
     assert_eq!(opened.restored.last_entitlement, 3);
     let (kept, devices) = wait(opened.store.entitlement(EntitlementId(1))).unwrap().unwrap();
-    assert_eq!(kept.last_stamp(), &Stamp { at: Boot::from_millis(0), ..stamp(1, 500) });
+    assert_eq!(
+        kept.last_stamp(),
+        &Stamp { at: Boot::from_millis(0), downtime: Duration::ZERO, ..stamp(1, 500) }
+    );
     assert_eq!(devices, [mac(1)]);
 }
 
@@ -223,7 +227,11 @@ fn the_floor_never_sinks_and_recent_means_a_day() {
         commit(&store, login(id)).unwrap();
         let at = Wall::from_secs(closed);
         let session = SessionId(id);
-        commit(&store, vec![Record::SessionClosed { session, at, why: Closing::Moved }]).unwrap();
+        commit(
+            &store,
+            vec![Record::SessionClosed { session, at, why: Closing::Moved, used: Traffic::default() }],
+        )
+        .unwrap();
     }
     commit(&store, vec![Record::FloorRaised(Wall::from_secs(NOON))]).unwrap();
     commit(&store, vec![Record::FloorRaised(Wall::from_secs(NOON - 9))]).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lango::domain::{
     Boot, Bytes, CodeKey, Entitlement, EntitlementId, Hint, Mac, Now, Origin, Plan, PlanSource, Record,
-    Session, SessionId, Stamp, Trust, Voucher, VoucherState, Wall,
+    Session, SessionId, Stamp, Traffic, Trust, Voucher, VoucherState, Wall,
 };
 use lango::store::{Opened, Store, StoreError};
 
@@ -53,7 +53,7 @@ pub(crate) fn entitlement(id: u64) -> Entitlement {
     plan.terms.validity = Some(Duration::from_secs(86_400));
     plan.terms.bound_devices = 2;
     let now = Now { boot: Boot::from_millis(1000 + id), wall: Wall::from_secs(NOON), trust: Trust::Trusted };
-    let mut new = Entitlement::of(EntitlementId(id), Origin::Voucher, &plan, now);
+    let mut new = Entitlement::of(EntitlementId(id), Origin::Voucher, &plan, now.into());
     new.batch = Some("b1".parse().unwrap());
     new.hint = Hint::of(&format!("{id:03}"));
     new
@@ -65,6 +65,7 @@ pub(crate) fn session(id: u64, entitlement: u64) -> Session {
         entitlement: EntitlementId(entitlement),
         mac: mac(id),
         since: Wall::from_secs(NOON),
+        used: Traffic::default(),
     }
 }
 
@@ -72,6 +73,7 @@ pub(crate) fn stamp(entitlement: u64, used: u64) -> Stamp {
     Stamp {
         entitlement: EntitlementId(entitlement),
         at: Boot::from_millis(50_000 + used),
+        downtime: Duration::from_millis(used / 2),
         used: Duration::from_millis(used),
         validity_left: Some(Duration::from_millis(86_400_000 - used)),
         expires: None,

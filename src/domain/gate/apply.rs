@@ -4,8 +4,8 @@
 //! the records.
 
 use super::{
-    Boot, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record, Session,
-    SessionId, VoucherState,
+    Boot, Downtime, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record,
+    Session, SessionId, Uplink, Usage, VoucherState,
 };
 
 impl Gate {
@@ -24,8 +24,10 @@ impl Gate {
         self.by_code.settle();
         self.over.settle();
         self.sessions.settle();
-        self.by_mac.settle();
+        self.idle.settle();
         self.floor_settled = self.floor;
+        self.reached_settled = self.reached;
+        self.downtime_settled = self.downtime;
         for (mac, at) in std::mem::take(&mut self.paid) {
             self.attempts.succeeded(mac);
             self.remember_paid(mac, at);
@@ -33,14 +35,16 @@ impl Gate {
     }
 
     /// The records applied since the last `settle` could not be written: takes them back, all but the
-    /// wrong codes, which were never to be written. Ids that they used stay used.
+    /// wrong codes, which were never to be written, and the pace of logins. Ids that they used stay used.
     pub fn revert(&mut self) {
         self.entitlements.revert();
         self.by_code.revert();
         self.over.revert();
         self.sessions.revert();
-        self.by_mac.revert();
+        self.idle.revert();
         self.floor = self.floor_settled;
+        self.reached = self.reached_settled;
+        self.downtime = self.downtime_settled;
         self.paid.clear();
     }
 
@@ -70,20 +74,27 @@ impl Gate {
                 self.take_in(entitlement.as_ref().clone());
             }
             Record::EntitlementStamped(stamp) => {
-                self.entitlements.change(&stamp.entitlement, |e| e.stamp = stamp.clone());
+                self.entitlements.change(stamp.entitlement, |e| e.set_stamp(stamp.clone()));
             }
             Record::EntitlementEnded { stamp, how } => self.forget(stamp.entitlement, *how, now.boot),
             Record::VoucherRevoked(code) => self.over.put(*code, (VoucherState::Revoked, now.boot)),
             Record::DeviceBound { entitlement, mac } => {
-                self.entitlements.change(entitlement, |e| {
+                self.entitlements.change(*entitlement, |e| {
                     e.bound.insert(*mac);
                 });
             }
             Record::SessionOpened(session) => {
                 self.next_session = self.next_session.max(session.id.0 + 1);
-                self.open(session);
+                self.entitlements.change(session.entitlement, |e| e.joined(now.boot));
+                self.pace.opened(session.entitlement, now.boot);
+                self.open(session, now.boot);
             }
             Record::SessionClosed { session, .. } => self.close(*session),
+            Record::SessionCounted(usage) => self.counted(*usage, now.boot),
+            Record::SessionStamped(usage) => self.sessions.written(usage.session),
+            Record::DeviceSeen { mac } => self.idle.seen(*mac, now.boot),
+            Record::UplinkChanged(downtime) => self.uplink_changed(*downtime, now.boot),
+            Record::BootReached(boot) => self.reached = *boot,
             Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
             Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
             // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.
@@ -95,11 +106,11 @@ impl Gate {
         if let Some(code) = entitlement.code {
             self.by_code.put(code, entitlement.id);
         }
-        self.entitlements.put(entitlement.id, entitlement);
+        self.entitlements.put(entitlement);
     }
 
     fn forget(&mut self, id: EntitlementId, how: Ending, now: Boot) {
-        let gone = self.entitlements.remove(&id);
+        let gone = self.entitlements.remove(id);
         if let Some(code) = gone.and_then(|entitlement| entitlement.code) {
             self.by_code.remove(&code);
             self.over.put(code, (how.into(), now));
@@ -113,18 +124,35 @@ impl Gate {
         }
     }
 
-    pub(super) fn open(&mut self, session: &Session) {
-        self.entitlements.change(&session.entitlement, |e| e.online = e.online.saturating_add(1));
-        self.by_mac.put(session.mac, session.id);
-        self.sessions.put(session.id, session.clone());
+    pub(super) fn open(&mut self, session: &Session, now: Boot) {
+        self.sessions.open(session);
+        let entitlement = self.entitlements.get(session.entitlement);
+        // A device that could not come back to what it loses is not ended for being quiet.
+        let held_to = entitlement.filter(|e| e.survives_its_sessions()).and_then(|e| e.terms.idle_timeout);
+        if let Some(timeout) = held_to {
+            self.idle.watch(session.mac, timeout, now);
+        }
     }
 
     fn close(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.remove(&id) else { return };
-        self.entitlements.change(&session.entitlement, |e| e.online = e.online.saturating_sub(1));
-        if self.by_mac.get(&session.mac) == Some(&id) {
-            self.by_mac.remove(&session.mac);
+        let Some(session) = self.sessions.close(id) else { return };
+        self.entitlements.change(session.entitlement, Entitlement::left);
+        self.idle.unwatch(session.mac);
+    }
+
+    fn counted(&mut self, usage: Usage, now: Boot) {
+        let Some(session) = self.sessions.get(usage.session) else { return };
+        let (mac, entitlement, more) = (session.mac, session.entitlement, usage.used().beyond(session.used));
+        self.sessions.counted(usage.session, usage.used());
+        self.entitlements.change(entitlement, |e| e.counted(more));
+        self.idle.seen(mac, now);
+    }
+
+    fn uplink_changed(&mut self, to: Downtime, now: Boot) {
+        if self.downtime.state.uplink == Uplink::Down {
+            self.idle.all_seen(now);
         }
+        self.downtime = to;
     }
 
     pub(super) fn remember_paid(&mut self, mac: Mac, now: Boot) {

@@ -4,8 +4,8 @@
 //! Gate; `apply.rs` does. Neighbour: `redeem.rs`.
 
 use super::{
-    Closing, Decision, Effect, Ending, Entitlement, Gate, Mac, Now, PlanId, Record, Refusal, Reply, Session,
-    SessionId,
+    Closing, Decision, Effect, Ending, Entitlement, Gate, Mac, Moment, PlanId, Record, Refusal, Reply,
+    Session, SessionId,
 };
 use crate::domain::{Origin, Voucher, VoucherState};
 
@@ -22,25 +22,25 @@ impl Decision {
 }
 
 impl Gate {
-    pub(super) fn close_device(&self, mac: Mac, why: Closing, now: Now) -> Decision {
-        match self.by_mac.get(&mac).and_then(|id| self.sessions.get(id)) {
-            Some(session) => self.close_asked(session, why, now),
+    pub(super) fn close_device(&self, mac: Mac, why: Closing, moment: Moment) -> Decision {
+        match self.sessions.of_device(mac) {
+            Some(session) => self.close_asked(session, why, moment),
             None => Decision::refused(Refusal::NotOnline),
         }
     }
 
-    pub(super) fn kick(&self, session: SessionId, now: Now) -> Decision {
-        match self.sessions.get(&session) {
-            Some(session) => self.close_asked(session, Closing::Kicked, now),
+    pub(super) fn kick(&self, session: SessionId, moment: Moment) -> Decision {
+        match self.sessions.get(session) {
+            Some(session) => self.close_asked(session, Closing::Kicked, moment),
             None => Decision::refused(Refusal::NoSuchSession),
         }
     }
 
-    pub(super) fn grant(&self, mac: Mac, plan: &PlanId, now: Now) -> Decision {
+    pub(super) fn open_by_hand(&self, mac: Mac, plan: &PlanId, moment: Moment) -> Decision {
         match self.plans.get(plan) {
             Some(plan) => {
-                let entitlement = Entitlement::of(self.new_entitlement_id(), Origin::Manual, plan, now);
-                self.open_with(mac, entitlement, now)
+                let entitlement = Entitlement::of(self.new_entitlement_id(), Origin::Manual, plan, moment);
+                self.open_with(mac, entitlement, moment)
             }
             None => Decision::refused(Refusal::NoSuchPlan(plan.clone())),
         }
@@ -53,44 +53,79 @@ impl Gate {
         Decision { records: vec![Record::VouchersMade(vouchers)], ..Decision::done() }
     }
 
-    pub(super) fn revoke_voucher(&self, voucher: &Voucher, now: Now) -> Decision {
+    pub(super) fn revoke_voucher(&self, voucher: &Voucher, moment: Moment) -> Decision {
         let mut decision = Decision::done();
         if voucher.state != VoucherState::Revoked {
             decision.records.push(Record::VoucherRevoked(voucher.key));
         }
-        if let Some(entitlement) = self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(id)) {
-            self.end(entitlement, Ending::Revoked, now, &mut decision);
+        if let Some(entitlement) = self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(*id)) {
+            self.end(entitlement, Ending::Revoked, moment, &mut decision);
         }
         decision
     }
 
     /// Ends `entitlement` with all its sessions.
-    pub(super) fn end(&self, entitlement: &Entitlement, how: Ending, now: Now, decision: &mut Decision) {
-        let why = match how {
-            Ending::Spent => Closing::Spent,
-            Ending::Expired => Closing::Expired,
-            Ending::Revoked => Closing::Revoked,
-        };
-        for session in self.sessions.values().filter(|session| session.entitlement == entitlement.id) {
-            self.close_session(session, why, now, decision);
-        }
-        decision.records.push(Record::EntitlementEnded { stamp: entitlement.stamp_at(now), how });
+    pub(super) fn end(
+        &self,
+        entitlement: &Entitlement,
+        how: Ending,
+        moment: Moment,
+        decision: &mut Decision,
+    ) {
+        let sessions = self.sessions.with(entitlement.id).cloned();
+        end_with(entitlement, sessions, how, moment, decision);
     }
 
     /// Closes `session`, with the meters as they are.
-    pub(super) fn close_session(&self, session: &Session, why: Closing, now: Now, decision: &mut Decision) {
-        if let Some(entitlement) = self.entitlements.get(&session.entitlement) {
-            decision.records.push(Record::EntitlementStamped(entitlement.stamp_at(now)));
+    pub(super) fn close_session(
+        &self,
+        session: &Session,
+        why: Closing,
+        moment: Moment,
+        decision: &mut Decision,
+    ) {
+        let Some(entitlement) = self.entitlements.get(session.entitlement) else { return };
+        let stamp = entitlement.stamp_at(moment);
+        if entitlement.online > 1 || entitlement.survives_its_sessions() {
+            decision.records.push(Record::EntitlementStamped(stamp));
+            close(session, why, moment, decision);
+        } else {
+            close(session, why, moment, decision);
+            let how = entitlement.ending(moment).unwrap_or(Ending::Revoked);
+            decision.records.push(Record::EntitlementEnded { stamp, how });
         }
-        decision.records.push(Record::SessionClosed { session: session.id, at: now.wall, why });
-        decision.effects.push(Effect::Evict { mac: session.mac });
-        decision.effects.push(Effect::CutFlows { mac: session.mac });
     }
 
-    fn close_asked(&self, session: &Session, why: Closing, now: Now) -> Decision {
+    fn close_asked(&self, session: &Session, why: Closing, moment: Moment) -> Decision {
         let mut decision = Decision::done();
-        self.close_session(session, why, now, &mut decision);
+        self.close_session(session, why, moment, &mut decision);
         decision.reply = Reply::Closed(session.id);
         decision
     }
+}
+
+/// Ends `entitlement` with `sessions`, which are all that it has.
+pub(super) fn end_with(
+    entitlement: &Entitlement,
+    sessions: impl Iterator<Item = Session>,
+    how: Ending,
+    moment: Moment,
+    decision: &mut Decision,
+) {
+    let why = match how {
+        Ending::Spent => Closing::Spent,
+        Ending::Expired => Closing::Expired,
+        Ending::Revoked => Closing::Revoked,
+    };
+    for session in sessions {
+        close(&session, why, moment, decision);
+    }
+    decision.records.push(Record::EntitlementEnded { stamp: entitlement.stamp_at(moment), how });
+}
+
+fn close(session: &Session, why: Closing, moment: Moment, decision: &mut Decision) {
+    let (id, at, used) = (session.id, moment.now.wall, session.used);
+    decision.records.push(Record::SessionClosed { session: id, at, why, used });
+    decision.effects.push(Effect::Evict { mac: session.mac });
+    decision.effects.push(Effect::CutFlows { mac: session.mac });
 }

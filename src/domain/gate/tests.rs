@@ -113,6 +113,11 @@ impl Desk {
             | Record::SessionClosed { .. }
             | Record::FloorRaised(_)
             | Record::BootChanged { .. }
+            | Record::SessionCounted(_)
+            | Record::SessionStamped(_)
+            | Record::UplinkChanged(_)
+            | Record::BootReached(_)
+            | Record::DeviceSeen { .. }
             | Record::TryFailed { .. } => {}
         }
     }
@@ -151,11 +156,13 @@ impl Desk {
         let boot: BootId = boot.parse().unwrap();
         self.now.boot = if boot == self.boot { self.now.boot.plus(gap) } else { Boot::from_millis(20_000) };
         let restored = Restored {
-            entitlements: self.gate.entitlements.values().cloned().collect(),
+            entitlements: self.gate.entitlements.values().map(written).collect(),
             sessions: self.gate.sessions.values().cloned().collect(),
             recent: Vec::new(),
             floor: self.gate.floor,
             boot: Some(self.boot.clone()),
+            reached: self.gate.reached,
+            uplink: self.gate.downtime,
             last_entitlement: self.gate.next_entitlement - 1,
             last_session: self.gate.next_session - 1,
         };
@@ -179,6 +186,11 @@ impl Desk {
         let id = self.find(code).entitlement.expect("the code was redeemed");
         self.gate.entitlement(id).expect("the entitlement has something left")
     }
+}
+
+/// As a store keeps it.
+fn written(entitlement: &Entitlement) -> Entitlement {
+    entitlement.clone().with_stamp(entitlement.last_stamp().clone())
 }
 
 const fn mac(n: u8) -> Mac {

@@ -5,7 +5,7 @@
 //! Pure rooms: values in, values out. No tokio, no sockets, no files, no clock, no randomness, no log.
 //! - [`domain`]: what was sold and what is left of it; the [`Gate`](domain::Gate) that decides
 //! - `captive`: what a request means, and what it is answered
-//! - [`wire`]: codecs, bytes to types and back: netlink and the control socket
+//! - [`wire`]: codecs, bytes to types and back: netlink, DNS and the control socket
 //! - [`expiring`]: a bounded map with deadlines
 //!
 //! Adapters: each owns one thing outside the program, knows the domain's types, and no other adapter.

@@ -8,6 +8,7 @@
 
 pub mod conntrack;
 pub mod control;
+pub mod dns;
 pub mod neighbour;
 pub mod netlink;
 pub mod nftables;

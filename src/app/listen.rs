@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 use crate::domain::Mac;
-use crate::neigh::{LinkWatch, NeighError, Neighbours};
+use crate::neigh::{LinkWatch, NeighError, Neighbours, own_addresses};
 use crate::portal::{self, Context, Who};
 
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -55,6 +55,11 @@ impl Who for ByNeighbour {
             self.complained.set(found.is_err());
             found.unwrap_or_default()
         })
+    }
+
+    fn own(&self, interface: u32) -> Vec<IpAddr> {
+        let own = own_addresses().unwrap_or_default().into_iter();
+        own.filter(|(index, _)| *index == interface).map(|(_, address)| address).collect()
     }
 }
 

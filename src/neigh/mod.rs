@@ -6,6 +6,7 @@
 
 mod conntrack;
 mod link;
+mod own;
 mod watch;
 
 use std::cell::RefCell;
@@ -20,6 +21,7 @@ use nix::sys::socket::SockProtocol;
 
 pub use conntrack::{Conntrack, Marked};
 pub use link::LinkWatch;
+pub use own::own_addresses;
 pub use watch::{NeighbourNews, NeighbourWatch, Place, Sighting};
 
 use crate::domain::Mac;

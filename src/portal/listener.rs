@@ -8,8 +8,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::ifaddrs::getifaddrs;
-use nix::net::if_::if_nametoindex;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Context;
@@ -57,30 +55,18 @@ fn admit(stream: TcpStream, interface: u32, context: &Rc<Context>) {
         Rc::clone(context),
         interface,
         peer.ip().to_canonical(),
-        reachable(local.ip().to_canonical(), interface),
+        reachable(local.ip().to_canonical(), || context.who.own(interface)),
         progress,
     );
     tokio::task::spawn_local(run(stream, visit, seat));
 }
 
-/// `local`, or if that cannot stand in a URL, another address of the interface that can.
-fn reachable(local: IpAddr, interface: u32) -> IpAddr {
+/// `local`, or if that cannot stand in a URL, another one of `own`, the interface's, that can.
+fn reachable(local: IpAddr, own: impl FnOnce() -> Vec<IpAddr>) -> IpAddr {
     match local {
-        IpAddr::V6(address) if address.is_unicast_link_local() => {
-            link_address(local, &addresses(interface).unwrap_or_default())
-        }
+        IpAddr::V6(address) if address.is_unicast_link_local() => link_address(local, &own()),
         IpAddr::V4(_) | IpAddr::V6(_) => local,
     }
-}
-
-fn addresses(interface: u32) -> nix::Result<Vec<IpAddr>> {
-    let own = |name: &str| if_nametoindex(name) == Ok(interface);
-    let of = |storage: nix::sys::socket::SockaddrStorage| {
-        let v4 = storage.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
-        v4.or_else(|| storage.as_sockaddr_in6().map(|address| IpAddr::from(address.ip())))
-    };
-    let all = getifaddrs()?;
-    Ok(all.filter(|entry| own(&entry.interface_name)).filter_map(|entry| of(entry.address?)).collect())
 }
 
 #[cfg(test)]
@@ -88,16 +74,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_addresses_are_those_of_the_one_interface() {
-        let loopback = if_nametoindex("lo").unwrap();
-        assert!(addresses(loopback).unwrap().contains(&IpAddr::from([127, 0, 0, 1])));
-        assert_eq!(addresses(0), Ok(Vec::new()));
+    fn an_address_that_works_in_a_url_is_kept() {
+        for address in ["10.9.0.1", "fd00:9::1"].map(|text| text.parse().unwrap()) {
+            assert_eq!(reachable(address, || vec![IpAddr::from([10, 9, 0, 2])]), address);
+        }
     }
 
     #[test]
-    fn an_address_that_works_in_a_url_is_kept() {
-        for address in ["10.9.0.1", "fd00:9::1"].map(|text| text.parse().unwrap()) {
-            assert_eq!(reachable(address, 0), address);
-        }
+    fn another_takes_the_place_of_one_that_does_not() {
+        let [local, other] = ["fe80::1", "fd00:9::1"].map(|text| text.parse().unwrap());
+        assert_eq!(reachable(local, || vec![local, other]), other);
     }
 }

@@ -40,6 +40,9 @@ pub trait Who {
     /// The device with `address` in the network behind `interface` (an ifindex); `None` if the kernel
     /// knows of none, also after asking the network.
     fn device(&self, interface: u32, address: IpAddr) -> Pin<Box<dyn Future<Output = Option<Mac>> + '_>>;
+
+    /// The gateway's addresses on `interface`.
+    fn own(&self, interface: u32) -> Vec<IpAddr>;
 }
 
 /// What the portal asks of the desk.

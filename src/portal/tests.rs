@@ -77,6 +77,10 @@ impl Who for Loopback {
         let [.., last] = address.octets();
         Box::pin(async move { (last != 99).then(|| mac(last)) })
     }
+
+    fn own(&self, _: u32) -> Vec<IpAddr> {
+        vec![Ipv4Addr::LOCALHOST.into()]
+    }
 }
 
 fn mac(n: u8) -> Mac {

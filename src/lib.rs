@@ -16,6 +16,7 @@
 //! - [`netlink`]: the socket under `nft` and `neigh`
 //! - [`store`]: SQLite on a thread of its own: open, repair, commit, load
 //! - [`portal`]: HTTP for guests: limits, forms, pages
+//! - [`dns`]: DNS for guests: what a name leads to before login; learns the garden's addresses
 //! - [`control`]: the socket between the commands and the daemon
 //! - [`process`]: exit codes, signals, the panic hook
 //! - [`telemetry`]: log lines to stderr or syslog
@@ -58,6 +59,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod dns;
 pub mod domain;
 pub mod expiring;
 pub mod neigh;

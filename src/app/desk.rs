@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +17,13 @@ use super::kernel::Kernel;
 use super::keys::Keys;
 use super::ledger::{Ledger, Outcome};
 use super::limits;
-use super::listen::Portals;
+use super::listen::{Doors, Servers};
 use crate::clock::Refreshed;
 use crate::config::{self, Config};
 use crate::control;
+use crate::dns;
 use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
-use crate::portal::{self, Context};
+use crate::portal;
 use crate::process::{Signal, Signals};
 
 /// Guests whose answers share a commit, at most.
@@ -44,8 +44,8 @@ pub(super) struct Desk {
     pub(super) ledger: Ledger,
     pub(super) kernel: Kernel,
     pub(super) keys: Keys,
-    pub(super) portals: Portals,
-    pub(super) context: Rc<Context>,
+    pub(super) doors: Doors,
+    pub(super) servers: Servers,
     pub(super) started: Boot,
     pub(super) next_tick: Boot,
     pub(super) next_look_at_table: Boot,
@@ -59,6 +59,7 @@ pub(super) struct Desk {
 pub(super) struct Inlets {
     pub(super) portal: mpsc::Receiver<portal::Call>,
     pub(super) control: mpsc::Receiver<control::Call>,
+    pub(super) learns: mpsc::Receiver<dns::Learn>,
     /// A task that must not end has ended.
     pub(super) ended: mpsc::Receiver<Fault>,
     pub(super) signals: Signals,
@@ -78,6 +79,7 @@ impl Desk {
                     self.serve_guests(calls).await;
                 }
                 Some(call) = inlets.control.recv() => self.serve_operator(call).await,
+                Some(learn) = inlets.learns.recv() => self.learn(learn),
                 () = self.kernel.touched() => self.look_at_table(),
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
@@ -95,6 +97,13 @@ impl Desk {
         let response = self.ask(call.request).await;
         // Who does not wait for the answer does not get it.
         let _ = call.reply.send(response);
+    }
+
+    /// Opens addresses of the garden, and lets the answer go that tells of them.
+    fn learn(&mut self, learn: dns::Learn) {
+        self.kernel.learn(learn.mac, &learn.addresses, learn.stays);
+        // It does not wait for long.
+        let _ = learn.done.send(());
     }
 
     /// Decides `inputs` that nobody at the portal waits for.
@@ -226,10 +235,11 @@ impl Desk {
         }
         self.ledger.gate.configure(new.plans.clone(), limits(&new));
         self.config.send_replace(Arc::clone(&new));
-        if old.gateway.portal_port != new.gateway.portal_port {
-            self.portals.stop();
+        let ports = |config: &Config| (config.gateway.portal_port, config.gateway.dns_port);
+        if ports(&old) != ports(&new) {
+            self.doors.close();
         }
-        self.portals.keep(&new.gateway.interfaces, new.gateway.portal_port, &self.context);
+        self.doors.keep(&new.gateway, &self.servers);
         let now = self.ledger.clock.now();
         self.kernel.configure(&new, &self.ledger.gate.desired(now), now);
         self.plan_look_at_table(now);
@@ -239,7 +249,7 @@ impl Desk {
 
     /// Writes down what is in memory only. The table stays: paid guests go on, the others are held.
     async fn stop(mut self) -> Result<(), Fault> {
-        self.portals.stop();
+        self.doors.close();
         let sessions = self.ledger.gate.sessions();
         self.ledger.close().await?;
         tracing::info!(event = "stopped", sessions, "stopped; the table stays in force");

@@ -7,6 +7,7 @@
 //! desired is put right, at every notification and once a minute.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -177,6 +178,12 @@ impl Kernel {
             }
         }
         changed
+    }
+
+    /// Addresses of the garden, for a device that is not online.
+    pub(super) fn learn(&mut self, mac: Mac, addresses: &[IpAddr], stays: Duration) {
+        let (addresses, stays) = (addresses.len(), stays.as_secs());
+        tracing::debug!(event = "garden_learned", %mac, addresses, stays, "a name of the garden is answered");
     }
 
     /// The answer to `mac` is written, or its connection is gone.

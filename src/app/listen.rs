@@ -1,30 +1,33 @@
-//! A portal on every guest interface, for as long as the interface is there.
+//! A portal and a responder on every guest interface, for as long as the interface is there.
 //!
 //! Owns: the listening sockets, and who a guest is by the kernel's word. Never: what a guest says.
-//! Neighbours: `portal` serves the sockets; `desk` says for which interfaces.
+//! Neighbours: `portal` and `dns` serve the sockets; `desk` says for which interfaces.
 //!
-//! Sockets are bound to the interface itself, so the portal cannot be reached from anywhere else. An
+//! Sockets are bound to the interface itself, so they cannot be reached from anywhere else. An
 //! interface that is not there yet, or comes again under another index, is waited for.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::Ipv6V6Only;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::task::JoinHandle;
+use nix::sys::socket::sockopt::{BindToDevice, Ipv6V6Only};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use tokio::task::{JoinHandle, spawn_local};
 
+use crate::config::Gateway;
+use crate::dns::{Network, Responder};
 use crate::domain::Mac;
 use crate::neigh::{LinkWatch, NeighError, Neighbours, own_addresses};
-use crate::portal::{self, Context, Who};
+use crate::portal::{self, Who};
 
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// An interface is looked at this often though the kernel told nothing of it.
@@ -63,57 +66,98 @@ impl Who for ByNeighbour {
     }
 }
 
-/// The portals that run now, by interface.
-#[derive(Default)]
-pub(super) struct Portals {
-    running: BTreeMap<String, JoinHandle<()>>,
+impl Network for ByNeighbour {
+    fn device(&self, interface: u32, address: IpAddr) -> Pin<Box<dyn Future<Output = Option<Mac>> + '_>> {
+        Who::device(self, interface, address)
+    }
+
+    fn own(&self) -> io::Result<Vec<(u32, IpAddr)>> {
+        own_addresses()
+    }
 }
 
-impl Portals {
-    /// Runs a portal on each of `interfaces` and no other.
-    pub(super) fn keep(&mut self, interfaces: &[String], port: u16, context: &Rc<Context>) {
-        self.running.retain(|interface, task| {
-            let wanted = interfaces.contains(interface);
+/// Who serves guests.
+pub(super) struct Servers {
+    pub(super) portal: Rc<portal::Context>,
+    pub(super) responder: Rc<Responder>,
+}
+
+/// The doors that stand open to guests now, by interface.
+#[derive(Default)]
+pub(super) struct Doors {
+    open: BTreeMap<String, [JoinHandle<()>; 2]>,
+}
+
+impl Doors {
+    /// Keeps a portal and a responder on each interface of guests and no other.
+    pub(super) fn keep(&mut self, gateway: &Gateway, servers: &Servers) {
+        self.open.retain(|interface, tasks| {
+            let wanted = gateway.interfaces.contains(interface);
             if !wanted {
-                task.abort();
+                tasks.iter().for_each(JoinHandle::abort);
             }
             wanted
         });
-        for interface in interfaces {
-            self.running.entry(interface.clone()).or_insert_with(|| {
-                tokio::task::spawn_local(run(interface.clone(), port, Rc::clone(context)))
+        for interface in &gateway.interfaces {
+            self.open.entry(interface.clone()).or_insert_with(|| {
+                [
+                    spawn_local(portal(interface.clone(), gateway.portal_port, Rc::clone(&servers.portal))),
+                    spawn_local(responder(
+                        interface.clone(),
+                        gateway.dns_port,
+                        Rc::clone(&servers.responder),
+                    )),
+                ]
             });
         }
     }
 
-    /// Stops all portals, so that `keep` begins anew (the port has changed).
-    pub(super) fn stop(&mut self) {
-        for (_, task) in std::mem::take(&mut self.running) {
+    /// Closes all doors, so that `keep` begins anew (a port has changed).
+    pub(super) fn close(&mut self) {
+        for task in std::mem::take(&mut self.open).into_values().flatten() {
             task.abort();
         }
     }
 }
 
-async fn run(interface: String, port: u16, context: Rc<Context>) {
+async fn portal(interface: String, port: u16, context: Rc<portal::Context>) {
+    let serve = |listener, index| portal::serve(listener, index, Rc::clone(&context));
+    keep_open("portal", &interface, || connections(&interface, port), serve).await;
+}
+
+async fn responder(interface: String, port: u16, responder: Rc<Responder>) {
+    let both = || Ok((datagrams(&interface, port)?, connections(&interface, port)?));
+    let serve = |(udp, tcp), index| Rc::clone(&responder).serve(udp, tcp, index);
+    keep_open("responder", &interface, both, serve).await;
+}
+
+/// Serves what `open` binds, whenever the interface is there.
+async fn keep_open<S>(
+    door: &str,
+    interface: &str,
+    open: impl Fn() -> io::Result<S>,
+    serve: impl AsyncFn(S, u32) -> io::Error,
+) {
     let mut links = Links::new();
     let mut complained = false;
     loop {
-        match bound(&interface, port) {
-            Ok((listener, index)) => {
+        let index = if_nametoindex(interface).map_err(io::Error::from);
+        match index.and_then(|index| Ok((open()?, index))) {
+            Ok((sockets, index)) => {
                 complained = false;
                 tokio::select! {
-                    error = portal::serve(listener, index, Rc::clone(&context)) => {
-                        tracing::error!(event = "portal_failed", interface, %error, "the portal starts anew");
+                    error = serve(sockets, index) => {
+                        tracing::error!(event = "door_failed", door, interface, %error, "it starts anew");
                         tokio::time::sleep(LOOK_AGAIN).await;
                     }
-                    () = gone(&interface, index, &mut links) => {
-                        tracing::warn!(event = "interface_gone", interface, "a guest interface went away");
+                    () = gone(interface, index, &mut links) => {
+                        tracing::warn!(event = "interface_gone", door, interface, "a guest interface went away");
                     }
                 }
             }
             Err(error) => {
                 if !complained {
-                    tracing::warn!(event = "portal_waits", interface, %error, "no portal on this interface yet");
+                    tracing::warn!(event = "door_waits", door, interface, %error, "not on this interface yet");
                     complained = true;
                 }
                 links.news(LOOK_AGAIN).await;
@@ -122,24 +166,46 @@ async fn run(interface: String, port: u16, context: Rc<Context>) {
     }
 }
 
-/// A listener on `interface` for both families, and the index of the interface.
-fn bound(interface: &str, port: u16) -> io::Result<(TcpListener, u32)> {
-    let index = if_nametoindex(interface)?;
+/// A listener on `interface` for both families.
+fn connections(interface: &str, port: u16) -> io::Result<TcpListener> {
     let (socket, any) = match TcpSocket::new_v6() {
         Ok(socket) => {
             setsockopt(&socket, Ipv6V6Only, &false)?;
             (socket, IpAddr::V6(Ipv6Addr::UNSPECIFIED))
         }
-        // A kernel without IPv6.
-        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
-            (TcpSocket::new_v4()?, IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-        }
+        Err(error) if is_without_ipv6(&error) => (TcpSocket::new_v4()?, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         Err(error) => return Err(error),
     };
     socket.bind_device(Some(interface.as_bytes()))?;
     socket.set_reuseaddr(true)?;
     socket.bind((any, port).into())?;
-    Ok((socket.listen(BACKLOG)?, index))
+    socket.listen(BACKLOG)
+}
+
+/// A socket for datagrams on `interface`, for both families.
+fn datagrams(interface: &str, port: u16) -> io::Result<UdpSocket> {
+    let of = |family| {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        socket(family, SockType::Datagram, flags, None).map_err(io::Error::from)
+    };
+    let (socket, any) = match of(AddressFamily::Inet6) {
+        Ok(socket) => {
+            setsockopt(&socket, Ipv6V6Only, &false)?;
+            (socket, IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+        }
+        Err(error) if is_without_ipv6(&error) => {
+            (of(AddressFamily::Inet)?, IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        }
+        Err(error) => return Err(error),
+    };
+    setsockopt(&socket, BindToDevice, &interface.into())?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::from((any, port))))?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Whether the kernel has no IPv6.
+fn is_without_ipv6(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EAFNOSUPPORT)
 }
 
 /// Returns when `interface` no longer has this index.

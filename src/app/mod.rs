@@ -2,7 +2,7 @@
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
 //! `kernel` its projection; `guests` answers guests, `ask`, `vouchers`, `plans` and `doctor` answer operators;
-//! `listen` keeps a portal on every guest interface; `fault` says what each failure means.
+//! `listen` keeps a portal and a responder on every guest interface; `fault` says what each failure means.
 
 mod ask;
 mod desk;
@@ -30,13 +30,14 @@ use self::fault::Fault;
 use self::kernel::Kernel;
 use self::keys::Keys;
 use self::ledger::Ledger;
-use self::listen::{ByNeighbour, Portals};
+use self::listen::{ByNeighbour, Doors, Servers};
 use crate::clock::Clock;
 use crate::config::{self, Config, Notice};
 use crate::control::Server;
-use crate::domain::{Limits, Record};
+use crate::dns::{self, Responder};
+use crate::domain::{Limits, Record, View};
 use crate::nft::Start;
-use crate::portal::{Connections, Context};
+use crate::portal::{self, Connections};
 use crate::process::{Exit, Signals, raise_file_limit};
 use crate::store::{self, Found, Opened};
 use crate::wire::control::{Failure, Request, Response};
@@ -115,21 +116,12 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let how = kernel.heal(&ledger.gate.desired(now), now)?;
 
     let config = Arc::new(config);
-    let (portal_calls, portal) = mpsc::channel(CALLS);
     let (control_calls, control) = mpsc::channel(CALLS);
     let (config_to, config_from) = watch::channel(Arc::clone(&config));
     let (view_to, view_from) = watch::channel(Arc::new(ledger.gate.view(now)));
-    let context = Rc::new(Context {
-        config: config_from,
-        view: view_from,
-        desk: portal_calls,
-        who: Rc::new(ByNeighbour::new(Rc::clone(&kernel.neighbours))),
-        clock,
-        key: keys.form.clone(),
-        connections: Connections::default(),
-    });
-    let mut portals = Portals::default();
-    portals.keep(&config.gateway.interfaces, config.gateway.portal_port, &context);
+    let (servers, portal, learns) = servers(config_from, view_from, &kernel, &keys, clock);
+    let mut doors = Doors::default();
+    doors.keep(&config.gateway, &servers);
     spawn_local(async move {
         let error = server.serve(control_calls).await;
         let _ = ends.send(Fault::System { what: "control socket", error }).await;
@@ -153,8 +145,8 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         ledger,
         kernel,
         keys,
-        portals,
-        context,
+        doors,
+        servers,
         started,
         next_tick,
         next_look_at_table: now.boot,
@@ -163,7 +155,31 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_look_at_copy: now.boot.plus(FIRST_COPY),
         disbelieves: false,
     };
-    desk.run(Inlets { portal, control, ended, signals }).await
+    desk.run(Inlets { portal, control, learns, ended, signals }).await
+}
+
+/// Those who serve guests, and where comes in what guests ask and what is learned of the garden.
+fn servers(
+    config: watch::Receiver<Arc<Config>>,
+    view: watch::Receiver<Arc<View>>,
+    kernel: &Kernel,
+    keys: &Keys,
+    clock: Clock,
+) -> (Servers, mpsc::Receiver<portal::Call>, mpsc::Receiver<dns::Learn>) {
+    let (desk, calls) = mpsc::channel(CALLS);
+    let (learn, learns) = mpsc::channel(CALLS);
+    let who = Rc::new(ByNeighbour::new(Rc::clone(&kernel.neighbours)));
+    let responder = Responder::new(dns::Context {
+        config: config.clone(),
+        view: view.clone(),
+        network: Rc::clone(&who) as Rc<dyn dns::Network>,
+        clock: clock.clone(),
+        learn,
+    });
+    spawn_local(Rc::clone(&responder).keep_probes());
+    let (key, connections) = (keys.form.clone(), Connections::default());
+    let portal = Rc::new(portal::Context { config, view, desk, who, clock, key, connections });
+    (Servers { portal, responder }, calls, learns)
 }
 
 /// The store with the Gate over it, what the store has to be told of a new boot, and the keys.

@@ -39,7 +39,7 @@ pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply,
 pub use session::{Closing, Session};
 pub use time::{Boot, Now, Trust, Wall};
 pub use traffic::{Traffic, Usage};
-pub use uplink::{Uplink, UplinkState};
+pub use uplink::{Evidence, Lack, Uplink, UplinkJudge, UplinkState};
 pub use view::{Grant, SessionView, View};
 pub use voucher::{Voucher, VoucherState};
 

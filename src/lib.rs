@@ -13,7 +13,8 @@
 //! - [`nft`]: table `inet lango`, which lets packets through
 //! - [`neigh`]: whose address it is; cutting flows
 //! - [`presence`]: whether a quiet device is still there: ARP and ND probes
-//! - [`netlink`]: the socket under `nft` and `neigh`
+//! - [`uplink`]: whether the internet can be reached: links, routes, what is heard, probes
+//! - [`netlink`]: the socket under `nft`, `neigh` and `uplink`
 //! - [`store`]: SQLite on a thread of its own: open, repair, commit, load
 //! - [`portal`]: HTTP for guests: limits, forms, pages
 //! - [`dns`]: DNS for guests: what a name leads to before login; learns the garden's addresses
@@ -29,7 +30,8 @@
 //! # Who may name whom
 //! `main` names `cli`, `app`, `process` and `telemetry`; `app` names every room, and nobody but `main` names
 //! `app`. Adapters name `domain`, `wire`, `config`, `expiring` and `clock`, never each other; two exceptions:
-//! `portal` names `captive` too, `nft` and `neigh` name `netlink`. `cli` names `control`, `process` and
+//! `portal` names `captive` too, `nft`, `neigh` and `uplink`
+//! name `netlink`. `cli` names `control`, `process` and
 //! `telemetry` besides `domain`, `wire` and `config`. `captive` names `domain` and the types of `config`;
 //! `config` and `wire` may name `domain`; `domain` names `expiring`, which counts in the domain's time.
 //! `tests/architecture.rs` reads the sources and holds all this.
@@ -70,4 +72,5 @@ pub mod presence;
 pub mod process;
 pub mod store;
 pub mod telemetry;
+pub mod uplink;
 pub mod wire;

@@ -1,4 +1,4 @@
-//! The netlink socket under `nft` and `neigh`: requests and their answers, one datagram at a time.
+//! The netlink socket under `nft`, `neigh` and `uplink`: requests and their answers, one datagram at a time.
 //!
 //! Owns: the socket, its sequence numbers, its buffers. Never: what the messages say (`wire`).
 //! Requests block, for microseconds: the kernel answers while it takes the request. The time-out is for

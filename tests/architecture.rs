@@ -11,7 +11,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("main", "cli app process telemetry"),
     (
         "app",
-        "cli config domain captive wire expiring backoff clock nft neigh presence store portal dns sync control process telemetry",
+        "cli config domain captive wire expiring backoff clock nft neigh presence uplink store portal dns sync control process telemetry",
     ),
     ("cli", "domain wire config control process telemetry"),
     ("config", "domain"),
@@ -24,11 +24,12 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("backoff", "domain"),
     // Adapters: each owns one outside thing and knows no other adapter.
     ("clock", "domain"),
-    // The socket that two adapters share.
+    // The socket that three adapters share.
     ("netlink", "wire"),
     ("nft", "domain wire config expiring backoff clock netlink"),
     ("neigh", "domain wire config expiring backoff clock netlink"),
     ("presence", ADAPTER),
+    ("uplink", "domain wire config expiring backoff clock netlink"),
     ("store", ADAPTER),
     ("portal", "domain wire config expiring backoff clock captive"),
     ("dns", ADAPTER),

@@ -9,6 +9,8 @@
 pub mod conntrack;
 pub mod control;
 pub mod dns;
+pub mod ip;
 pub mod neighbour;
 pub mod netlink;
 pub mod nftables;
+pub mod route;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::desk::Desk;
 use super::{doctor, plans, vouchers};
-use crate::domain::{IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView, Trust};
+use crate::domain::{self, IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView, Trust};
 use crate::wire::control::{
     Answer, Clock, Cloud, Code, Failure, Request, Response, Session, Status, Target, Uplink, Vouchers,
 };
@@ -62,7 +62,11 @@ impl Desk {
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             site: config.gateway.site.clone(),
-            uplink: Uplink::Unknown,
+            uplink: match self.uplink.state.uplink {
+                domain::Uplink::Up => Uplink::Up,
+                domain::Uplink::Down => Uplink::Down,
+                domain::Uplink::Unknown => Uplink::Unknown,
+            },
             cloud: Cloud { configured: config.cloud.is_some(), last_success: None, cursor: None, outbox: 0 },
             clock: Clock { trusted: now.trust == Trust::Trusted, now: now.wall.to_string() },
             sessions: self.ledger.gate.sessions() as u64,

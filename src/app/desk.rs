@@ -25,6 +25,7 @@ use crate::dns;
 use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
 use crate::portal;
 use crate::process::{Signal, Signals};
+use crate::uplink::Report;
 
 /// Guests whose answers share a commit, at most.
 const BATCH: usize = 256;
@@ -41,6 +42,8 @@ pub(super) struct Desk {
     pub(super) path: PathBuf,
     pub(super) config: watch::Sender<Arc<Config>>,
     pub(super) view: watch::Sender<Arc<View>>,
+    /// What was last told of the uplink.
+    pub(super) uplink: Report,
     pub(super) ledger: Ledger,
     pub(super) kernel: Kernel,
     pub(super) keys: Keys,
@@ -60,6 +63,7 @@ pub(super) struct Inlets {
     pub(super) portal: mpsc::Receiver<portal::Call>,
     pub(super) control: mpsc::Receiver<control::Call>,
     pub(super) learns: mpsc::Receiver<dns::Learn>,
+    pub(super) uplink: watch::Receiver<Report>,
     /// A task that must not end has ended.
     pub(super) ended: mpsc::Receiver<Fault>,
     pub(super) signals: Signals,
@@ -81,6 +85,10 @@ impl Desk {
                 Some(call) = inlets.control.recv() => self.serve_operator(call).await,
                 Some(learn) = inlets.learns.recv() => self.learn(learn),
                 () = self.kernel.touched() => self.look_at_table(),
+                Ok(()) = inlets.uplink.changed() => {
+                    let report = inlets.uplink.borrow_and_update().clone();
+                    self.uplink_changed(report).await;
+                }
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
                     Signal::Reload => self.reload(),
@@ -150,6 +158,7 @@ impl Desk {
         }
         if self.next_look_at_clock <= now.boot {
             self.look_at_clock();
+            self.tell_gate_of_uplink().await;
         }
         if self.next_look_at_table <= now.boot {
             self.look_at_table();

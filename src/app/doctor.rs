@@ -7,7 +7,8 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_nametoindex;
 
 use super::desk::Desk;
-use crate::domain::{Mac, Trust};
+use crate::domain::{Lack, Mac, Trust, Uplink};
+use crate::uplink::Report;
 use crate::wire::control::{Check, Health};
 
 /// Why `mac` is held or open.
@@ -20,7 +21,7 @@ pub(super) async fn of_gateway(desk: &Desk) -> Vec<Check> {
     let config = desk.config.borrow().clone();
     let mut checks = vec![rules(desk)];
     checks.extend(config.gateway.interfaces.iter().map(|interface| guest_interface(interface)));
-    checks.extend([storage(desk).await, clock(desk), plans(desk), room(desk)]);
+    checks.extend([uplink(desk), storage(desk).await, clock(desk), plans(desk), room(desk)]);
     checks
 }
 
@@ -90,6 +91,45 @@ fn guest_interface(name: &str) -> Check {
             format!("{name} has no IPv4 address"),
             "give the guest network an address: phones have nobody to talk to",
         )
+    }
+}
+
+fn uplink(desk: &Desk) -> Check {
+    let Report { state, lack, device } = &desk.uplink;
+    let device = device.as_deref().unwrap_or("no device");
+    let for_s = desk.ledger.clock.now().boot.since(state.since).as_secs();
+    match (state.uplink, lack) {
+        (Uplink::Up, _) => ok("uplink", format!("{device}: the internet has been reached for {for_s} s")),
+        (Uplink::Unknown, _) => warn(
+            "uplink",
+            format!("{device}: nothing has come from the internet, and nobody could be asked"),
+            "list uplink_probe 'tcp:ADDRESS:PORT' names a server that always answers",
+        ),
+        (Uplink::Down, lack) => {
+            let (why, remedy) = shortage(lack.unwrap_or(Lack::Answer));
+            fail("uplink", format!("{device}: down for {for_s} s: {why}"), remedy)
+        }
+    }
+}
+
+/// What is wrong without it, and what to do.
+fn shortage(lack: Lack) -> (&'static str, &'static str) {
+    match lack {
+        Lack::Device => (
+            "option uplink names a device that does not exist",
+            "correct it, or leave it out: then it is where the default route goes; see ip link",
+        ),
+        Lack::Carrier => {
+            ("the device is off or has no carrier", "look after the cable, the modem and its power")
+        }
+        Lack::Route => (
+            "no default route leads to the internet",
+            "does the WAN get an address? See ifstatus wan, ip route, and the provider's account",
+        ),
+        Lack::Answer => (
+            "nobody answers beyond the link",
+            "is the line paid for and in order? Is the server of option uplink_probe alive?",
+        ),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::neigh::NeighError;
 use crate::nft::NftError;
 use crate::process::Exit;
 use crate::store::{KeyError, OpenError, StoreError};
+use crate::uplink::UplinkError;
 use crate::wire::control::Code;
 
 /// What went wrong, where.
@@ -25,6 +26,7 @@ pub(super) enum Fault {
     Store(StoreError),
     Nft(NftError),
     Neigh(NeighError),
+    Uplink(UplinkError),
     Control(BindError),
     System { what: &'static str, error: io::Error },
 }
@@ -42,6 +44,7 @@ impl Fault {
             | Self::Store(_)
             | Self::Nft(_)
             | Self::Neigh(_)
+            | Self::Uplink(_)
             | Self::Control(_)
             | Self::System { .. } => Exit::Internal,
         }
@@ -53,10 +56,12 @@ impl Fault {
             Self::Load(LoadError::Unreadable { error, .. })
             | Self::Nft(NftError::Socket { error, .. })
             | Self::Neigh(NeighError::Socket { error, .. })
+            | Self::Uplink(UplinkError::Socket { error, .. })
             | Self::Control(BindError::Io(_, error))
             | Self::System { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
             Self::Nft(NftError::Refused { refusal, .. })
-            | Self::Neigh(NeighError::Refused { refusal, .. }) => {
+            | Self::Neigh(NeighError::Refused { refusal, .. })
+            | Self::Uplink(UplinkError::Refused { refusal, .. }) => {
                 matches!(refusal.code, libc::EPERM | libc::EACCES)
             }
             Self::Open(error) => matches!(error, OpenError::Denied { .. }),
@@ -87,7 +92,9 @@ impl Fault {
     /// What can be done about it; empty where the message says all.
     pub(super) fn remedy(&self) -> &'static str {
         match self {
-            Self::Nft(_) | Self::Neigh(_) => "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW",
+            Self::Nft(_) | Self::Neigh(_) | Self::Uplink(_) => {
+                "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW"
+            }
             Self::Open(error) => error.remedy(),
             Self::Control(BindError::AnotherDaemon(_)) => {
                 "one daemon is enough; another network needs a run_dir and state_dir of its own"
@@ -113,6 +120,7 @@ impl fmt::Display for Fault {
             Self::Store(error) => error.fmt(f),
             Self::Nft(error) => error.fmt(f),
             Self::Neigh(error) => error.fmt(f),
+            Self::Uplink(error) => error.fmt(f),
             Self::Control(error) => error.fmt(f),
             Self::System { what, error } => write!(f, "{what}: {error}"),
         }

@@ -2,7 +2,8 @@
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
 //! `kernel` its projection; `guests` answers guests, `ask`, `vouchers`, `plans` and `doctor` answer operators;
-//! `listen` keeps a portal and a responder on every guest interface; `fault` says what each failure means.
+//! `listen` keeps a portal and a responder on every guest interface; `uplink` passes on news of the uplink;
+//! `fault` says what each failure means.
 
 mod ask;
 mod desk;
@@ -14,6 +15,7 @@ mod keys;
 mod ledger;
 mod listen;
 mod plans;
+mod uplink;
 mod vouchers;
 
 use std::path::Path;
@@ -118,6 +120,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let config = Arc::new(config);
     let (control_calls, control) = mpsc::channel(CALLS);
     let (config_to, config_from) = watch::channel(Arc::clone(&config));
+    let uplink = uplink::watch(ledger.gate.view(now).uplink, &config_from, &clock, ends.clone())?;
     let (view_to, view_from) = watch::channel(Arc::new(ledger.gate.view(now)));
     let (servers, portal, learns) = servers(config_from, view_from, &kernel, &keys, clock);
     let mut doors = Doors::default();
@@ -142,6 +145,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         path: path.to_owned(),
         config: config_to,
         view: view_to,
+        uplink: uplink.borrow().clone(),
         ledger,
         kernel,
         keys,
@@ -155,7 +159,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_look_at_copy: now.boot.plus(FIRST_COPY),
         disbelieves: false,
     };
-    desk.run(Inlets { portal, control, learns, ended, signals }).await
+    desk.run(Inlets { portal, control, learns, uplink, ended, signals }).await
 }
 
 /// Those who serve guests, and where comes in what guests ask and what is learned of the garden.

@@ -424,9 +424,11 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         "option dns_port '02053'",
         "option terms_required 'no'",
         "option portal_dir ''",
+        "list uplink_probe 'tcp:192.0.2.1:80'",
+        "option uplink 'wan'",
         "option site 'x'",
         "option site_key_file '/etc/lango/site.key'",
-        "config plan h\noption metered 1h\noption bound_devices 3\noption count_while_uplink_down off",
+        "config plan h\noption metered 1h\noption bound_devices 3\noption count_while_uplink_down on",
         "config retention\noption sessions '2160h'",
     ] {
         assert_eq!(notices(&with(quiet)), [], "{quiet}");
@@ -436,7 +438,6 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         ("option https_port '443'", "https_port"),
         ("option portal_dir '/www'", "portal_dir"),
         ("option anomaly 'end'", "anomaly"),
-        ("list uplink_probe 'tcp:192.0.2.1:80'", "uplink_probe"),
         ("config garden\nlist name wa.me", "garden"),
         ("config device\noption mac 02:00:00:00:00:01", "device"),
         ("config cloud", "cloud"),
@@ -447,7 +448,6 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         ("config plan h\noption data 1GB", "data"),
         ("config plan h\noption down 1mbit", "down"),
         ("config plan h\noption idle_timeout 1h", "idle_timeout"),
-        ("config plan h\noption count_while_uplink_down 1", "count_while_uplink_down"),
         ("config retention\noption sessions 1d", "sessions"),
     ] {
         assert_eq!(notices(&with(line)), [(4, option.to_owned())], "{line}");

@@ -122,16 +122,9 @@ pub struct UplinkJudge {
 }
 
 impl UplinkJudge {
-    /// Knows nothing yet.
-    pub fn new(now: Boot) -> Self {
-        Self {
-            shown: UplinkState { uplink: Uplink::Unknown, since: now },
-            pending: None,
-            path: (None, now),
-            life: None,
-            silence: None,
-            probed: None,
-        }
+    /// Begins with what was `known` before; evidence is still to come.
+    pub fn new(known: UplinkState, now: Boot) -> Self {
+        Self { shown: known, pending: None, path: (None, now), life: None, silence: None, probed: None }
     }
 
     /// What is known.

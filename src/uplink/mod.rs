@@ -91,16 +91,18 @@ struct Round {
 }
 
 impl Monitor {
-    /// Opens what it takes; reports from [`run`](Self::run) on. Within a tokio runtime only.
+    /// Opens what it takes; reports from [`run`](Self::run) on, whatever differs from what is `known`.
+    /// Within a tokio runtime only.
     pub fn open(
+        known: UplinkState,
         config: watch::Receiver<Arc<Config>>,
         offered: watch::Receiver<Vec<SocketAddr>>,
         clock: Clock,
     ) -> Result<(Self, watch::Receiver<Report>), UplinkError> {
         let news = News::open(SockProtocol::NetlinkRoute, LINKS_AND_ROUTES)
             .map_err(|error| UplinkError::Socket { doing: "subscribing to links and routes", error })?;
-        let judge = UplinkJudge::new(clock.now().boot);
-        let (reports, reported) = watch::channel(Report { state: judge.state(), ..Report::default() });
+        let judge = UplinkJudge::new(known, clock.now().boot);
+        let (reports, reported) = watch::channel(Report { state: known, ..Report::default() });
         let paths = Paths::open()?;
         let (path, ear, round) = (Path::default(), None, None);
         Ok((Self { config, offered, reports, clock, paths, news, judge, path, ear, round }, reported))

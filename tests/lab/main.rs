@@ -14,4 +14,5 @@ mod leak;
 mod survive;
 mod time;
 mod topology;
+mod uplink;
 mod vouchers;

@@ -5,12 +5,16 @@ use proptest::prelude::*;
 use super::*;
 
 fn at(seconds: f64) -> Boot {
-    Boot::from_millis(1_000_000).plus(Duration::from_secs_f64(seconds))
+    Boot::from_millis(0).plus(Duration::from_secs_f64(1000.0 + seconds))
+}
+
+fn new() -> UplinkJudge {
+    UplinkJudge::new(UplinkState { uplink: Uplink::Unknown, since: at(0.0) }, at(0.0))
 }
 
 /// An uplink that has been up since second 0.
 fn up() -> UplinkJudge {
-    let mut judge = UplinkJudge::new(at(0.0));
+    let mut judge = new();
     judge.observe(Evidence::Path(None), at(0.0));
     judge.probing(at(0.0));
     judge.observe(Evidence::Heard, at(0.0));
@@ -41,12 +45,30 @@ fn fail(judge: &mut UplinkJudge, began: f64) {
 
 #[test]
 fn nothing_is_known_until_something_is_heard_and_then_at_once() {
-    let mut judge = UplinkJudge::new(at(0.0));
+    let mut judge = new();
     judge.observe(Evidence::Path(None), at(0.0));
     assert_eq!(judge.state().uplink, Uplink::Unknown);
     assert_eq!(judge.next_probe(), Some(at(0.0)), "it is asked at once");
     judge.observe(Evidence::Heard, at(0.1));
     assert_eq!(judge.state(), UplinkState { uplink: Uplink::Up, since: at(0.1) });
+}
+
+#[test]
+fn what_was_known_before_stands_until_there_is_evidence() {
+    let known = UplinkState { uplink: Uplink::Down, since: at(-500.0) };
+    for (evidence, then) in [(Some(Evidence::Heard), Uplink::Up), (None, Uplink::Unknown)] {
+        let mut judge = UplinkJudge::new(known, at(0.0));
+        judge.observe(Evidence::Path(None), at(0.0));
+        assert_eq!(judge.state(), known);
+        if let Some(evidence) = evidence {
+            judge.observe(evidence, at(0.0));
+        }
+        assert_eq!(changes(&mut judge, 0.0, 100.0), [(5.0, then)]);
+    }
+    let mut judge = UplinkJudge::new(known, at(0.0));
+    judge.observe(Evidence::Path(Some(Lack::Carrier)), at(0.0));
+    assert_eq!(changes(&mut judge, 0.0, 100.0), []);
+    assert_eq!(judge.state(), known);
 }
 
 #[test]
@@ -192,7 +214,7 @@ proptest! {
     /// moment that asks to be looked at leads to something.
     #[test]
     fn no_evidence_makes_it_flap(steps in proptest::collection::vec(evidence(), 0..60)) {
-        let mut judge = UplinkJudge::new(at(0.0));
+        let mut judge = new();
         let mut now = at(0.0);
         let (mut known, mut shown_at) = (judge.state(), now);
         for (wait, kind) in steps {

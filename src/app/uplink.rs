@@ -1,0 +1,80 @@
+//! What becomes of news of the uplink.
+//!
+//! Owns: the way from the monitor to everybody who lives by it. Never: whether the uplink is alive.
+//! Neighbours: `crate::uplink` watches it, the Gate pauses clocks by it, `doctor` and `status` show it.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_local;
+
+use super::desk::Desk;
+use super::fault::Fault;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{Input, Lack, Reply, Uplink, UplinkState};
+use crate::uplink::{Monitor, Report};
+
+/// Tells the loop whenever more is known of the uplink than was `known` at first.
+pub(super) fn watch(
+    known: UplinkState,
+    config: &watch::Receiver<Arc<Config>>,
+    clock: &Clock,
+    ends: mpsc::Sender<Fault>,
+) -> Result<watch::Receiver<Report>, Fault> {
+    // Nobody here learns addresses of the internet yet.
+    let (_, offered) = watch::channel(Vec::new());
+    let monitor = Monitor::open(known, config.clone(), offered, clock.clone());
+    let (monitor, reports) = monitor.map_err(Fault::Uplink)?;
+    spawn_local(async move {
+        let _ = ends.send(Fault::Uplink(monitor.run().await)).await;
+    });
+    Ok(reports)
+}
+
+impl Desk {
+    /// Something else is known of the uplink: whoever lives by that hears it here.
+    pub(super) async fn uplink_changed(&mut self, report: Report) {
+        let before = std::mem::replace(&mut self.uplink, report).state;
+        if self.uplink.state.uplink == before.uplink {
+            return;
+        }
+        self.log_uplink();
+        self.tell_gate_of_uplink().await;
+    }
+
+    /// Clocks stop and start by what the Gate knows; what the flash did not take is told again.
+    pub(super) async fn tell_gate_of_uplink(&mut self) {
+        let state = self.uplink.state;
+        if self.ledger.gate.moment(self.ledger.clock.now()).uplink == state.uplink {
+            return;
+        }
+        let replies = self.transact(vec![Input::UplinkChanged(state)]).await;
+        if replies.iter().any(|reply| matches!(reply, Reply::Refused(_))) {
+            tracing::debug!(
+                event = "uplink_not_stored",
+                "clocks follow the uplink when the store takes records"
+            );
+        }
+    }
+
+    fn log_uplink(&self) {
+        let Report { state, lack, device } = &self.uplink;
+        let (lack, device) = (lack.map(Lack::word), device.as_deref());
+        let ago_s = self.ledger.clock.now().boot.since(state.since).as_secs();
+        match state.uplink {
+            Uplink::Down => {
+                tracing::warn!(event = "uplink_down", device, lack, ago_s, "the internet cannot be reached");
+            }
+            Uplink::Up => tracing::info!(event = "uplink_up", device, ago_s, "the internet can be reached"),
+            Uplink::Unknown => {
+                tracing::info!(
+                    event = "uplink_unknown",
+                    device,
+                    ago_s,
+                    "nobody says whether the internet is there"
+                );
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@
 mod forms;
 mod harness;
 mod hold;
+mod isolation;
 mod leak;
 mod survive;
 mod time;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::netns::Netns;
 use super::phone::Phone;
-use super::{GATEWAY_MAC, GATEWAY_V4, plug};
+use super::{BRIDGE, GATEWAY_MAC, GATEWAY_V4, plug};
 
 /// Phones of these numbers, behind bridge port `port`.
 pub(super) fn gather(gateway: &Arc<Netns>, port: usize, numbers: Range<usize>) -> Vec<Phone> {
@@ -20,7 +20,7 @@ pub(super) fn gather(gateway: &Arc<Netns>, port: usize, numbers: Range<usize>) -
         space.sysctl(&format!("ipv4/conf/default/{path}"), value);
     }
     space.sysctl("ipv6/conf/default/disable_ipv6", "1");
-    plug(gateway, &space, port, &format!("02:5f:00:00:00:{port:02x}"));
+    plug(gateway, BRIDGE, &space, port, &format!("02:5f:00:00:00:{port:02x}"));
     let phones: Vec<Phone> = numbers.map(|number| member(&space, number)).collect();
     let mut batch = String::new();
     for (number, phone) in phones.iter().enumerate() {

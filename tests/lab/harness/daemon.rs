@@ -39,6 +39,13 @@ impl Settings {
         self
     }
 
+    /// One more value of a list of the section `gateway`.
+    #[must_use]
+    pub(crate) fn list(mut self, option: &str, value: &str) -> Self {
+        self.main += &format!("\tlist {option} '{value}'\n");
+        self
+    }
+
     /// A plan.
     #[must_use]
     pub(crate) fn plan(self, name: &str, options: &[(&str, &str)]) -> Self {

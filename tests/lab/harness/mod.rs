@@ -46,6 +46,11 @@ pub(crate) const GATEWAY_MAC: &str = "02:4c:00:00:00:01";
 /// The guest network's device in the gateway.
 pub(crate) const BRIDGE: &str = "br-guest";
 
+/// The second guest network, where a test has one.
+pub(crate) const BRIDGE_2: &str = "br-guest2";
+pub(crate) const GATEWAY_2_V4: &str = "10.78.0.1";
+pub(crate) const GATEWAY_2_V6: &str = "fd78::1";
+
 /// All of it.
 pub(crate) struct Lab {
     pub(crate) gateway: Arc<Netns>,
@@ -55,6 +60,8 @@ pub(crate) struct Lab {
     folder: tempfile::TempDir,
     dnsmasq: Child,
     ports: usize,
+    /// Whether there is a second guest network.
+    elsewhere: bool,
     /// Phones in crowds so far.
     gathered: usize,
 }
@@ -79,7 +86,16 @@ impl Lab {
         let world = World::start(outside, v4, v6);
         let folder = tempfile::Builder::new().prefix("lango-lab-").tempdir_in(place).expect("a folder");
         let dnsmasq = serve_addresses(&gateway, folder.path());
-        let mut lab = Self { gateway, world, phones: Vec::new(), folder, dnsmasq, ports: 0, gathered: 0 };
+        let mut lab = Self {
+            gateway,
+            world,
+            phones: Vec::new(),
+            folder,
+            dnsmasq,
+            ports: 0,
+            elsewhere: false,
+            gathered: 0,
+        };
         for _ in 0..phones {
             lab.add_phone();
         }
@@ -95,7 +111,7 @@ impl Lab {
     pub(crate) fn add_phone(&mut self) -> &Phone {
         let number = self.phones.len() + 1;
         let (v4, v6) = (format!("10.77.2.{number}"), format!("fd77::2:{number}"));
-        let phone = self.plug_phone(number, &v4, &v6, "0");
+        let phone = self.plug_phone(BRIDGE, number, &v4, &v6, "0");
         phone.space.ip(&format!(
             "addr add {v4}/20 dev eth0\naddr add {v6}/64 dev eth0 nodad\n\
              route add default via {GATEWAY_V4}\nroute add default via {GATEWAY_V6} dev eth0"
@@ -105,9 +121,30 @@ impl Lab {
         self.phones.last().expect("just pushed")
     }
 
+    /// A phone on a second guest network, [`BRIDGE_2`], which is made with the first one.
+    pub(crate) fn add_phone_elsewhere(&mut self) -> &Phone {
+        if !self.elsewhere {
+            self.elsewhere = true;
+            self.gateway.ip(&format!(
+                "link add {BRIDGE_2} address {GATEWAY_MAC} type bridge forward_delay 0\nlink set {BRIDGE_2} up\n\
+                 addr add {GATEWAY_2_V4}/20 dev {BRIDGE_2}\naddr add {GATEWAY_2_V6}/64 dev {BRIDGE_2} nodad"
+            ));
+            self.world.space.ip("route add fd78::/64 via 2001:db8:1::2 dev eth0");
+        }
+        let number = self.phones.len() + 1;
+        let (v4, v6) = (format!("10.78.2.{number}"), format!("fd78::2:{number}"));
+        let phone = self.plug_phone(BRIDGE_2, number, &v4, &v6, "0");
+        phone.space.ip(&format!(
+            "addr add {v4}/20 dev eth0\naddr add {v6}/64 dev eth0 nodad\n\
+             route add default via {GATEWAY_2_V4}\nroute add default via {GATEWAY_2_V6} dev eth0"
+        ));
+        self.phones.push(phone);
+        self.phones.last().expect("just pushed")
+    }
+
     /// One more phone that gets its IPv4 address by DHCP and its IPv6 address from advertisements.
     pub(crate) fn add_phone_by_dhcp(&mut self) -> &Phone {
-        let mut phone = self.plug_phone(self.phones.len() + 1, "0.0.0.0", "::", "1");
+        let mut phone = self.plug_phone(BRIDGE, self.phones.len() + 1, "0.0.0.0", "::", "1");
         let script = self.folder().join("udhcpc.sh");
         std::fs::write(&script, UDHCPC).expect("a folder that can be written");
         let path = script.to_str().expect("a plain path");
@@ -148,12 +185,12 @@ impl Lab {
         self.gateway.ip(&format!("link set wan0 up\n{UPLINK_V6}\n{DEFAULT_ROUTES}"));
     }
 
-    fn plug_phone(&mut self, number: usize, v4: &str, v6: &str, accept_ra: &str) -> Phone {
+    fn plug_phone(&mut self, bridge: &str, number: usize, v4: &str, v6: &str, accept_ra: &str) -> Phone {
         self.ports += 1;
         let space = Netns::new(&format!("phone{number}"));
         space.sysctl("ipv6/conf/default/accept_ra", accept_ra);
         let mac = format!("02:50:00:00:{:02x}:{:02x}", number >> 8, number & 255);
-        plug(&self.gateway, &space, self.ports, &mac);
+        plug(&self.gateway, bridge, &space, self.ports, &mac);
         let [v4, v6] = [v4, v6].map(|text| text.parse().expect("an address"));
         Phone { space, device: "eth0".to_owned(), mac, v4, v6 }
     }
@@ -206,11 +243,11 @@ fn join(gateway: &Netns, world: &Netns) {
 }
 
 /// A cable from `space` to the bridge.
-fn plug(gateway: &Netns, space: &Netns, port: usize, mac: &str) {
+fn plug(gateway: &Netns, bridge: &str, space: &Netns, port: usize, mac: &str) {
     let there = space.name();
     gateway.ip(&format!(
         "link add port{port} type veth peer name eth0 netns {there} address {mac}\n\
-         link set port{port} master {BRIDGE} up"
+         link set port{port} master {bridge} up"
     ));
     space.ip("link set eth0 up");
 }

@@ -15,6 +15,7 @@ use super::netns::Netns;
 use super::phone::Phone;
 
 /// Ethertypes.
+pub(crate) const ARP: u16 = 0x0806;
 pub(crate) const IPV4: u16 = 0x0800;
 pub(crate) const IPV6: u16 = 0x86dd;
 

@@ -15,15 +15,22 @@ pub(super) struct Holdings {
     by_boot: Book<(Boot, EntitlementId), ()>,
     /// When the wall clock does, if that was ever known.
     by_wall: Book<(Wall, EntitlementId), ()>,
+    /// How many entitlements were looked at.
+    #[cfg(test)]
+    pub(super) looks: std::cell::Cell<usize>,
 }
 
 impl Holdings {
     pub(super) fn get(&self, id: EntitlementId) -> Option<&Entitlement> {
+        #[cfg(test)]
+        self.looks.update(|looks| looks + 1);
         self.entitlements.get(&id)
     }
 
     /// All of them, in the order of their ids.
     pub(super) fn values(&self) -> impl Iterator<Item = &Entitlement> {
+        #[cfg(test)]
+        self.looks.update(|looks| looks + self.entitlements.count());
         self.entitlements.values()
     }
 
@@ -52,7 +59,7 @@ impl Holdings {
             if next.is_some_and(|next| next <= by_wall) {
                 break;
             }
-            let ends = self.entitlements.get(id).and_then(|entitlement| entitlement.ends(moment));
+            let ends = self.get(*id).and_then(|entitlement| entitlement.ends(moment));
             next = next.into_iter().chain(ends).min();
         }
         next

@@ -14,6 +14,7 @@ impl<F: Flash> World<F> {
     pub(crate) fn agree(&mut self) {
         self.check_who_is_open();
         self.check_meters();
+        self.check_bytes();
         self.check_next_look();
     }
 
@@ -34,7 +35,11 @@ impl<F: Flash> World<F> {
         let view = self.gate.view(now);
         assert_eq!(view.sessions.len(), self.reference.online.len());
         for (mac, id) in &self.reference.online {
-            assert_eq!(view.sessions[mac].time_left(now).map(millis), self.reference.left(*id, now), "{mac}");
+            assert_eq!(
+                view.sessions[mac].time_left(now).map(millis),
+                self.reference.shown_left(*id, now),
+                "{mac}"
+            );
         }
     }
 
@@ -77,7 +82,8 @@ impl<F: Flash> World<F> {
             Some(_) => Some(boot),
             None => self.reference.left(*id, now).map(|left| boot + left),
         });
-        let should = ends.chain([self.checkpoint_due]).min().unwrap();
+        let asks = self.reference.next_ask(now);
+        let should = ends.chain([self.checkpoint_due]).chain(asks).min().unwrap();
         assert_eq!(self.gate.poll_timeout(now).as_millis(), should, "the next look");
     }
 
@@ -95,8 +101,12 @@ impl<F: Flash> World<F> {
 
     /// A power cut right after a checkpoint loses nothing.
     pub(crate) fn check_all_is_saved(&self) {
+        for (mac, used) in &self.reference.used {
+            assert_eq!(used.known, used.flash, "bytes of the session of {mac}");
+        }
         for (id, bought) in self.reference.bought.iter().filter(|(_, bought)| bought.over.is_none()) {
             assert_eq!(bought.meter.valid, bought.flash.valid, "validity of {id}");
+            assert_eq!(bought.spent.known, bought.spent.flash, "bytes of {id}");
             if bought.plan.terms.metered.is_some() {
                 assert_eq!(bought.meter.used, bought.flash.used, "time of {id}");
             }

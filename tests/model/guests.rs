@@ -44,7 +44,7 @@ impl<F: Flash> World<F> {
         }
     }
 
-    fn mac(&mut self) -> Mac {
+    pub(crate) fn mac(&mut self) -> Mac {
         Mac::new([2, 0, 0, 0, 0, u8::try_from(self.random.within(0..MACS)).unwrap()])
     }
 

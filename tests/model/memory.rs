@@ -142,7 +142,10 @@ impl Memory {
         let entitlement =
             self.entitlements.get_mut(&stamp.entitlement).expect("what has ended is not stamped");
         let last = entitlement.last_stamp();
-        assert!(stamp.at >= last.at && stamp.used >= last.used, "{last:?} {stamp:?}");
+        let outage = self.uplink.state;
+        let is_refund = outage.uplink == Uplink::Down && last.at > outage.since;
+        assert!(stamp.at >= last.at && (stamp.used >= last.used || is_refund), "{last:?} {stamp:?}");
+        assert!(stamp.bytes_up >= last.bytes_up && stamp.bytes_down >= last.bytes_down, "{last:?} {stamp:?}");
         assert!(stamp.validity_left <= last.validity_left, "{last:?} {stamp:?}");
         assert!(last.expires.is_none() || stamp.expires == last.expires, "{last:?} {stamp:?}");
         *entitlement = entitlement.clone().with_stamp(stamp.clone());

@@ -9,6 +9,7 @@ mod guests;
 pub(crate) mod memory;
 mod random;
 mod reference;
+mod watchers;
 pub(crate) mod world;
 
 /// The number in an environment variable.

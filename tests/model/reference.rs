@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lango::domain::{CodeKey, Ending, EntitlementId, Mac, Now, Plan, PlanId, Record, Refusal, Trust, Wall};
+use lango::domain::{
+    CodeKey, Ending, EntitlementId, Mac, Now, Plan, PlanId, Record, Refusal, Trust, Uplink, Wall,
+};
 
 const SECOND: u64 = 1000;
 
@@ -38,6 +40,21 @@ pub(crate) struct Meter {
     pub(crate) expires: Option<i64>,
 }
 
+/// Bytes up and down: as known, and as known to the flash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) known: (u64, u64),
+    pub(crate) flash: (u64, u64),
+}
+
+/// A device that may not be silent for ever.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Awake {
+    timeout: u64,
+    seen: u64,
+    ask: u64,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Bought {
     pub(crate) plan: Plan,
@@ -46,6 +63,11 @@ pub(crate) struct Bought {
     pub(crate) meter: Meter,
     /// What of the meter survives a power cut.
     pub(crate) flash: Meter,
+    /// When it was last written down.
+    pub(crate) stamped: u64,
+    /// Since when it is in use without a break.
+    pub(crate) began: u64,
+    pub(crate) spent: Count,
     pub(crate) bound: BTreeSet<Mac>,
     pub(crate) over: Option<Ending>,
 }
@@ -65,8 +87,21 @@ impl Bought {
         Some(millis(self.plan.terms.metered?).saturating_sub(self.meter.used))
     }
 
+    fn is_paused(&self, uplink: Uplink) -> bool {
+        uplink == Uplink::Down && !self.plan.terms.count_while_uplink_down
+    }
+
+    pub(crate) fn data_left(&self) -> Option<u64> {
+        let (cap, (up, down)) = (&self.plan.terms.data, self.spent.known);
+        let total = cap.total.map(|cap| cap.0 - up - down);
+        let up = cap.up.map(|cap| cap.0 - up);
+        let down = cap.down.map(|cap| cap.0 - down);
+        total.into_iter().chain(up).chain(down).min()
+    }
+
     pub(crate) fn ending(&self, now: Now) -> Option<Ending> {
-        match (self.over, self.metered(), self.valid(now)) {
+        let metered = if self.data_left() == Some(0) { Some(0) } else { self.metered() };
+        match (self.over, metered, self.valid(now)) {
             (Some(over), ..) => Some(over),
             (None, Some(0), _) => Some(Ending::Spent),
             (None, _, Some(0)) => Some(Ending::Expired),
@@ -83,13 +118,18 @@ pub(crate) struct Reference {
     pub(crate) bought: BTreeMap<EntitlementId, Bought>,
     /// Who is online with what, the oldest first.
     pub(crate) online: Vec<(Mac, EntitlementId)>,
+    /// What the session of each device has used.
+    pub(crate) used: BTreeMap<Mac, Count>,
+    pub(crate) awake: BTreeMap<Mac, Awake>,
+    /// What is known of the uplink, and since when.
+    pub(crate) uplink: (Uplink, u64),
 }
 
 impl Reference {
     /// Time passes while the gateway runs, or could: `ms` milliseconds.
     pub(crate) fn pass(&mut self, ms: u64) {
         for (id, bought) in &mut self.bought {
-            let in_use = self.online.iter().any(|(_, with)| with == id);
+            let in_use = self.online.iter().any(|(_, with)| with == id) && !bought.is_paused(self.uplink.0);
             bought.meter.used += if in_use { ms } else { 0 };
             bought.meter.valid = bought.meter.valid.map(|left| left.saturating_sub(ms));
         }
@@ -97,7 +137,23 @@ impl Reference {
 
     /// The power was cut: what was not on flash is forgotten.
     pub(crate) fn power_cut(&mut self) {
-        self.bought.values_mut().for_each(|bought| bought.meter = bought.flash.clone());
+        for bought in self.bought.values_mut() {
+            bought.meter = bought.flash.clone();
+            bought.stamped = u64::MAX;
+        }
+        self.uplink = (Uplink::Unknown, u64::MAX);
+    }
+
+    /// The process begins again at `boot`, with what the flash knows.
+    pub(crate) fn restarted(&mut self, boot: u64) {
+        for bought in self.bought.values_mut() {
+            bought.spent.known = bought.spent.flash;
+            bought.stamped = bought.stamped.min(boot);
+            bought.began = bought.stamped;
+        }
+        self.used.values_mut().for_each(|used| used.known = used.flash);
+        self.uplink.1 = self.uplink.1.min(boot);
+        self.all_seen(boot);
     }
 
     /// These records go to flash, if the commit succeeds.
@@ -105,6 +161,11 @@ impl Reference {
         for record in records {
             if let Record::BootReached(_) = record {
                 self.bought.values_mut().for_each(|bought| bought.flash.valid = bought.meter.valid);
+            }
+            if let Record::SessionStamped(usage) = record {
+                let known = (usage.up.0, usage.down.0);
+                let used = self.used.values_mut().find(|used| used.known == known && used.flash != known);
+                used.expect("what is written is known and new").flash = known;
             }
             let Some(id) = meter_of(record) else { continue };
             let bought = self.bought.get_mut(&id).expect("only what was bought is written");
@@ -115,6 +176,8 @@ impl Reference {
                 bought.meter.expires = Some(now.wall.as_secs() + seconds);
             }
             bought.flash = bought.meter.clone();
+            bought.stamped = now.boot.as_millis();
+            bought.spent.flash = bought.spent.known;
         }
     }
 
@@ -141,6 +204,7 @@ impl Reference {
         let answer = self.buy(mac, plan, new, now);
         if answer == Answer::Online {
             self.bought.get_mut(&new).expect("just bought").by_hand = false;
+            self.showed_up(mac, now);
             self.codes.get_mut(&code).expect("found above").bought = Some(new);
         }
         answer
@@ -151,9 +215,11 @@ impl Reference {
             return Answer::No(Refusal::Full);
         }
         let meter = Meter { used: 0, valid: plan.terms.validity.map(millis), expires: None };
-        let bound = BTreeSet::new();
-        self.bought
-            .insert(new, Bought { plan, by_hand: true, flash: meter.clone(), meter, bound, over: None });
+        let (at, spent, bound) = (now.boot.as_millis(), Count::default(), BTreeSet::new());
+        let flash = meter.clone();
+        let by_hand = true;
+        let bought = Bought { plan, by_hand, meter, flash, stamped: at, began: at, spent, bound, over: None };
+        self.bought.insert(new, bought);
         self.join(mac, new, now)
     }
 
@@ -186,14 +252,23 @@ impl Reference {
 
     fn join(&mut self, mac: Mac, id: EntitlementId, now: Now) -> Answer {
         self.close(mac, now);
+        let is_first = self.devices(id).is_empty();
         self.online.push((mac, id));
-        self.bought.get_mut(&id).expect("it was bought").bound.insert(mac);
+        self.used.insert(mac, Count::default());
+        let bought = self.bought.get_mut(&id).expect("it was bought");
+        bought.bound.insert(mac);
+        if is_first {
+            bought.began = now.boot.as_millis();
+        }
+        self.showed_up(mac, now);
         Answer::Online
     }
 
     pub(crate) fn close(&mut self, mac: Mac, now: Now) -> bool {
         let Some(place) = self.online.iter().position(|(other, _)| *other == mac) else { return false };
         let (_, id) = self.online.remove(place);
+        self.used.remove(&mac);
+        self.awake.remove(&mac);
         if self.bought[&id].by_hand && self.devices(id).is_empty() {
             self.end(id, self.bought[&id].ending(now).unwrap_or(Ending::Revoked));
         }
@@ -218,7 +293,106 @@ impl Reference {
 
     fn end(&mut self, id: EntitlementId, how: Ending) {
         self.bought.get_mut(&id).expect("it was bought").over.get_or_insert(how);
+        for mac in self.devices(id) {
+            self.used.remove(&mac);
+            self.awake.remove(&mac);
+        }
         self.online.retain(|(_, with)| *with != id);
+    }
+
+    /// A reading: all that the session of `mac` has used.
+    pub(crate) fn counted(&mut self, mac: Mac, (up, down): (u64, u64), now: Now) {
+        let Some((_, id)) = self.online.iter().find(|(other, _)| *other == mac) else { return };
+        let bought = self.bought.get_mut(id).expect("it was bought");
+        let used = self.used.get_mut(&mac).expect("it is online");
+        let before = used.known;
+        let cap = &bought.plan.terms.data;
+        let fits = |cap: Option<lango::domain::Bytes>, spent: u64, more: u64| match cap {
+            Some(cap) => more.min(cap.0 - spent),
+            None => more,
+        };
+        let spent = &mut bought.spent.known;
+        let more = fits(cap.total, spent.0 + spent.1, fits(cap.up, spent.0, up.saturating_sub(before.0)));
+        (spent.0, used.known.0) = (spent.0 + more, used.known.0 + more);
+        let more = fits(cap.total, spent.0 + spent.1, fits(cap.down, spent.1, down.saturating_sub(before.1)));
+        (spent.1, used.known.1) = (spent.1 + more, used.known.1 + more);
+        if used.known != before {
+            self.showed_up(mac, now);
+        }
+    }
+
+    /// What has no data left goes; returns what that was.
+    pub(crate) fn out_of_data(&mut self) -> Vec<(EntitlementId, Ending)> {
+        let live = self.bought.iter().filter(|(_, bought)| bought.over.is_none());
+        let out = live.filter(|(_, bought)| bought.data_left() == Some(0));
+        let ended = out.map(|(id, _)| (*id, Ending::Spent)).collect::<Vec<_>>();
+        ended.iter().for_each(|(id, how)| self.end(*id, *how));
+        ended
+    }
+
+    /// Returns whether it is news. Time in use since then is given back where the uplink went down.
+    pub(crate) fn uplink_changed(&mut self, to: Uplink, since: u64, now: Now) -> bool {
+        let (was, last) = self.uplink;
+        if was == to {
+            return false;
+        }
+        let now_ms = now.boot.as_millis();
+        let since = if was == Uplink::Down { now_ms } else { since.clamp(last, now_ms) };
+        if was == Uplink::Down {
+            self.all_seen(now_ms);
+        }
+        self.uplink = (to, since);
+        for id in self.online.iter().map(|(_, id)| *id).collect::<BTreeSet<_>>() {
+            let bought = self.bought.get_mut(&id).expect("it was bought");
+            if bought.is_paused(to) {
+                bought.meter.used -= now_ms - since.max(bought.began);
+            }
+        }
+        true
+    }
+
+    /// `mac` is there.
+    pub(crate) fn showed_up(&mut self, mac: Mac, now: Now) {
+        self.watch(mac, now.boot.as_millis());
+    }
+
+    fn all_seen(&mut self, now: u64) {
+        for mac in self.online.iter().map(|(mac, _)| *mac).collect::<Vec<_>>() {
+            self.watch(mac, now);
+        }
+    }
+
+    fn watch(&mut self, mac: Mac, now: u64) {
+        let Some((_, id)) = self.online.iter().find(|(other, _)| *other == mac) else { return };
+        let bought = &self.bought[id];
+        if let (Some(timeout), false) = (bought.plan.terms.idle_timeout.map(millis), bought.by_hand) {
+            self.awake.insert(mac, Awake { timeout, seen: now, ask: now + timeout });
+        }
+    }
+
+    pub(crate) fn take_quiet(&mut self, now: Now) -> Vec<Mac> {
+        let now = now.boot.as_millis();
+        if self.uplink.0 == Uplink::Down {
+            return Vec::new();
+        }
+        let mut quiet = self.awake.iter().filter(|(_, awake)| awake.ask <= now).collect::<Vec<_>>();
+        quiet.sort_by_key(|(mac, awake)| (awake.ask, **mac));
+        let quiet = quiet.into_iter().map(|(mac, _)| *mac).collect::<Vec<_>>();
+        for mac in &quiet {
+            self.awake.get_mut(mac).expect("it is quiet").ask = now + 60_000;
+        }
+        quiet
+    }
+
+    pub(crate) fn is_quiet(&self, mac: Mac, now: Now) -> bool {
+        let silent = |awake: &Awake| now.boot.as_millis() - awake.seen >= awake.timeout;
+        self.uplink.0 != Uplink::Down && self.awake.get(&mac).is_some_and(silent)
+    }
+
+    /// When somebody is to be asked next.
+    pub(crate) fn next_ask(&self, now: Now) -> Option<u64> {
+        let next = self.awake.values().map(|awake| awake.ask).min().filter(|_| self.uplink.0 != Uplink::Down);
+        next.map(|ask| ask.max(now.boot.as_millis()))
     }
 
     pub(crate) fn devices(&self, id: EntitlementId) -> Vec<Mac> {
@@ -228,8 +402,15 @@ impl Reference {
     /// Milliseconds until time ends `id`, if it does.
     pub(crate) fn left(&self, id: EntitlementId, now: Now) -> Option<u64> {
         let bought = &self.bought[&id];
-        let metered = bought.metered().filter(|left| *left == 0 || !self.devices(id).is_empty());
+        let runs = !self.devices(id).is_empty() && !bought.is_paused(self.uplink.0);
+        let metered = bought.metered().filter(|left| *left == 0 || runs);
         [metered, bought.valid(now)].into_iter().flatten().min()
+    }
+
+    /// What a guest who is online is shown, paused or not.
+    pub(crate) fn shown_left(&self, id: EntitlementId, now: Now) -> Option<u64> {
+        let bought = &self.bought[&id];
+        [bought.metered(), bought.valid(now)].into_iter().flatten().min()
     }
 
     fn is_full_for(&self, mac: Mac) -> bool {

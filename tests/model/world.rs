@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, BootId, CodeKey, Effect, EntitlementId, Gate, Limits, Mac, Now, Plan, PlanSource, Record, Restored,
-    SessionId, Terms, Trust, Voucher, Wall,
+    Boot, BootId, Bytes, CodeKey, Effect, EntitlementId, Gate, Limits, Mac, Now, Plan, PlanSource, Record,
+    Restored, SessionId, Terms, Trust, Uplink, Usage, Voucher, Wall,
 };
 
 use super::random::Random;
@@ -67,6 +67,9 @@ pub(crate) struct World<F> {
     pub(crate) given_out: BTreeSet<(Option<EntitlementId>, Option<SessionId>)>,
     pub(crate) spoken_for: BTreeSet<CodeKey>,
     pub(crate) vouchers_made: u64,
+    /// The counters of the kernel, and an earlier reading of them.
+    pub(crate) counters: BTreeMap<Mac, Usage>,
+    pub(crate) old_readings: Vec<Usage>,
     pub(crate) points: u64,
     deaths: Deaths,
     /// Milliseconds that all times are multiples of. Where it is a second, rounding hides nothing and
@@ -100,6 +103,9 @@ impl<F: Flash> World<F> {
             codes: BTreeMap::new(),
             bought: BTreeMap::new(),
             online: Vec::new(),
+            used: BTreeMap::new(),
+            awake: BTreeMap::new(),
+            uplink: (Uplink::Unknown, boot),
         };
         let mut world = Self {
             seed,
@@ -117,6 +123,8 @@ impl<F: Flash> World<F> {
             given_out: BTreeSet::new(),
             spoken_for: BTreeSet::new(),
             vouchers_made: 0,
+            counters: BTreeMap::new(),
+            old_readings: Vec::new(),
             points: 0,
             deaths,
             grain,
@@ -143,10 +151,16 @@ impl<F: Flash> World<F> {
 
     fn step(&mut self) -> Result<(), Died> {
         match self.random.within(0..100) {
-            0..45 => self.guests(),
-            45..85 => self.time_passes(),
-            85..92 => self.clock_changes(),
-            92..96 => self.long_wait(),
+            0..35 => self.guests(),
+            35..65 => self.time_passes(),
+            65..80 => {
+                self.traffic_flows();
+                self.counters_are_read()
+            }
+            80..86 => self.uplink_changes(),
+            86..90 => self.silence_is_looked_into(),
+            90..94 => self.clock_changes(),
+            94..97 => self.long_wait(),
             _ => Err(Died),
         }
     }
@@ -239,6 +253,7 @@ impl<F: Flash> World<F> {
         let decision = self.gate.due(now);
         let ended = self.reference.due(now);
         self.check_ended(&decision.records, &ended);
+        self.check_wear(&decision.records);
         let is_checkpoint = self.checkpoint_due <= self.boot;
         self.gate.apply(&decision.records, now);
         self.reference.written(&decision.records, now);
@@ -297,6 +312,8 @@ impl<F: Flash> World<F> {
         } else {
             self.reference.power_cut();
             self.on_flash.power_cut();
+            self.counters.clear();
+            self.old_readings.clear();
             let was = i64::try_from(self.boot + gap).unwrap();
             self.boot = 1000 * self.random.within(5..60);
             self.true_offset += was - i64::try_from(self.boot).unwrap();
@@ -308,6 +325,9 @@ impl<F: Flash> World<F> {
 
     fn start(&mut self) {
         let restored = self.flash.reopen();
+        for reference in [&mut self.reference, &mut self.on_flash] {
+            reference.restarted(self.boot);
+        }
         self.trust = Trust::Floor;
         self.offset = restored.floor.as_secs() * 1000 - i64::try_from(self.boot).unwrap();
         let plans = self.reference.plans.values().cloned().collect();
@@ -336,6 +356,11 @@ fn boot_id(n: u64) -> BootId {
     format!("boot-{n}").parse().unwrap()
 }
 
+fn with(mut plan: Plan, change: impl FnOnce(&mut Terms)) -> Plan {
+    change(&mut plan.terms);
+    plan
+}
+
 fn plans() -> Vec<Plan> {
     let plan = |name: &str, metered: u64, validity: u64, devices, bound_devices| Plan {
         terms: Terms {
@@ -357,5 +382,14 @@ fn plans() -> Vec<Plan> {
         plan("blink", 0, 5_000, 2, 0),
         plan("free", 0, 0, 1, 0),
         Plan { activate_by: soon, ..plan("begin", HOUR / 2, 0, 1, 0) },
+        with(plan("capped", 0, 0, 2, 0), |terms| terms.data.total = Some(Bytes(1500))),
+        with(plan("split", HOUR, DAY, 3, 0), |terms| {
+            (terms.data.up, terms.data.down) = (Some(Bytes(400)), Some(Bytes(900)));
+            terms.idle_timeout = Some(Duration::from_secs(900));
+        }),
+        with(plan("steady", 2 * HOUR, 0, 1, 0), |terms| {
+            terms.count_while_uplink_down = true;
+            terms.idle_timeout = Some(Duration::from_secs(120));
+        }),
     ]
 }

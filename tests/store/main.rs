@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, BootId, Bps, Bytes, Closing, DataCap, Ending, Entitlement, EntitlementId, Mac, Origin, Record,
-    SessionId, Stamp, Terms, Traffic, VoucherState, Wall,
+    Boot, BootId, Bps, Bytes, Closing, DataCap, Downtime, Ending, Entitlement, EntitlementId, Mac, Origin,
+    Record, Session, SessionId, Stamp, Terms, Traffic, Uplink, UplinkState, Usage, VoucherState, Wall,
 };
 use lango::store::{Found, Kept, StoreError, VoucherCounts};
 use sales::{NOON, commit, key, login, mac, open, stamp, voucher, wait};
@@ -201,21 +201,74 @@ fn one_code_has_one_entitlement() {
 }
 
 #[test]
+fn what_sessions_used_comes_back_and_stays_with_those_that_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    commit(&store, login(2)).unwrap();
+    let usage = |id, up, down| Usage { session: SessionId(id), up: Bytes(up), down: Bytes(down) };
+    let close = |id, used| Record::SessionClosed {
+        session: SessionId(id),
+        at: Wall::from_secs(NOON),
+        why: Closing::Idle,
+        used,
+    };
+    let (early, late) = (usage(2, 3, 4), usage(2, 30, 5_000_000_000));
+    commit(&store, vec![Record::SessionStamped(usage(1, 7, 8)), Record::SessionStamped(early)]).unwrap();
+    commit(&store, vec![close(2, late.used()), Record::SessionStamped(usage(2, 99, 99))]).unwrap();
+    drop(store);
+    let restored = open(dir.path()).restored;
+    assert_eq!(restored.sessions, [Session { used: usage(1, 7, 8).used(), ..sales::session(1, 1) }]);
+    let conn = rusqlite::Connection::open(dir.path().join("lango.db")).unwrap();
+    let closed = conn.query_row("SELECT bytes_up, bytes_down, why FROM session WHERE id = 2", [], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+    });
+    assert_eq!(closed.unwrap(), (30, 5_000_000_000, "idle".to_owned()), "too late: the close stands");
+}
+
+#[test]
+fn outages_come_back_within_a_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    for uplink in [Uplink::Up, Uplink::Down, Uplink::Unknown] {
+        let state = UplinkState { uplink, since: Boot::from_millis(77_000) };
+        let known = Downtime { state, before: Duration::from_millis(4321) };
+        let reached = Boot::from_millis(99_000);
+        let records = vec![Record::UplinkChanged(known), Record::BootReached(reached)];
+        commit(&open(dir.path()).store, records).unwrap();
+        let restored = open(dir.path()).restored;
+        assert_eq!((restored.uplink, restored.reached), (known, reached));
+    }
+    let at = Boot::from_millis(5_000);
+    let boot: BootId = "2f1c".parse().unwrap();
+    commit(&open(dir.path()).store, vec![Record::BootChanged { boot, at }]).unwrap();
+    let restored = open(dir.path()).restored;
+    let unknown = UplinkState { uplink: Uplink::Unknown, since: at };
+    assert_eq!(restored.uplink, Downtime { state: unknown, before: Duration::ZERO });
+    assert_eq!(restored.reached, at);
+}
+
+#[test]
 fn a_new_boot_redates_every_stamp_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;
     let boot: BootId = "2f1c".parse().unwrap();
     commit(&store, login(1)).unwrap();
     commit(&store, login(2)).unwrap();
+    commit(&store, vec![Record::EntitlementStamped(stamp(2, 60_000))]).unwrap();
+    // Between the stamps of both: the meters of the first went on until here.
+    commit(&store, vec![Record::BootReached(Boot::from_millis(61_001))]).unwrap();
     commit(&store, vec![Record::BootChanged { boot: boot.clone(), at: Boot::from_millis(42) }]).unwrap();
     drop(store);
     let restored = open(dir.path()).restored;
     assert_eq!(restored.boot, Some(boot));
-    for kept in &restored.entitlements {
-        let before = sales::entitlement(kept.id.0);
-        assert_eq!(kept.last_stamp(), &Stamp { at: Boot::from_millis(42), ..before.last_stamp().clone() });
-    }
-    assert_eq!(restored.entitlements.len(), 2);
+    let [one, two] = restored.entitlements.as_slice() else { panic!("{:?}", restored.entitlements) };
+    let redated = |stamp: &Stamp, validity_left| {
+        let validity_left = Some(Duration::from_secs(validity_left));
+        Stamp { at: Boot::from_millis(42), downtime: Duration::ZERO, validity_left, ..stamp.clone() }
+    };
+    let before = sales::entitlement(1);
+    assert_eq!(one.last_stamp(), &redated(before.last_stamp(), 86_400 - 60));
+    assert_eq!(two.last_stamp(), &redated(&stamp(2, 60_000), 86_400 - 60));
 }
 
 #[test]
@@ -284,6 +337,49 @@ fn only_the_owner_reads_the_files() {
         seen += 1;
     }
     assert_eq!(seen, 3, "database, journal, copy");
+}
+
+/// A database as the first release made it, with a guest who is online.
+#[test]
+fn a_database_of_the_first_schema_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lango.db");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(include_str!("../golden/schema-1.sql")).unwrap();
+    conn.execute_batch(
+        "INSERT INTO meta VALUES (1, 1800000000, 'b1', NULL);
+         INSERT INTO name VALUES (1, 'hour');
+         INSERT INTO lot VALUES (1, 1, NULL, 1799990000, NULL, 1);
+         INSERT INTO voucher VALUES (zeroblob(16), 1, '705', 7, 0);
+         INSERT INTO entitlement VALUES (7, 'voucher', zeroblob(16), '705', NULL, 1800000000, 1, 3600000,
+           86400000, 500, NULL, NULL, NULL, NULL, 1, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL);
+         INSERT INTO meter VALUES (7, 90000, 60000, 86340000, 1800086400, 3, 4);
+         INSERT INTO session VALUES (9, 7, x'020000000001', 1800000000, NULL, NULL);",
+    )
+    .unwrap();
+    drop(conn);
+    let opened = open(dir.path());
+    assert_eq!((&opened.report.found, opened.report.migrated_from), (&Found::Clean, Some(1)));
+    let [kept] = opened.restored.entitlements.as_slice() else { panic!("{:?}", opened.restored) };
+    let stamp = Stamp {
+        entitlement: EntitlementId(7),
+        at: Boot::from_millis(90_000),
+        downtime: Duration::ZERO,
+        used: Duration::from_secs(60),
+        validity_left: Some(Duration::from_secs(86_340)),
+        expires: Some(Wall::from_secs(NOON + 86_400)),
+        bytes_up: Bytes(3),
+        bytes_down: Bytes(4),
+    };
+    assert_eq!((kept.last_stamp(), kept.online, kept.data_left()), (&stamp, 1, Some(Bytes(493))));
+    let [session] = opened.restored.sessions.as_slice() else { panic!("{:?}", opened.restored) };
+    assert_eq!((session.id, session.mac, session.used), (SessionId(9), mac(1), Traffic::default()));
+    assert_eq!((opened.restored.uplink, opened.restored.reached), (Downtime::default(), Boot::default()));
+    let usage = Usage { session: SessionId(9), up: Bytes(1), down: Bytes(2) };
+    commit(&opened.store, vec![Record::SessionStamped(usage)]).unwrap();
+    drop(opened);
+    let again = open(dir.path());
+    assert_eq!((again.report.migrated_from, again.restored.sessions[0].used), (None, usage.used()));
 }
 
 #[test]

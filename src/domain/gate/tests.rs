@@ -5,7 +5,10 @@
 //! guessing in `guessing.rs`, of commits that fail or are shared in `commits.rs`.
 
 mod commits;
+mod counting;
 mod guessing;
+mod outages;
+mod presence;
 mod redeeming;
 mod time;
 
@@ -14,9 +17,10 @@ use std::time::Duration;
 
 use super::{Gate, Limits};
 use crate::domain::{
-    BatchId, Blame, Boot, BootId, Closing, CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId,
-    Found, Hint, Input, Mac, Moving, Now, Plan, PlanId, PlanSource, Record, Refusal, Reply, Restored,
-    SessionId, Terms, Trust, Voucher, VoucherState, Wall,
+    BatchId, Blame, Boot, BootId, Bps, Bytes, Clockwork, Closing, CodeKey, Decision, Effect, Ending,
+    Entitlement, EntitlementId, Found, Hint, Input, Mac, Moving, Now, Plan, PlanId, PlanSource, Record,
+    Refusal, Reply, Restored, Session, SessionId, Terms, Traffic, Trust, Uplink, UplinkState, Usage, Voucher,
+    VoucherState, Wall,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -31,6 +35,8 @@ struct Desk {
     now: Now,
     boot: BootId,
     vouchers: BTreeMap<CodeKey, Voucher>,
+    /// Sessions as a store would have them.
+    stored: BTreeMap<SessionId, Session>,
 }
 
 impl Desk {
@@ -43,7 +49,7 @@ impl Desk {
             Now { boot: Boot::from_millis(100_000), wall: Wall::from_secs(NOON), trust: Trust::Trusted };
         let boot: BootId = "boot-1".parse().unwrap();
         let (gate, _) = Gate::restore(Restored::default(), plans, limits, &boot, now);
-        Self { gate, now, boot, vouchers: BTreeMap::new() }
+        Self { gate, now, boot, vouchers: BTreeMap::new(), stored: BTreeMap::new() }
     }
 
     /// A new voucher of `plan`.
@@ -104,17 +110,23 @@ impl Desk {
             Record::VoucherRevoked(code) => {
                 self.vouchers.get_mut(code).unwrap().state = VoucherState::Revoked;
             }
+            Record::SessionOpened(session) => {
+                self.stored.insert(session.id, session.clone());
+            }
+            Record::SessionStamped(usage) => {
+                self.stored.get_mut(&usage.session).unwrap().used = usage.used();
+            }
+            Record::SessionClosed { session, .. } => {
+                self.stored.remove(session);
+            }
             Record::VouchersMade(vouchers) => {
                 self.vouchers.extend(vouchers.iter().map(|voucher| (voucher.key, voucher.clone())));
             }
             Record::EntitlementStamped(_)
             | Record::DeviceBound { .. }
-            | Record::SessionOpened(_)
-            | Record::SessionClosed { .. }
             | Record::FloorRaised(_)
             | Record::BootChanged { .. }
             | Record::SessionCounted(_)
-            | Record::SessionStamped(_)
             | Record::UplinkChanged(_)
             | Record::BootReached(_)
             | Record::DeviceSeen { .. }
@@ -157,7 +169,7 @@ impl Desk {
         self.now.boot = if boot == self.boot { self.now.boot.plus(gap) } else { Boot::from_millis(20_000) };
         let restored = Restored {
             entitlements: self.gate.entitlements.values().map(written).collect(),
-            sessions: self.gate.sessions.values().cloned().collect(),
+            sessions: self.stored.values().cloned().collect(),
             recent: Vec::new(),
             floor: self.gate.floor,
             boot: Some(self.boot.clone()),

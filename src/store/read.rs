@@ -313,7 +313,7 @@ fn ending(column: usize, word: &str) -> rusqlite::Result<Ending> {
 
 fn uplink(column: usize, word: &str) -> rusqlite::Result<Uplink> {
     let all = [Uplink::Up, Uplink::Down, Uplink::Unknown];
-    all.into_iter().find(|uplink| write::uplink_word(*uplink) == word).ok_or_else(|| foreign(column))
+    all.into_iter().find(|uplink| uplink.word() == word).ok_or_else(|| foreign(column))
 }
 
 fn foreign(column: usize) -> rusqlite::Error {

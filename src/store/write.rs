@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use super::StoreError;
 use crate::domain::{
     Boot, BootId, Bps, Bytes, Closing, Downtime, Ending, Entitlement, EntitlementId, Mac, Record, Session,
-    SessionId, Stamp, Traffic, Uplink, Usage, Voucher, VoucherState, Wall,
+    SessionId, Stamp, Traffic, Usage, Voucher, VoucherState, Wall,
 };
 
 /// The statements that write.
@@ -269,7 +269,7 @@ impl<'c> Writer<'c> {
 
     fn uplink_changed(&mut self, downtime: Downtime) -> Result<(), StoreError> {
         let (state, before) = (downtime.state, millis(downtime.before));
-        self.set_uplink.execute(params![uplink_word(state.uplink), int(state.since.as_millis()), before])?;
+        self.set_uplink.execute(params![state.uplink.word(), int(state.since.as_millis()), before])?;
         Ok(())
     }
 }
@@ -287,15 +287,6 @@ fn set_meter(statement: &mut Statement<'_>, stamp: &Stamp) -> Result<(), StoreEr
         millis(stamp.downtime),
     ])?;
     Ok(())
-}
-
-/// The word kept for what is known of the uplink.
-pub(super) fn uplink_word(uplink: Uplink) -> &'static str {
-    match uplink {
-        Uplink::Up => "up",
-        Uplink::Down => "down",
-        Uplink::Unknown => "unknown",
-    }
 }
 
 /// The word kept for an ending.

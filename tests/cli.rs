@@ -103,6 +103,7 @@ fn answer(request: Request) -> Response {
                 .collect(),
         })),
         Request::VoucherShow { .. } => fail(Code::NoSuchVoucher),
+        Request::Metrics => Response::Ok(Answer::Metrics("lango_sessions 3\n".to_owned())),
         Request::Status => fail(Code::Internal),
         Request::PlanList => fail(Code::Configuration),
         Request::Doctor { .. } => fail(Code::NoPermission),

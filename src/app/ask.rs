@@ -8,10 +8,14 @@ use std::str::FromStr;
 
 use super::desk::Desk;
 use super::{doctor, plans, vouchers};
-use crate::domain::{self, IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView, Trust};
-use crate::wire::control::{
-    Answer, Clock, Cloud, Code, Failure, Request, Response, Session, Status, Target, Uplink, Vouchers,
+use crate::domain::{
+    self, AnomalyCounts, IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView, Trust,
 };
+use crate::wire::control::{
+    Anomalies, Answer, Clock, Cloud, Code, Failure, Request, Response, Session, Status, Target, Uplink,
+    Vouchers,
+};
+use crate::wire::exposition::exposition;
 
 /// What a command comes to.
 pub(super) type Asked<T> = Result<T, Failure>;
@@ -35,6 +39,7 @@ impl Desk {
                 Some(mac) => doctor::of_device(self, parse(&mac)?),
                 None => doctor::of_gateway(self).await,
             }),
+            Request::Metrics => Answer::Metrics(exposition(&self.status().await?)),
             Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),
             Request::VoucherRevoke { code } => {
                 // Sessions may end with it, which the kernel has to know.
@@ -59,6 +64,7 @@ impl Desk {
         let now = self.ledger.clock.now();
         let counts = self.ledger.store.counts().await.map_err(vouchers::unreadable)?;
         let config = self.config.borrow().clone();
+        let AnomalyCounts { addresses, ports, new_devices } = self.lookout.counts();
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             site: config.gateway.site.clone(),
@@ -73,6 +79,7 @@ impl Desk {
             vouchers: Vouchers { unused: counts.unused, active: counts.active, spent: counts.spent },
             rules_intact: self.kernel.intact,
             uptime_s: now.boot.since(self.started).as_secs(),
+            anomalies: Anomalies { addresses, ports, new_devices },
         })
     }
 

@@ -18,6 +18,7 @@ use super::keys::Keys;
 use super::ledger::{Ledger, Outcome};
 use super::limits;
 use super::listen::{Doors, Servers};
+use super::lookout::Lookout;
 use crate::clock::Refreshed;
 use crate::config::{self, Config};
 use crate::control;
@@ -46,6 +47,7 @@ pub(super) struct Desk {
     pub(super) uplink: Report,
     pub(super) ledger: Ledger,
     pub(super) kernel: Kernel,
+    pub(super) lookout: Lookout,
     pub(super) keys: Keys,
     pub(super) doors: Doors,
     pub(super) servers: Servers,
@@ -64,6 +66,8 @@ pub(super) struct Inlets {
     pub(super) control: mpsc::Receiver<control::Call>,
     pub(super) learns: mpsc::Receiver<dns::Learn>,
     pub(super) uplink: watch::Receiver<Report>,
+    /// Devices online whose sessions an anomaly ends.
+    pub(super) suspects: mpsc::Receiver<Mac>,
     /// A task that must not end has ended.
     pub(super) ended: mpsc::Receiver<Fault>,
     pub(super) signals: Signals,
@@ -89,6 +93,7 @@ impl Desk {
                     let report = inlets.uplink.borrow_and_update().clone();
                     self.uplink_changed(report).await;
                 }
+                Some(mac) = inlets.suspects.recv() => self.end_suspect(mac).await,
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
                     Signal::Reload => self.reload(),
@@ -112,6 +117,14 @@ impl Desk {
         self.kernel.learn(learn.mac, &learn.addresses, learn.stays);
         // It does not wait for long.
         let _ = learn.done.send(());
+    }
+
+    /// Ends the session of a device that was seen at two places; the guest may log in again.
+    async fn end_suspect(&mut self, mac: Mac) {
+        let reply = self.transact(vec![Input::Suspect { mac }]).await.into_iter().next();
+        if let Some(Reply::Closed(session)) = reply {
+            tracing::warn!(event = "suspect_ended", %session, device = %mac.tail(), "option anomaly is 'end'");
+        }
     }
 
     /// Decides `inputs` that nobody at the portal waits for.

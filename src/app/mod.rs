@@ -2,8 +2,8 @@
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
 //! `kernel` its projection; `guests` answers guests, `ask`, `vouchers`, `plans` and `doctor` answer operators;
-//! `listen` keeps a portal and a responder on every guest interface; `uplink` passes on news of the uplink;
-//! `fault` says what each failure means.
+//! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network;
+//! `uplink` passes on news of the uplink; `fault` says what each failure means.
 
 mod ask;
 mod desk;
@@ -14,6 +14,7 @@ mod kernel;
 mod keys;
 mod ledger;
 mod listen;
+mod lookout;
 mod plans;
 mod uplink;
 mod vouchers;
@@ -33,11 +34,12 @@ use self::kernel::Kernel;
 use self::keys::Keys;
 use self::ledger::Ledger;
 use self::listen::{ByNeighbour, Doors, Servers};
+use self::lookout::{Lookout, Watching, look_out};
 use crate::clock::Clock;
 use crate::config::{self, Config, Notice};
 use crate::control::Server;
 use crate::dns::{self, Responder};
-use crate::domain::{Limits, Record, View};
+use crate::domain::{Limits, Mac, Record, View};
 use crate::nft::Start;
 use crate::portal::{self, Connections};
 use crate::process::{Exit, Signals, raise_file_limit};
@@ -46,6 +48,9 @@ use crate::wire::control::{Failure, Request, Response};
 
 /// Calls that wait for the loop, at most; who comes later waits at the door.
 const CALLS: usize = 1024;
+
+/// Devices under suspicion that wait for the loop, at most; there are few, for each has a session.
+const SUSPECTS: usize = 64;
 
 /// The first good copy of the store is made this long after the start.
 const FIRST_COPY: Duration = Duration::from_secs(10 * 60);
@@ -123,6 +128,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let uplink = uplink::watch(ledger.gate.view(now).uplink, &config_from, &clock, ends.clone())?;
     let (view_to, view_from) = watch::channel(Arc::new(ledger.gate.view(now)));
     let (servers, portal, learns) = servers(config_from, view_from, &kernel, &keys, clock);
+    let (lookout, suspects) = watch_guests(&servers.portal, &kernel, ends.clone())?;
     let mut doors = Doors::default();
     doors.keep(&config.gateway, &servers);
     spawn_local(async move {
@@ -148,6 +154,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         uplink: uplink.borrow().clone(),
         ledger,
         kernel,
+        lookout,
         keys,
         doors,
         servers,
@@ -159,7 +166,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_look_at_copy: now.boot.plus(FIRST_COPY),
         disbelieves: false,
     };
-    desk.run(Inlets { portal, control, learns, uplink, ended, signals }).await
+    desk.run(Inlets { portal, control, learns, suspects, uplink, ended, signals }).await
 }
 
 /// Those who serve guests, and where comes in what guests ask and what is learned of the garden.
@@ -221,6 +228,28 @@ fn watch_table(kernel: &Kernel, touches: mpsc::Sender<()>, ends: mpsc::Sender<Fa
         }
     });
     Ok(())
+}
+
+/// Watches the guest network, and tells whom the loop is to suspect.
+fn watch_guests(
+    context: &portal::Context,
+    kernel: &Kernel,
+    ends: mpsc::Sender<Fault>,
+) -> Result<(Lookout, mpsc::Receiver<Mac>), Fault> {
+    let (suspected, suspects) = mpsc::channel(SUSPECTS);
+    let watching = Watching {
+        neighbours: Rc::clone(&kernel.neighbours),
+        config: context.config.clone(),
+        view: context.view.clone(),
+        clock: context.clock.clone(),
+        suspected,
+    };
+    let (lookout, watch) = look_out(watching).map_err(Fault::Neigh)?;
+    spawn_local(async move {
+        let error = watch.await;
+        let _ = ends.send(Fault::Neigh(error)).await;
+    });
+    Ok((lookout, suspects))
 }
 
 fn limits(config: &Config) -> Limits {

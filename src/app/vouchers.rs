@@ -49,7 +49,8 @@ pub(super) async fn answer(
         | Request::Sessions
         | Request::Login { .. }
         | Request::Logout(_)
-        | Request::Doctor { .. } => {
+        | Request::Doctor { .. }
+        | Request::Metrics => {
             return Err(Failure::new(
                 Code::Usage,
                 "this command needs the running daemon",

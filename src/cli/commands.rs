@@ -231,12 +231,21 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "lango doctor 02:00:00:00:00:01",
         build: |given| ask(given, Request::Doctor { mac: mac(given)? }),
     },
+    Command {
+        words: "metrics",
+        usage: "",
+        takes: 0..=0,
+        options: &[Opt::Socket],
+        about: "numbers for Prometheus, as text",
+        example: "lango metrics",
+        build: |given| ask(given, Request::Metrics),
+    },
 ];
 
 /// Commands that Lango will have, and does not have yet.
 pub(super) const LATER: &[&str] = &[
     "sync", "export", "forget", "audit", "topup", "extend", "refund", "move", "backup", "restore", "top",
-    "enrol", "setup", "clock", "hold", "metrics",
+    "enrol", "setup", "clock", "hold",
 ];
 
 fn run(given: &Given) -> Result<Invocation, Failure> {

@@ -278,6 +278,7 @@ mod tests {
             ("voucher list", Request::VoucherList { batch: None }),
             ("voucher list --batch B12", Request::VoucherList { batch: Some("B12".to_owned()) }),
             ("plan list", Request::PlanList),
+            ("metrics", Request::Metrics),
             ("doctor", Request::Doctor { mac: None }),
             ("doctor 02:00:00:00:00:01", Request::Doctor { mac: Some(MAC.to_owned()) }),
         ] {
@@ -388,7 +389,6 @@ mod tests {
             "setup --apply",
             "clock reset",
             "hold",
-            "metrics",
             "topup --json",
             "voucher new --plan hour --self-verifying",
         ] {

@@ -9,8 +9,8 @@ use super::{Style, sheet};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
-    Answer, Check, Failure, Health, Imported, Plan, Session, Source, Status, Uplink, VoucherListed,
-    VoucherMade, VoucherShown, VouchersMade,
+    Anomalies, Answer, Check, Failure, Health, Imported, Plan, Session, Source, Status, Uplink,
+    VoucherListed, VoucherMade, VoucherShown, VouchersMade,
 };
 
 /// Writes the answer, and tells how the command that got it ends.
@@ -35,6 +35,7 @@ pub(super) fn answer(answer: &Answer, style: Style, out: &mut impl Write) -> io:
             Answer::Doctor(checks) => {
                 checks.iter().try_for_each(|check| out.write_all(finding(check).as_bytes()))?
             }
+            Answer::Metrics(text) => out.write_all(text.as_bytes())?,
         },
     }
     Ok(exit(answer))
@@ -63,7 +64,8 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::VoucherShow(_)
         | Answer::VoucherRevoke(_)
         | Answer::VoucherList(_)
-        | Answer::PlanList(_) => false,
+        | Answer::PlanList(_)
+        | Answer::Metrics(_) => false,
     };
     if refused { Exit::Refused } else { Exit::Done }
 }
@@ -79,6 +81,7 @@ fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
         Answer::VoucherImport(imported) => json(imported, out),
         Answer::PlanList(plans) => json(plans, out),
         Answer::Doctor(checks) => json(checks, out),
+        Answer::Metrics(text) => json(text, out),
     }
 }
 
@@ -100,7 +103,7 @@ fn screen(status: &Status) -> String {
     };
     let clock = if status.clock.trusted { "trusted" } else { "NOT TRUSTED, this or later" };
     let vouchers = status.vouchers;
-    rows(&[
+    let mut lines = vec![
         ("lango", format!("{} at {}, up {}", status.version, status.site, duration(status.uptime_s))),
         ("uplink", uplink.to_owned()),
         ("rules", if status.rules_intact { "intact" } else { "NOT INTACT" }.to_owned()),
@@ -112,7 +115,22 @@ fn screen(status: &Status) -> String {
         ),
         ("cloud", cloud),
         ("outbox", format!("{} waiting", status.cloud.outbox)),
-    ])
+    ];
+    lines.extend(odd(status.anomalies).map(|odd| ("anomalies", odd)));
+    rows(&lines)
+}
+
+/// What the guest network should not have shown, if it has.
+fn odd(Anomalies { addresses, ports, new_devices }: Anomalies) -> Option<String> {
+    let parts = [
+        (addresses, "claimed by a second device", "address", "addresses"),
+        (ports, "at two ports", "device", "devices"),
+        (new_devices, "past the limit of a minute", "new device", "new devices"),
+    ];
+    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+    let parts = parts
+        .map(|(count, what, one, many)| format!("{count} {} {what}", if count == 1 { one } else { many }));
+    Some(parts.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
 }
 
 fn session_table(sessions: &[Session]) -> String {
@@ -311,6 +329,7 @@ mod tests {
             vouchers: Vouchers { unused: 188, active: 12, spent: 40 },
             rules_intact: true,
             uptime_s: 273_600,
+            anomalies: Anomalies::default(),
         };
         let expected = "\
 lango      0.1.0 at kariakoo-01, up 3 d 4 h
@@ -324,7 +343,10 @@ outbox     0 waiting
 ";
         assert_eq!(plain(&Answer::Status(status.clone())), expected);
         (status.rules_intact, status.clock.trusted, status.uplink) = (false, false, Uplink::Down);
+        status.anomalies = Anomalies { addresses: 2, ports: 1, new_devices: 0 };
         let text = plain(&Answer::Status(status));
+        let odd = "anomalies  2 addresses claimed by a second device, 1 device at two ports\n";
+        assert!(text.ends_with(odd), "{text}");
         assert!(["NOT INTACT", "NOT TRUSTED", "DOWN"].iter().all(|cry| text.contains(cry)), "{text}");
     }
 

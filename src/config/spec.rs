@@ -79,8 +79,8 @@ pub(super) static GATEWAY: SectionSpec = SectionSpec {
         one("controller", "").later(),
         one("terms_required", "0").later(),
         one("key_from_cloud", "0").later(),
-        one("anomaly", "report").later(),
-        one("new_devices_per_minute", "120").later(),
+        one("anomaly", "report"),
+        one("new_devices_per_minute", "120"),
     ],
 };
 

@@ -437,7 +437,6 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         ("option dns_port '53'", "dns_port"),
         ("option https_port '443'", "https_port"),
         ("option portal_dir '/www'", "portal_dir"),
-        ("option anomaly 'end'", "anomaly"),
         ("config garden\nlist name wa.me", "garden"),
         ("config device\noption mac 02:00:00:00:00:01", "device"),
         ("config cloud", "cloud"),

@@ -45,6 +45,7 @@ pub enum Request {
     Doctor {
         mac: Option<String>,
     },
+    Metrics,
 }
 
 /// Whose session is cut.
@@ -141,6 +142,8 @@ pub enum Answer {
     VoucherImport(Imported),
     PlanList(Vec<Plan>),
     Doctor(Vec<Check>),
+    /// The text of [`exposition`](super::exposition::exposition).
+    Metrics(String),
 }
 
 /// Why a request was not done, for a program, for a person, and what the person can do about it.
@@ -202,6 +205,7 @@ pub struct Status {
     pub vouchers: Vouchers,
     pub rules_intact: bool,
     pub uptime_s: u64,
+    pub anomalies: Anomalies,
 }
 
 /// Whether the internet can be reached.
@@ -238,6 +242,17 @@ pub struct Vouchers {
     pub unused: u64,
     pub active: u64,
     pub spent: u64,
+}
+
+/// What the guest network should not have shown, since the daemon started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anomalies {
+    /// Addresses claimed by a second device.
+    pub addresses: u64,
+    /// Devices found at two ports of a bridge.
+    pub ports: u64,
+    /// New devices past `new_devices_per_minute`.
+    pub new_devices: u64,
 }
 
 /// One device that is online.
@@ -566,13 +581,15 @@ mod tests {
             vouchers: Vouchers { unused: 2, active: 1, spent: 0 },
             rules_intact: true,
             uptime_s: 9,
+            anomalies: Anomalies { addresses: 1, ports: 2, new_devices: 3 },
         };
         assert_eq!(
             value(&status),
             json!({"version": "0.1.0", "site": "kariakoo-01", "uplink": "unknown",
                 "cloud": {"configured": false, "last_success": null, "cursor": null, "outbox": 0},
                 "clock": {"trusted": true, "now": "2026-11-21T22:17:31Z"}, "sessions": 1,
-                "vouchers": {"unused": 2, "active": 1, "spent": 0}, "rules_intact": true, "uptime_s": 9})
+                "vouchers": {"unused": 2, "active": 1, "spent": 0}, "rules_intact": true, "uptime_s": 9,
+                "anomalies": {"addresses": 1, "ports": 2, "new_devices": 3}})
         );
         let check = Check {
             check: "rules".to_owned(),

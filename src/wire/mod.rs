@@ -9,6 +9,7 @@
 pub mod conntrack;
 pub mod control;
 pub mod dns;
+pub mod exposition;
 pub mod ip;
 pub mod neighbour;
 pub mod netlink;

@@ -104,7 +104,7 @@ fn small(rows: &mut Vec<Row>) {
         Aim::AtMost(100.0),
     ));
     rows.push(row("one fsync of this disk by itself, p50 of 200", fsync(&lab), "ms", Aim::Known));
-    rows.push(row("resident memory, idle", memory(&daemon), "MB", Aim::AtMost(5.0)));
+    rows.push(row("resident memory, idle", daemon.memory(), "MB", Aim::AtMost(5.0)));
 
     let codes = daemon.vouchers("hour", 400);
     let times = logins_one_by_one(&lab, &crowd[..200], &codes[..200]);
@@ -137,7 +137,7 @@ fn small(rows: &mut Vec<Row>) {
     println!("(slow connections still held at the end: {})", slow.held());
     rows.push(row(
         "resident memory, 400 sessions, 1,000 slow connections",
-        memory(&daemon),
+        daemon.memory(),
         "MB",
         Aim::Known,
     ));
@@ -155,13 +155,13 @@ fn large(rows: &mut Vec<Row>) {
     let rate = bursting.len() as f64 / from.as_secs_f64();
     rows.push(row("logins per second, burst of 480", rate, "/s", Aim::AtLeast(1000.0)));
     assert_eq!(daemon.sessions().len(), 500);
-    rows.push(row("resident memory, 500 sessions", memory(&daemon), "MB", Aim::AtMost(8.0)));
+    rows.push(row("resident memory, 500 sessions", daemon.memory(), "MB", Aim::AtMost(8.0)));
     let adopted = restart(&mut daemon, false);
     rows.push(row("start to serving, 500 sessions in the kernel", adopted, "ms", Aim::AtMost(100.0)));
     let restored = restart(&mut daemon, true);
     rows.push(row("start to serving, 500 sessions to restore", restored, "ms", Aim::AtMost(150.0)));
     assert_eq!(daemon.sessions().len(), 500);
-    rows.push(row("resident memory, 500 sessions restored", memory(&daemon), "MB", Aim::AtMost(8.0)));
+    rows.push(row("resident memory, 500 sessions restored", daemon.memory(), "MB", Aim::AtMost(8.0)));
 }
 
 /// Median of seven starts in milliseconds; `cut`: the kernel's table is gone each time.
@@ -188,14 +188,6 @@ fn fsync(lab: &Lab) -> f64 {
         times.add(from.elapsed());
     }
     times.quantile(0.5)
-}
-
-/// Resident megabytes of the daemon.
-fn memory(daemon: &Daemon) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a running daemon");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a kernel with VmRSS");
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kilobytes * 1024.0 / 1e6
 }
 
 /// What one login costs the flash and the process table, by `strace`.

@@ -237,6 +237,14 @@ impl Daemon {
         self.child.as_ref().expect("a running daemon").id()
     }
 
+    /// Resident megabytes.
+    pub(crate) fn memory(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running daemon");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a kernel with VmRSS");
+        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes * 1024.0 / 1e6
+    }
+
     /// Whether the process has not ended by itself.
     pub(crate) fn is_alive(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Frames put on the cable as they are, past the phone's own kernel.
 //!
-//! The MAC is always the phone's own: another's would be that other device. What is sent comes from
-//! `packet.rs`; what became of it is asked of a tap.
+//! The MAC is the phone's own, unless a test wants another device to be behind the cable. What is sent comes
+//! from `packet.rs`; what became of it is asked of a tap.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -45,7 +45,12 @@ impl Cable {
 
     /// Sends any frame.
     pub(crate) fn frame(&self, to: [u8; 6], ethertype: u16, content: &[u8]) {
-        let frame = [&to[..], &self.own, &ethertype.to_be_bytes(), content].concat();
+        self.frame_of(self.own, to, ethertype, content);
+    }
+
+    /// Sends a frame of another device, so that to the gateway there is one.
+    pub(crate) fn frame_of(&self, from: [u8; 6], to: [u8; 6], ethertype: u16, content: &[u8]) {
+        let frame = [&to[..], &from, &ethertype.to_be_bytes(), content].concat();
         send(self.socket.as_raw_fd(), &frame, MsgFlags::empty()).expect("a cable");
     }
 }

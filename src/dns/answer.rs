@@ -56,16 +56,13 @@ enum Standing {
 }
 
 impl Responder {
-    /// The answer to `message`; `None`: it gets none.
+    /// The answer to `message` of somebody who has been admitted by his address; `None`: it gets none.
     pub(super) async fn respond(
         self: &Rc<Self>,
         message: Vec<u8>,
         from: Origin,
         over: Transport,
     ) -> Option<Vec<u8>> {
-        if !self.admit(Asker::Address(from.peer)) {
-            return None;
-        }
         let query = match dns::read(message)? {
             Received::Query(query) => query,
             Received::Unknown(answer) => return Some(answer),
@@ -95,7 +92,8 @@ impl Responder {
         Some(query.answer(&reply, room))
     }
 
-    fn admit(&self, asker: Asker) -> bool {
+    /// Whether `asker` may ask once more.
+    pub(super) fn admit(&self, asker: Asker) -> bool {
         self.rates.borrow_mut().admit(asker, self.context.clock.now().boot)
     }
 

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Responder;
 use super::answer::{Origin, Transport};
+use super::bounds::Asker;
 use crate::domain::Mac;
 
 /// A connection, from its beginning to its end.
@@ -91,6 +92,9 @@ async fn converse(
         }
         let mut message = vec![0; length];
         stream.read_exact(&mut message).await?;
+        if !responder.admit(Asker::Address(origin.peer)) {
+            return Ok(());
+        }
         let Some(answer) = responder.respond(message, origin, Transport::Tcp).await else { return Ok(()) };
         let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
         stream.write_all(&[&length.to_be_bytes(), &*answer].concat()).await?;

@@ -22,17 +22,18 @@ use tokio::net::UdpSocket;
 
 use super::Responder;
 use super::answer::{Origin, Transport};
+use super::bounds::Asker;
 
 /// No question is longer.
 const LONGEST: usize = 2048;
 /// Rest after a failure that only time heals.
 const REST: Duration = Duration::from_millis(50);
 
-/// A datagram of a guest.
-struct Datagram {
-    message: Vec<u8>,
+/// Where a datagram came from, to which of our addresses, and its length.
+struct Arrival {
     from: SockaddrStorage,
     to: Local,
+    length: usize,
 }
 
 /// The gateway's end of a datagram, as the kernel names it and wants it named.
@@ -48,9 +49,10 @@ pub(super) async fn serve(responder: &Rc<Responder>, socket: UdpSocket, interfac
         return error;
     }
     let socket = Rc::new(socket);
+    let mut buffer = [0; LONGEST];
     loop {
-        match socket.async_io(Interest::READABLE, || receive(&socket)).await {
-            Ok(Some(datagram)) => take(responder, &socket, datagram, interface).await,
+        match socket.async_io(Interest::READABLE, || receive(&socket, &mut buffer)).await {
+            Ok(Some(arrival)) => take(responder, &socket, &buffer, &arrival, interface).await,
             // Too long, or from no address.
             Ok(None) => {}
             Err(error) => match error.raw_os_error() {
@@ -62,10 +64,20 @@ pub(super) async fn serve(responder: &Rc<Responder>, socket: UdpSocket, interfac
 }
 
 /// Answers at once what can be, and goes on with the rest beside. What goes on beside is bounded: it waits
-/// in one of the responder's places.
-async fn take(responder: &Rc<Responder>, socket: &Rc<UdpSocket>, datagram: Datagram, interface: u32) {
-    let Datagram { message, from, to } = datagram;
-    let Some(peer) = address_of(&from) else { return };
+/// in one of the responder's places. What is too much costs next to nothing.
+async fn take(
+    responder: &Rc<Responder>,
+    socket: &Rc<UdpSocket>,
+    buffer: &[u8],
+    arrival: &Arrival,
+    interface: u32,
+) {
+    let Arrival { from, to, length } = *arrival;
+    let (Some(peer), Some(message)) = (address_of(&from), buffer.get(..length)) else { return };
+    if !responder.admit(Asker::Address(peer)) {
+        return;
+    }
+    let message = message.to_vec();
     let origin = Origin { interface, peer, local: to.address() };
     let (responder, socket) = (Rc::clone(responder), Rc::clone(socket));
     let mut work = Box::pin(async move {
@@ -89,17 +101,15 @@ fn tell_addresses(socket: &UdpSocket) -> io::Result<()> {
     Ok(())
 }
 
-fn receive(socket: &UdpSocket) -> io::Result<Option<Datagram>> {
-    let mut buffer = [0; LONGEST];
-    let mut parts = [IoSliceMut::new(&mut buffer)];
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Arrival>> {
+    let mut parts = [IoSliceMut::new(buffer)];
     let mut control = cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo);
     let flags = MsgFlags::MSG_DONTWAIT;
     let received = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
     let whole = !received.flags.contains(MsgFlags::MSG_TRUNC);
     let to = received.cmsgs()?.find_map(local);
-    let (from, length) = (received.address, received.bytes);
-    let (Some(from), Some(to), true) = (from, to, whole) else { return Ok(None) };
-    Ok(buffer.get(..length).map(|message| Datagram { message: message.to_vec(), from, to }))
+    let (Some(from), Some(to), true) = (received.address, to, whole) else { return Ok(None) };
+    Ok(Some(Arrival { from, to, length: received.bytes }))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kernel may tell more than was asked for")]

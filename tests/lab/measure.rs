@@ -1,32 +1,37 @@
 //! Measures what Lango promises, on the lab's phones and world, and prints a table.
 //!
-//! `cargo test --release --test measure`, as root; about a minute. Phones, gateway and world share this
-//! machine's cores, so absolute times are an upper bound; a promise counts as broken, and the exit code is 1,
-//! only when it is missed by more than [`SLACK`]. Not part of a plain `cargo test`.
+//! `cargo test --release --test measure`, as root; about five minutes. After `--`, names of parts to be run
+//! alone: `small large many forwarding`. Phones, gateway and world share this machine's cores, so absolute
+//! times are an upper bound; a promise counts as broken, and the exit code is 1, only when it is missed by more
+//! than [`SLACK`]. Not part of a plain `cargo test`.
 
 #![expect(clippy::disallowed_methods, reason = "this measures time and starts programs")]
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 
+mod blast;
+mod forwarding;
 #[expect(dead_code, unused_imports, reason = "shared with the lab tests")]
 mod harness;
 mod load;
+mod many;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use harness::{Browser, Daemon, Lab, Phone, Settings, wait_until};
+use harness::{Browser, Daemon, Lab, Phone, Settings};
 use load::{Latencies, logins_at_once, logins_one_by_one, requests};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 /// A shared machine may be this much slower before it counts.
 const SLACK: f64 = 3.0;
 
+/// Measures something, and adds its lines.
+type Part = fn(&mut Vec<Row>);
+
 /// One line of the table.
 struct Row {
-    promise: &'static str,
+    promise: String,
     value: f64,
     unit: &'static str,
     aim: Aim,
@@ -63,16 +68,22 @@ impl Row {
             ratio if ratio <= SLACK => "near",
             _ => "BROKEN",
         };
-        println!("| {promise:<52} | {value:>9.2} {unit:<8} | {aim:>8} | {verdict:<6} |");
+        println!("| {promise:<58} | {value:>9.2} {unit:<8} | {aim:>8} | {verdict:<6} |");
     }
 }
 
 fn main() -> ExitCode {
+    let parts: [(&str, Part); 4] =
+        [("small", small), ("large", large), ("many", many::measure), ("forwarding", forwarding::measure)];
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let mut rows = Vec::new();
-    small(&mut rows);
-    large(&mut rows);
-    println!("| {:<52} | {:>18} | {:>8} | {:<6} |", "promise", "measured", "aim", "");
-    println!("|{}|{}|{}|{}|", "-".repeat(54), "-".repeat(20), "-".repeat(10), "-".repeat(8));
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            part(&mut rows);
+        }
+    }
+    println!("| {:<58} | {:>18} | {:>8} | {:<6} |", "promise", "measured", "aim", "");
+    println!("|{}|{}|{}|{}|", "-".repeat(60), "-".repeat(20), "-".repeat(10), "-".repeat(8));
     rows.iter().for_each(Row::print);
     let broken = rows.iter().any(|row| row.ratio() > SLACK);
     if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -82,8 +93,8 @@ fn settings() -> Settings {
     Settings::default().plan("hour", &[("metered", "1h")])
 }
 
-fn row(promise: &'static str, value: f64, unit: &'static str, aim: Aim) -> Row {
-    Row { promise, value, unit, aim }
+fn row(promise: impl Into<String>, value: f64, unit: &'static str, aim: Aim) -> Row {
+    Row { promise: promise.into(), value, unit, aim }
 }
 
 fn latency(rows: &mut Vec<Row>, names: [&'static str; 2], mut times: Latencies, aims: [f64; 2]) {

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{ECHO, GREETING, HTTP, Lab, Stream, UDP_ECHO, ours};
+use crate::harness::{
+    ECHO, GREETING, HTTP, Lab, Load, Meter, Passed, Stream, UDP_ECHO, Way, ours, wait_until,
+};
 
 /// Holds a phone as the daemon would, in plain nft.
 const HOLD: &str = "table inet stand_in { chain c { type filter hook prerouting priority -50;
@@ -89,6 +91,33 @@ fn the_uplink_can_be_cut_and_joined() {
     lab.cut_uplink();
     lab.restore_uplink();
     assert!(lab.phones[0].is_open(&lab.world));
+}
+
+#[test]
+fn the_meter_agrees_with_the_frames_on_the_cable() {
+    let lab = Lab::new(1);
+    lab.without_offloads();
+    let (phone, meter) = (&lab.phones[0], Meter::new(&lab.gateway));
+    let frames = |name: &str| -> u64 {
+        let path = format!("/sys/class/net/eth0/statistics/{name}");
+        phone.space.must("cat", &[&path]).trim().parse().expect("a number")
+    };
+    // Ethernet puts 14 bytes before each packet.
+    let cable = || Passed {
+        up: frames("tx_bytes") - 14 * frames("tx_packets"),
+        down: frames("rx_bytes") - 14 * frames("rx_packets"),
+    };
+    let before = cable();
+    for (address, way) in lab.world.addresses().into_iter().zip([Way::Up, Way::Down]) {
+        let load = Load::start(phone, &[address], way, 4);
+        wait_until("ten megabytes", Duration::from_secs(10), || load.bytes() > 10_000_000);
+    }
+    let close = |one: u64, other: u64| one.abs_diff(other) < other / 1000;
+    let agree = || {
+        let (passed, now) = (meter.passed(phone, &lab.world.addresses()), cable());
+        close(passed.up, now.up - before.up) && close(passed.down, now.down - before.down)
+    };
+    wait_until("the meter to agree", Duration::from_secs(2), agree);
 }
 
 #[test]

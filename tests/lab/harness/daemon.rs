@@ -259,7 +259,7 @@ impl Daemon {
     /// Runs a command of the program against this daemon.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Ended {
         let mut command = self.command();
-        command.args(arguments).arg("--socket").arg(self.run_dir().join("lango.sock"));
+        command.args(arguments).arg("--socket").arg(self.socket());
         let output = self.gateway.enter(move || command.stdin(Stdio::null()).output().expect("the program"));
         let [out, err] =
             [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -330,6 +330,11 @@ impl Daemon {
         let clock = |of: &str| fs::read_link(format!("/proc/{of}/ns/time")).expect("Linux 5.6 or later");
         let moved = clock(&self.pid().to_string()) != clock("self");
         assert_eq!(moved, self.boot.is_some(), "the daemon is not in the time namespace it should be in");
+    }
+
+    /// Where it listens for commands.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run_dir().join("lango.sock")
     }
 
     fn run_dir(&self) -> PathBuf {

@@ -13,12 +13,15 @@ mod crowd;
 mod daemon;
 mod flow;
 mod http;
+mod meter;
 mod netns;
+mod offloads;
 pub(crate) mod packet;
 mod phone;
 pub(crate) mod raw;
 mod stream;
 pub(crate) mod tap;
+mod traffic;
 pub(crate) mod world;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -32,16 +35,19 @@ pub(crate) use browser::Browser;
 pub(crate) use daemon::{Daemon, Settings};
 pub(crate) use flow::Flows;
 pub(crate) use http::{Request, Response, read_response};
+pub(crate) use meter::{Meter, Passed};
 pub(crate) use netns::Netns;
 pub(crate) use netns::ours;
 pub(crate) use phone::Phone;
 pub(crate) use stream::Stream;
+pub(crate) use traffic::{Load, Way};
 use world::World;
 pub(crate) use world::{DOWNLOAD, ECHO, GREETING, HTTP, UDP_ECHO};
 
 /// The gateway's addresses on the guest network.
 pub(crate) const GATEWAY_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 pub(crate) const GATEWAY_V6: &str = "fd77::1";
+/// The gateway's device on the guest network.
 pub(crate) const GATEWAY_MAC: &str = "02:4c:00:00:00:01";
 /// The guest network's device in the gateway.
 pub(crate) const BRIDGE: &str = "br-guest";

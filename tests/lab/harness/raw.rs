@@ -56,7 +56,7 @@ impl Cable {
 }
 
 /// A packet socket on one device and that device's MAC; without `protocol` it receives nothing.
-pub(super) fn packet_socket(
+pub(crate) fn packet_socket(
     space: &Netns,
     device: &str,
     protocol: Option<SockProtocol>,

@@ -19,6 +19,10 @@ pub(crate) const HTTP: u16 = 80;
 pub(crate) const ECHO: u16 = 443;
 /// Sends for ever.
 pub(crate) const DOWNLOAD: u16 = 8080;
+/// Sends for ever, as fast as it can.
+pub(crate) const SOURCE: u16 = 5001;
+/// Takes whatever comes.
+pub(crate) const SINK: u16 = 5002;
 /// Sends back each datagram.
 pub(crate) const UDP_ECHO: u16 = 7;
 /// Notes the arrival of each datagram: see [`World::arrivals`].
@@ -47,7 +51,8 @@ impl World {
         let stop = Arc::new(AtomicBool::new(false));
         let recorded = Recorded::default();
         let mut servers = Vec::new();
-        for (port, serve) in [(HTTP, greet as fn(TcpStream)), (ECHO, echo), (DOWNLOAD, pour)] {
+        let pages = [(HTTP, greet as fn(TcpStream)), (ECHO, echo), (DOWNLOAD, pour)];
+        for (port, serve) in pages.into_iter().chain([(SOURCE, gush as fn(TcpStream)), (SINK, swallow)]) {
             let listener = space.enter(|| TcpListener::bind(any(port)).expect("a free port"));
             let stop = Arc::clone(&stop);
             servers.push(space.spawn(move || accept(&listener, serve, &stop)));
@@ -64,6 +69,11 @@ impl World {
     /// Datagrams of stream `id` that came to the recorder so far, in the order of their coming.
     pub(crate) fn arrivals(&self, id: u64) -> Vec<Arrival> {
         self.recorded.lock().expect("the recorder lives").get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Both addresses.
+    pub(crate) fn addresses(&self) -> [IpAddr; 2] {
+        [self.v4, self.v6]
     }
 
     /// Both addresses with `port`.
@@ -136,6 +146,17 @@ fn pour(mut stream: TcpStream) {
     while from.elapsed() < LONGEST && stream.write_all(&[b'.'; 512]).is_ok() {
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+fn gush(mut stream: TcpStream) {
+    static BLOCK: [u8; 64 * 1024] = [b'.'; 64 * 1024];
+    let from = Instant::now();
+    while from.elapsed() < LONGEST && stream.write_all(&BLOCK).is_ok() {}
+}
+
+fn swallow(mut stream: TcpStream) {
+    let mut part = vec![0; 64 * 1024];
+    while let Ok(1..) = stream.read(&mut part) {}
 }
 
 fn receive(socket: &UdpSocket, record: bool, recorded: &Recorded, stop: &AtomicBool) {

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use super::Strings;
 use super::words::{duration, rate, size};
-use crate::domain::{Bytes, Now, Plan, SessionView};
+use crate::domain::{Bytes, Clockwork, Now, Plan, SessionView};
 
 /// Below this the page warns that the time ends.
 const WARNING: Duration = Duration::from_secs(5 * 60);
 /// How often the status page loads itself anew, at most and at least.
 const REFRESH: (u64, u64) = (5, 60);
+/// … and while time stands still, so that the page soon says that it goes on.
+const REFRESH_PAUSED: u64 = 10;
 
 /// A device that is online.
 #[derive(Clone, Debug)]
@@ -62,14 +64,22 @@ impl Standing {
             percent: session.bytes_whole.map(|whole| percent(left.0, whole.0)),
         });
         let (soonest, latest) = REFRESH;
+        let is_paused = match session.clockwork {
+            Clockwork::Paused { .. } => true,
+            Clockwork::Runs => false,
+        };
         Self {
             plan: plan.map_or(session.plan.as_str(), |plan| plan.title_in(t.tag)).to_owned(),
             time,
             data,
             devices: (session.devices > 1).then_some((session.devices_online, session.devices)),
             hint: session.hint.as_str().to_owned(),
-            ends_soon: left.is_some_and(|left| left < WARNING),
-            refresh: left.map_or(latest, |left| (left.as_secs() + 1).clamp(soonest, latest)),
+            ends_soon: left.is_some_and(|left| left < WARNING) && !is_paused,
+            refresh: match left {
+                _ if is_paused => REFRESH_PAUSED,
+                Some(left) => (left.as_secs() + 1).clamp(soonest, latest),
+                None => latest,
+            },
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use askama::Template;
 
-use crate::captive::{Accent, Asked, LANGUAGES, Notice, PlanCard, Standing, Strings, duration};
+use crate::captive::{Accent, Asked, LANGUAGES, Notice, Outage, PlanCard, Standing, Strings, duration};
 use crate::config::{Config, Gateway};
 
 /// What all pages share.
@@ -51,6 +51,7 @@ struct Welcome<'a> {
     frame: Frame<'a>,
     heading: &'static str,
     standing: Option<Standing>,
+    outage: Option<Outage>,
     plans: Vec<PlanCard>,
     token: &'a str,
     typed: &'a str,
@@ -63,6 +64,7 @@ struct Status<'a> {
     frame: Frame<'a>,
     heading: &'static str,
     standing: Standing,
+    outage: Option<Outage>,
     token: &'a str,
 }
 
@@ -115,26 +117,32 @@ pub(super) fn welcome(
     frame: Frame<'_>,
     config: &Config,
     standing: Option<Standing>,
+    outage: Option<Outage>,
     token: &str,
     typed: &str,
 ) -> String {
     let t = frame.t;
     let for_sale = config.plans.iter().filter(|plan| config.trial.as_ref() != Some(&plan.id));
     written(&Welcome {
-        heading: if standing.is_some() { t.online() } else { t.welcome() },
+        heading: match (&standing, &outage) {
+            (Some(_), Some(_)) => t.outage_title(),
+            (Some(_), None) => t.online(),
+            (None, _) => t.welcome(),
+        },
         button: if standing.is_some() { t.add_code() } else { t.connect() },
         plans: for_sale.map(|plan| PlanCard::of(plan, t)).collect(),
         frame,
         standing,
+        outage,
         token,
         typed,
     })
 }
 
 /// The status page of a device that is online; it loads itself anew.
-pub(super) fn status(frame: Frame<'_>, standing: Standing, token: &str) -> String {
+pub(super) fn status(frame: Frame<'_>, standing: Standing, outage: Option<Outage>, token: &str) -> String {
     let frame = Frame { refresh: Some(standing.refresh), ..frame };
-    written(&Status { heading: frame.t.status(), frame, standing, token })
+    written(&Status { heading: frame.t.status(), frame, standing, outage, token })
 }
 
 /// The status page of a device that is not.

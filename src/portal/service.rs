@@ -17,8 +17,8 @@ use super::pages::{self, Frame, localized};
 use super::response::{self, Reply};
 use super::{desk, form};
 use crate::captive::{
-    AfterLogin, Answer, Asked, Form, Head, Hosts, Notice, Page, Pairs, Standing, after_login, answer, api,
-    clipped, origin_is_ours,
+    AfterLogin, Answer, Asked, Form, Head, Hosts, Notice, Outage, Page, Pairs, Standing, after_login, answer,
+    api, clipped, origin_is_ours,
 };
 use crate::config::Config;
 use crate::domain::{Mac, Moving, Now, Refusal, SessionView};
@@ -97,16 +97,17 @@ impl Guest<'_> {
             return response::captive_json(api(session.as_ref(), self.visit.here(self.config), now));
         }
         let token = self.visit.context.key.token(mac, now.wall);
-        let standing =
-            session.map(|session| Standing::of(&session, &self.config.plans, self.asked.strings, now));
+        let t = self.asked.strings;
+        let outage = Outage::of(self.visit.context.view.borrow().uplink, session.as_ref(), t, now);
+        let standing = session.map(|session| Standing::of(&session, &self.config.plans, t, now));
         match (page, standing) {
             (Page::Status, Some(standing)) => {
-                self.page("/status", |frame| pages::status(frame, standing, &token))
+                self.page("/status", |frame| pages::status(frame, standing, outage, &token))
             }
             (Page::Status, None) => self.page("/status", pages::offline),
             (_, standing) => {
                 let typed = &self.asked.typed;
-                self.page("/", |frame| pages::welcome(frame, self.config, standing, &token, typed))
+                self.page("/", |frame| pages::welcome(frame, self.config, standing, outage, &token, typed))
             }
         }
     }

@@ -26,6 +26,7 @@ use crate::domain::{
 
 mod answers;
 mod hostile;
+mod outage;
 
 const GUEST: u8 = 2;
 const PATIENCE: Duration = Duration::from_secs(20);

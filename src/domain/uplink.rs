@@ -16,6 +16,8 @@ const SILENT: Duration = Duration::from_secs(8);
 const IN_DOUBT: Duration = Duration::from_secs(5);
 /// Between probes otherwise; whatever else comes from the internet is as good as an answer.
 const AT_REST: Duration = Duration::from_secs(60);
+/// Nobody may have looked for so long after a sign of life.
+const UNHEARD: Duration = Duration::from_secs(5);
 /// A sign of life older than this says nothing any more.
 const STALE: Duration = Duration::from_secs(3 * 60);
 
@@ -86,8 +88,8 @@ pub enum Evidence {
     Path(Option<Lack>),
     /// A packet came from beyond the link, or a probe was answered.
     Heard,
-    /// Packets went out, and nothing has come back since then.
-    Unanswered { since: Boot },
+    /// Packets went out from then on, and nothing has come back.
+    Unanswered { asked: Boot },
     /// Every probe of a round that began then has failed.
     ProbesFailed { began: Boot },
 }
@@ -145,7 +147,7 @@ impl UplinkJudge {
         match evidence {
             Evidence::Path(lack) => self.walk(lack, now),
             Evidence::Heard => self.hear(now),
-            Evidence::Unanswered { since } => self.fall_silent(since, false),
+            Evidence::Unanswered { asked } => self.fall_silent(self.last_heard(asked), false),
             Evidence::ProbesFailed { began } => self.fall_silent(began, true),
         }
         self.tick(now);
@@ -255,6 +257,12 @@ impl UplinkJudge {
             self.silence = None;
             self.life = Some(Life { first: self.life.map_or(now, |life| life.first), last: now });
         }
+    }
+
+    /// Since when `asked` has been in vain: a line may die right after its last sign of life.
+    fn last_heard(&self, asked: Boot) -> Boot {
+        let life = self.life.filter(|life| life.last <= asked && asked.since(life.last) <= UNHEARD);
+        life.map_or(asked, |life| life.last)
     }
 
     fn fall_silent(&mut self, since: Boot, probed: bool) {

@@ -51,8 +51,8 @@ sockopt_impl!(
 pub(super) enum Sound {
     /// A packet from beyond the link.
     Voice,
-    /// Packets went beyond the link, and nothing has come since then.
-    NoAnswer { since: Boot },
+    /// Packets went beyond the link from then on, and nothing has come since.
+    NoAnswer { asked: Boot },
     /// It cannot be listened to.
     Deaf,
 }
@@ -63,8 +63,6 @@ pub(super) struct Ear {
     device: Device,
     clock: Clock,
     state: State,
-    /// When a voice was heard last.
-    heard: Option<Boot>,
 }
 
 #[derive(Debug)]
@@ -78,7 +76,7 @@ impl Ear {
     /// Listens from now on.
     pub(super) fn on(device: Device, clock: Clock) -> Self {
         let state = State::Resting { until: clock.now().boot };
-        Self { device, clock, state, heard: None }
+        Self { device, clock, state }
     }
 
     pub(super) fn device(&self) -> &Device {
@@ -108,9 +106,9 @@ impl Ear {
                         packet = socket.next() => packet,
                         () = wait(due) => {
                             // That nobody answers is known from now on, until somebody does.
-                            let since = asked.take().unwrap_or(now);
+                            let asked = asked.take().unwrap_or(now);
                             socket.ignore_leaving();
-                            return Sound::NoAnswer { since: self.silent_since(since) };
+                            return Sound::NoAnswer { asked };
                         }
                     };
                     let asked_first = asked.is_none();
@@ -119,7 +117,6 @@ impl Ear {
                         Packet::Leaving => socket.ignore_leaving(),
                         Packet::Noise => self.rest(PAUSE),
                         Packet::Voice => {
-                            self.heard = Some(self.clock.now().boot);
                             self.rest(REST);
                             return Sound::Voice;
                         }
@@ -127,12 +124,6 @@ impl Ear {
                 }
             }
         }
-    }
-
-    /// Who asks as soon as we listen again was likely not answered before either.
-    fn silent_since(&self, asked: Boot) -> Boot {
-        let heard = self.heard.filter(|heard| asked.since(*heard) <= REST + ANSWER_DUE);
-        heard.unwrap_or(asked)
     }
 
     fn rest(&mut self, span: Duration) {
@@ -183,7 +174,7 @@ impl Tap {
             reason = "an OwnedFd that is never replaced fulfils what its successor asks for"
         )]
         let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
-        Ok(Self { fd, device: device.clone(), near: Near::of(&device.name), noise: 0 })
+        Ok(Self { fd, device: device.clone(), near: Near::look(), noise: 0 })
     }
 
     async fn next(&mut self) -> Packet {
@@ -213,8 +204,8 @@ impl Tap {
             _ => None,
         };
         if is_ours && beyond(&self.near).is_some() {
-            // The addresses of the device may have changed.
-            self.near = Near::of(&self.device.name);
+            // The gateway's addresses may have changed.
+            self.near = Near::look();
             if let Some(packet) = beyond(&self.near) {
                 return Some(packet);
             }

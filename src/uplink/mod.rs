@@ -156,7 +156,7 @@ impl Monitor {
                 Ok(()) = self.config.changed() => return Ok(()),
                 sound = listen(&mut self.ear) => match sound {
                     Sound::Voice => self.observe(Evidence::Heard),
-                    Sound::NoAnswer { since } => self.observe(Evidence::Unanswered { since }),
+                    Sound::NoAnswer { asked } => self.observe(Evidence::Unanswered { asked }),
                     Sound::Deaf => {}
                 },
                 (began, finding) = outcome(&mut self.round) => {
@@ -183,7 +183,7 @@ impl Monitor {
         let is_due = self.round.is_none() && self.judge.next_probe().is_some_and(|due| due <= now);
         let Some(device) = self.path.device.as_ref().filter(|_| is_due) else { return };
         self.judge.probing(now);
-        let near = Near::of(&device.name);
+        let near = Near::look();
         let targets = targets::targets(&self.config.borrow(), &self.offered.borrow(), &near);
         let finding = Box::pin(probe::round(device.name.clone(), targets));
         self.round = Some(Round { began: now, finding });

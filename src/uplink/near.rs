@@ -1,23 +1,22 @@
-//! What lies on the link itself, and what beyond it.
+//! What lies on the gateway's own links, and what beyond them.
 //!
-//! Owns: the networks of the uplink device. What comes from there says nothing of the internet: a modem
-//! answers for itself, hands out addresses and speaks of its neighbours also when its line is dead.
+//! Owns: the networks of its devices. What comes from there says nothing of the internet: a modem answers
+//! for itself, hands out addresses and speaks of its neighbours also when its line is dead.
 
 use std::net::IpAddr;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
-/// The networks of a device, address and mask.
+/// The networks that the gateway is in, address and mask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Near(Vec<(IpAddr, IpAddr)>);
 
 impl Near {
-    /// What is on the link of `device` now.
-    pub(super) fn of(device: &str) -> Self {
+    /// As it is now.
+    pub(super) fn look() -> Self {
         let Ok(all) = getifaddrs() else { return Self::default() };
-        let own = all.filter(|one| one.interface_name == device);
-        Self(own.filter_map(|one| Some((ip(one.address?)?, ip(one.netmask?)?))).collect())
+        Self(all.filter_map(|one| Some((ip(one.address?)?, ip(one.netmask?)?))).collect())
     }
 
     /// Whether `address` is that of one host somewhere in the internet.

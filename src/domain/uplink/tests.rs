@@ -123,7 +123,7 @@ fn a_new_way_out_where_nobody_can_be_asked_is_unknown() {
 fn an_unanswered_question_leads_to_a_probe_and_8_s_of_silence_to_down() {
     let mut judge = up();
     assert_eq!(judge.next_probe(), Some(at(60.0)), "no doubt, no haste");
-    judge.observe(Evidence::Unanswered { since: at(30.0) }, at(31.0));
+    judge.observe(Evidence::Unanswered { asked: at(30.0) }, at(31.0));
     assert!(judge.next_probe().unwrap() <= at(31.0));
     assert_eq!(changes(&mut judge, 31.0, 33.75), []);
     fail(&mut judge, 31.0);
@@ -131,6 +131,17 @@ fn an_unanswered_question_leads_to_a_probe_and_8_s_of_silence_to_down() {
     assert_eq!(changes(&mut judge, 34.0, 300.0), [(38.0, Uplink::Down)]);
     assert_eq!(judge.state().since, at(30.0), "as long as nobody was answered");
     assert_eq!(judge.next_probe(), Some(at(36.0)), "every 5 s while it is down");
+}
+
+#[test]
+fn who_asks_in_vain_soon_after_a_sign_of_life_has_asked_since_then() {
+    let mut judge = up();
+    judge.observe(Evidence::Heard, at(30.0));
+    judge.observe(Evidence::Unanswered { asked: at(29.0) }, at(30.5));
+    assert_eq!(judge.poll_timeout(), Some(at(30.0).plus(STALE)), "it was answered");
+    judge.observe(Evidence::Unanswered { asked: at(34.0) }, at(35.0));
+    fail(&mut judge, 35.0);
+    assert_eq!(judge.state(), UplinkState { uplink: Uplink::Down, since: at(30.0) });
 }
 
 #[test]
@@ -158,7 +169,7 @@ fn probes_that_fail_while_something_comes_say_nothing() {
 #[test]
 fn silence_without_failed_probes_is_not_evidence_enough() {
     let mut judge = up();
-    judge.observe(Evidence::Unanswered { since: at(10.0) }, at(11.0));
+    judge.observe(Evidence::Unanswered { asked: at(10.0) }, at(11.0));
     assert_eq!(changes(&mut judge, 11.0, 170.0), []);
     // In the end nothing is known of it.
     assert_eq!(changes(&mut judge, 170.0, 200.0), [(185.0, Uplink::Unknown)]);
@@ -232,7 +243,7 @@ proptest! {
                 0 => Evidence::Path(Some(Lack::Carrier)),
                 1 => Evidence::Path(None),
                 2 | 3 => Evidence::Heard,
-                4 => Evidence::Unanswered { since: now },
+                4 => Evidence::Unanswered { asked: now },
                 _ => Evidence::ProbesFailed { began: now },
             };
             judge.observe(evidence, now);

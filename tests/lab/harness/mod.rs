@@ -191,6 +191,16 @@ impl Lab {
         self.gateway.ip(&format!("link set wan0 up\n{UPLINK_V6}\n{DEFAULT_ROUTES}"));
     }
 
+    /// Pulls the cable out at its other end: the gateway's device has no carrier, and keeps its routes.
+    pub(crate) fn pull_cable(&self) {
+        self.world.space.ip("link set eth0 down");
+    }
+
+    /// Puts it back.
+    pub(crate) fn plug_cable(&self) {
+        self.world.space.ip(&format!("link set eth0 up\n{WORLD_V6}"));
+    }
+
     fn plug_phone(&mut self, bridge: &str, number: usize, v4: &str, v6: &str, accept_ra: &str) -> Phone {
         self.ports += 1;
         let space = Netns::new(&format!("phone{number}"));
@@ -223,6 +233,8 @@ pub(crate) fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() ->
 }
 
 const UPLINK_V6: &str = "addr replace 2001:db8:1::2/64 dev wan0 nodad";
+const WORLD_V6: &str = "addr replace 2001:db8:1::1/64 dev eth0 nodad\n\
+     route replace fd77::/64 via 2001:db8:1::2 dev eth0";
 const DEFAULT_ROUTES: &str =
     "route replace default via 192.0.2.1 dev wan0\nroute replace default via 2001:db8:1::1 dev wan0";
 
@@ -239,9 +251,10 @@ fn join(gateway: &Netns, world: &Netns) {
          addr add {GATEWAY_V4}/20 dev {BRIDGE}\naddr add {GATEWAY_V6}/64 dev {BRIDGE} nodad\n\
          addr add 192.0.2.2/24 dev wan0\n{UPLINK_V6}"
     ));
-    world.ip("link set eth0 up\naddr add 192.0.2.1/24 dev eth0\naddr add 2001:db8:1::1/64 dev eth0 nodad\n\
-         addr add 203.0.113.80/32 dev lo\naddr add 2001:db8:ffff::80/128 dev lo nodad\n\
-         route add fd77::/64 via 2001:db8:1::2 dev eth0");
+    world.ip(&format!(
+        "link set eth0 up\naddr add 192.0.2.1/24 dev eth0\n{WORLD_V6}\n\
+         addr add 203.0.113.80/32 dev lo\naddr add 2001:db8:ffff::80/128 dev lo nodad"
+    ));
     gateway.ip(DEFAULT_ROUTES);
     gateway.nft(
         "table ip lab { chain out { type nat hook postrouting priority srcnat; oifname \"wan0\" masquerade; }; }",

@@ -125,9 +125,10 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let config = Arc::new(config);
     let (control_calls, control) = mpsc::channel(CALLS);
     let (config_to, config_from) = watch::channel(Arc::clone(&config));
-    let uplink = uplink::watch(ledger.gate.view(now).uplink, &config_from, &clock, ends.clone())?;
     let (view_to, view_from) = watch::channel(Arc::new(ledger.gate.view(now)));
-    let (servers, portal, learns) = servers(config_from, view_from, &kernel, &keys, clock);
+    let (servers, portal, learns) = servers(config_from.clone(), view_from, &kernel, &keys, clock.clone());
+    let known = ledger.gate.view(now).uplink;
+    let uplink = uplink::watch(known, config_from, &servers.responder, clock, ends.clone())?;
     let (lookout, suspects) = watch_guests(&servers.portal, &kernel, ends.clone())?;
     let mut doors = Doors::default();
     doors.keep(&config.gateway, &servers);

@@ -3,6 +3,8 @@
 //! Owns: the way from the monitor to everybody who lives by it. Never: whether the uplink is alive.
 //! Neighbours: `crate::uplink` watches it, the Gate pauses clocks by it, `doctor` and `status` show it.
 
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -12,20 +14,27 @@ use super::desk::Desk;
 use super::fault::Fault;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dns::Responder;
 use crate::domain::{Input, Lack, Reply, Uplink, UplinkState};
 use crate::uplink::{Monitor, Report};
+
+/// Where phones try whether they are online.
+const HTTP: u16 = 80;
 
 /// Tells the loop whenever more is known of the uplink than was `known` at first.
 pub(super) fn watch(
     known: UplinkState,
-    config: &watch::Receiver<Arc<Config>>,
-    clock: &Clock,
+    config: watch::Receiver<Arc<Config>>,
+    responder: &Rc<Responder>,
+    clock: Clock,
     ends: mpsc::Sender<Fault>,
 ) -> Result<watch::Receiver<Report>, Fault> {
-    // Nobody here learns addresses of the internet yet.
-    let (_, offered) = watch::channel(Vec::new());
-    let monitor = Monitor::open(known, config.clone(), offered, clock.clone());
-    let (monitor, reports) = monitor.map_err(Fault::Uplink)?;
+    let responder = Rc::clone(responder);
+    let offer = Box::new(move || {
+        let hosts = responder.probe_hosts().into_iter();
+        hosts.map(|host| SocketAddr::new(host, HTTP)).collect()
+    });
+    let (monitor, reports) = Monitor::open(known, config, offer, clock).map_err(Fault::Uplink)?;
     spawn_local(async move {
         let _ = ends.send(Fault::Uplink(monitor.run().await)).await;
     });

@@ -122,6 +122,11 @@ impl Responder {
         probes::keep(&self).await;
     }
 
+    /// The addresses of those names, as far as they were ever known.
+    pub fn probe_hosts(&self) -> Vec<IpAddr> {
+        self.probes.hosts()
+    }
+
     /// The configuration, and the names in it.
     fn configured(&self) -> (Arc<Config>, Rc<Names>) {
         let config = Arc::clone(&self.context.config.borrow());

@@ -57,6 +57,11 @@ impl Probes {
         has_any.then(|| of(kind).map_or_else(Vec::new, |known| known.addresses.clone()))
     }
 
+    /// The addresses of all of them, however old.
+    pub(super) fn hosts(&self) -> Vec<IpAddr> {
+        self.known.borrow().values().flat_map(|known| known.addresses.clone()).collect()
+    }
+
     /// Whether `address` is one of any of these hosts.
     pub(super) fn have(&self, address: IpAddr) -> bool {
         self.known.borrow().values().any(|known| known.addresses.contains(&address))

@@ -69,11 +69,13 @@ pub struct Report {
     pub device: Option<String>,
 }
 
+/// Addresses beyond the link that others have learned, to be asked if nobody named any.
+pub type Offer = Box<dyn Fn() -> Vec<SocketAddr>>;
+
 /// Watches, for as long as it runs.
 pub struct Monitor {
     config: watch::Receiver<Arc<Config>>,
-    /// Addresses beyond the link that others have learned, to be asked if nobody named any.
-    offered: watch::Receiver<Vec<SocketAddr>>,
+    offer: Offer,
     reports: watch::Sender<Report>,
     clock: Clock,
     paths: Paths,
@@ -96,7 +98,7 @@ impl Monitor {
     pub fn open(
         known: UplinkState,
         config: watch::Receiver<Arc<Config>>,
-        offered: watch::Receiver<Vec<SocketAddr>>,
+        offer: Offer,
         clock: Clock,
     ) -> Result<(Self, watch::Receiver<Report>), UplinkError> {
         let news = News::open(SockProtocol::NetlinkRoute, LINKS_AND_ROUTES)
@@ -105,7 +107,7 @@ impl Monitor {
         let (reports, reported) = watch::channel(Report { state: known, ..Report::default() });
         let paths = Paths::open()?;
         let (path, ear, round) = (Path::default(), None, None);
-        Ok((Self { config, offered, reports, clock, paths, news, judge, path, ear, round }, reported))
+        Ok((Self { config, offer, reports, clock, paths, news, judge, path, ear, round }, reported))
     }
 
     /// Watches until something fails that should not.
@@ -183,8 +185,7 @@ impl Monitor {
         let is_due = self.round.is_none() && self.judge.next_probe().is_some_and(|due| due <= now);
         let Some(device) = self.path.device.as_ref().filter(|_| is_due) else { return };
         self.judge.probing(now);
-        let near = Near::look();
-        let targets = targets::targets(&self.config.borrow(), &self.offered.borrow(), &near);
+        let targets = targets::targets(&self.config.borrow(), &(self.offer)(), &Near::look());
         let finding = Box::pin(probe::round(device.name.clone(), targets));
         self.round = Some(Round { began: now, finding });
     }

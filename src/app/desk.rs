@@ -19,12 +19,14 @@ use super::ledger::{Ledger, Outcome};
 use super::limits;
 use super::listen::{Doors, Servers};
 use super::lookout::Lookout;
+use super::roll::Roll;
 use crate::clock::Refreshed;
 use crate::config::{self, Config};
 use crate::control;
 use crate::dns;
 use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
 use crate::portal;
+use crate::presence::Answer;
 use crate::process::{Signal, Signals};
 use crate::uplink::Report;
 
@@ -48,6 +50,7 @@ pub(super) struct Desk {
     pub(super) ledger: Ledger,
     pub(super) kernel: Kernel,
     pub(super) lookout: Lookout,
+    pub(super) roll: Roll,
     pub(super) keys: Keys,
     pub(super) doors: Doors,
     pub(super) servers: Servers,
@@ -68,6 +71,8 @@ pub(super) struct Inlets {
     pub(super) uplink: watch::Receiver<Report>,
     /// Devices online whose sessions an anomaly ends.
     pub(super) suspects: mpsc::Receiver<Mac>,
+    /// What quiet devices answered that were asked whether they are there.
+    pub(super) found: mpsc::Receiver<(Mac, Answer)>,
     /// A task that must not end has ended.
     pub(super) ended: mpsc::Receiver<Fault>,
     pub(super) signals: Signals,
@@ -94,6 +99,13 @@ impl Desk {
                     self.uplink_changed(report).await;
                 }
                 Some(mac) = inlets.suspects.recv() => self.end_suspect(mac).await,
+                Some(one) = inlets.found.recv() => {
+                    let mut all = vec![one];
+                    while all.len() < BATCH && let Ok(one) = inlets.found.try_recv() {
+                        all.push(one);
+                    }
+                    self.found(all).await;
+                }
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
                     Signal::Reload => self.reload(),
@@ -124,6 +136,23 @@ impl Desk {
         let reply = self.transact(vec![Input::Suspect { mac }]).await.into_iter().next();
         if let Some(Reply::Closed(session)) = reply {
             tracing::warn!(event = "suspect_ended", %session, device = %mac.tail(), "option anomaly is 'end'");
+        }
+    }
+
+    /// Takes in who is there and who is gone.
+    async fn found(&mut self, answers: Vec<(Mac, Answer)>) {
+        let input = |(mac, answer)| match answer {
+            Answer::Here => Input::Seen { mac },
+            Answer::Silent => Input::Gone { mac },
+        };
+        let replies = self.transact(answers.into_iter().map(input).collect()).await;
+        let gone = replies.iter().filter(|reply| matches!(reply, Reply::Closed(_))).count();
+        if gone > 0 {
+            tracing::info!(
+                event = "gone",
+                devices = gone,
+                "devices that were quiet and did not answer are offline"
+            );
         }
     }
 
@@ -181,9 +210,7 @@ impl Desk {
         }
         if self.next_tick <= now.boot {
             let effects = self.kernel.guard_while(self.ledger.tick()).await;
-            for mac in self.ledger.gate.take_quiet(now) {
-                tracing::debug!(event = "quiet", %mac, "a device shows no traffic");
-            }
+            self.roll.call(self.ledger.gate.take_quiet(now));
             self.perform(&effects, &BTreeSet::new());
             // The ends may have moved without anybody coming or going.
             self.publish();

@@ -1,4 +1,4 @@
-//! Watches the guest network for what should not be there.
+//! Watches the guest network for what should not be there, and for where the devices online are.
 //!
 //! Owns: what was seen of late, and the counts of it. Never: ends a session; the desk does, for whom it is
 //! told to suspect. Neighbours: `neigh` tells what the kernel saw, `domain` what of it is odd, `desk` acts.
@@ -6,7 +6,9 @@
 //! Guests decide how much there is to hear: a flood of new devices is news by the thousand. So only so much
 //! is heard in a second, the kernel drops the rest, and the list of neighbours is read anew now and then.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,17 +27,26 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The list is read this often, and so soon after news were lost.
 const LIST: Duration = Duration::from_secs(30);
 const LIST_AGAIN: Duration = Duration::from_secs(5);
+/// Addresses remembered of one device online: phones change those of IPv6 every day.
+const ADDRESSES: usize = 8;
 
 /// What the desk sees of the lookout.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lookout {
     counts: Rc<Cell<AnomalyCounts>>,
+    whereabouts: Rc<RefCell<Whereabouts>>,
 }
 
 impl Lookout {
     /// What happened since the daemon started.
     pub(super) fn counts(&self) -> AnomalyCounts {
         self.counts.get()
+    }
+
+    /// The interfaces that `mac` was seen at while it was online, with its latest addresses there, the last
+    /// one last. The kernel forgets neighbours that it does not need.
+    pub(super) fn whereabouts(&self, mac: Mac) -> BTreeMap<u32, Vec<IpAddr>> {
+        self.whereabouts.borrow().of(mac)
     }
 }
 
@@ -126,6 +137,7 @@ impl Round {
         let now = self.watching.clock.now().boot;
         (self.listed, self.next_list) = (now, now.plus(LIST));
         self.guests = Guests::of(&self.watching.config.borrow());
+        self.out.whereabouts.borrow_mut().keep(&self.watching.view.borrow());
         match self.watching.neighbours.sightings() {
             Ok(all) => all.into_iter().for_each(|sighting| self.saw(sighting, Sight::Listed, now)),
             Err(error) => {
@@ -138,6 +150,9 @@ impl Round {
         let Sighting { mac, address, interface, proved } = sighting;
         if !self.guests.interfaces.contains(&interface) {
             return;
+        }
+        if self.watching.view.borrow().sessions.contains_key(&mac) {
+            self.out.whereabouts.borrow_mut().note(mac, interface, address);
         }
         self.present(mac, now);
         let odd = self.anomalies.seen(mac, address, sight, proved, now);
@@ -226,5 +241,51 @@ impl Guests {
         self.bridges
             .iter()
             .any(|(bridge, vlan)| *bridge == place.bridge && vlan.is_none_or(|vlan| place.vlan == Some(vlan)))
+    }
+}
+
+/// The latest addresses of devices online: as many devices as there are sessions, a few addresses each.
+#[derive(Debug, Default)]
+struct Whereabouts(BTreeMap<Mac, Vec<(u32, IpAddr)>>);
+
+impl Whereabouts {
+    fn note(&mut self, mac: Mac, interface: u32, address: IpAddr) {
+        let known = self.0.entry(mac).or_default();
+        known.retain(|one| *one != (interface, address));
+        if known.len() >= ADDRESSES {
+            known.remove(0);
+        }
+        known.push((interface, address));
+    }
+
+    /// Forgets who is not online.
+    fn keep(&mut self, view: &View) {
+        self.0.retain(|mac, _| view.sessions.contains_key(mac));
+    }
+
+    fn of(&self, mac: Mac) -> BTreeMap<u32, Vec<IpAddr>> {
+        let mut by_interface: BTreeMap<u32, Vec<IpAddr>> = BTreeMap::new();
+        for (interface, address) in self.0.get(&mac).into_iter().flatten() {
+            by_interface.entry(*interface).or_default().push(*address);
+        }
+        by_interface
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_addresses_of_a_device_are_kept_and_no_more() {
+        let mac = Mac::new([2, 0, 0, 0, 0, 1]);
+        let address = |n: u8| IpAddr::from([10, 0, 0, n]);
+        let mut whereabouts = Whereabouts::default();
+        for n in [1, 2, 3, 4, 5, 6, 7, 8, 1, 9] {
+            whereabouts.note(mac, 7, address(n));
+        }
+        assert_eq!(whereabouts.of(mac), [(7, [3, 4, 5, 6, 7, 8, 1, 9].map(address).to_vec())].into());
+        whereabouts.keep(&View::default());
+        assert!(whereabouts.of(mac).is_empty());
     }
 }

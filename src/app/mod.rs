@@ -2,7 +2,8 @@
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
 //! `kernel` its projection; `guests` answers guests, `ask`, `vouchers`, `plans` and `doctor` answer operators;
-//! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network;
+//! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network and `roll` asks
+//! who is quiet;
 //! `uplink` passes on news of the uplink; `fault` says what each failure means.
 
 mod ask;
@@ -16,6 +17,7 @@ mod ledger;
 mod listen;
 mod lookout;
 mod plans;
+mod roll;
 mod uplink;
 mod vouchers;
 
@@ -35,6 +37,7 @@ use self::keys::Keys;
 use self::ledger::Ledger;
 use self::listen::{ByNeighbour, Doors, Servers};
 use self::lookout::{Lookout, Watching, look_out};
+use self::roll::Roll;
 use crate::clock::Clock;
 use crate::config::{self, Config, Notice};
 use crate::control::Server;
@@ -130,6 +133,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let known = ledger.gate.view(now).uplink;
     let uplink = uplink::watch(known, config_from, &servers.responder, clock, ends.clone())?;
     let (lookout, suspects) = watch_guests(&servers.portal, &kernel, ends.clone())?;
+    let (roll, found) = Roll::open(&kernel.neighbours, &lookout)?;
     let mut doors = Doors::default();
     doors.keep(&config.gateway, &servers);
     spawn_local(async move {
@@ -156,6 +160,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         ledger,
         kernel,
         lookout,
+        roll,
         keys,
         doors,
         servers,
@@ -167,7 +172,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_look_at_copy: now.boot.plus(FIRST_COPY),
         disbelieves: false,
     };
-    desk.run(Inlets { portal, control, learns, suspects, uplink, ended, signals }).await
+    desk.run(Inlets { portal, control, learns, suspects, found, uplink, ended, signals }).await
 }
 
 /// Those who serve guests, and where comes in what guests ask and what is learned of the garden.

@@ -446,7 +446,6 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
     for (line, option) in [
         ("config plan h\noption data 1GB", "data"),
         ("config plan h\noption down 1mbit", "down"),
-        ("config plan h\noption idle_timeout 1h", "idle_timeout"),
         ("config retention\noption sessions 1d", "sessions"),
     ] {
         assert_eq!(notices(&with(line)), [(4, option.to_owned())], "{line}");

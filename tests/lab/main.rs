@@ -14,6 +14,7 @@ mod harness;
 mod hold;
 mod isolation;
 mod leak;
+mod presence;
 mod survive;
 mod time;
 mod topology;

@@ -5,6 +5,7 @@
 //! the kernel itself. Neighbours: `ledger` decides and commits, `kernel` performs; `guests` and `ask` answer.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::config::{self, Config};
 use crate::control;
 use crate::dns;
 use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
+use crate::nft::Noticed;
 use crate::portal;
 use crate::presence::Answer;
 use crate::process::{Signal, Signals};
@@ -34,6 +36,8 @@ use crate::uplink::Report;
 const BATCH: usize = 256;
 /// The table is compared with what is desired this often, whatever the notifications say.
 const LOOK_AT_TABLE: Duration = Duration::from_secs(60);
+/// What the kernel has counted is taken in this often; of a cap that is used up it tells at once.
+const COUNT: Duration = Duration::from_secs(10);
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
 /// A good copy of the store is wanted this often; the store spares the flash and makes one a day.
 const LOOK_AT_COPY: Duration = Duration::from_secs(60 * 60);
@@ -59,6 +63,7 @@ pub(super) struct Desk {
     pub(super) next_look_at_table: Boot,
     pub(super) next_look_at_clock: Boot,
     pub(super) next_look_at_copy: Boot,
+    pub(super) next_count: Boot,
     /// Whether the system's clock contradicts what is known, and that was said.
     pub(super) disbelieves: bool,
 }
@@ -73,6 +78,8 @@ pub(super) struct Inlets {
     pub(super) suspects: mpsc::Receiver<Mac>,
     /// What quiet devices answered that were asked whether they are there.
     pub(super) found: mpsc::Receiver<(Mac, Answer)>,
+    /// Devices with an address that they were seen with.
+    pub(super) homes: mpsc::Receiver<(Mac, IpAddr)>,
     /// A task that must not end has ended.
     pub(super) ended: mpsc::Receiver<Fault>,
     pub(super) signals: Signals,
@@ -93,10 +100,12 @@ impl Desk {
                 }
                 Some(call) = inlets.control.recv() => self.serve_operator(call).await,
                 Some(learn) = inlets.learns.recv() => self.learn(learn),
-                () = self.kernel.touched() => self.look_at_table(),
                 Ok(()) = inlets.uplink.changed() => {
                     let report = inlets.uplink.borrow_and_update().clone();
                     self.uplink_changed(report).await;
+                }
+                Some((mac, address)) = inlets.homes.recv() => {
+                    self.kernel.seen(mac, address, self.ledger.clock.now());
                 }
                 Some(mac) = inlets.suspects.recv() => self.end_suspect(mac).await,
                 Some(one) = inlets.found.recv() => {
@@ -106,6 +115,10 @@ impl Desk {
                     }
                     self.found(all).await;
                 }
+                noticed = self.kernel.noticed() => match noticed {
+                    Noticed::Touched => self.look_at_table(),
+                    Noticed::UsedUp => self.count().await,
+                },
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
                     Signal::Reload => self.reload(),
@@ -126,7 +139,7 @@ impl Desk {
 
     /// Opens addresses of the garden, and lets the answer go that tells of them.
     fn learn(&mut self, learn: dns::Learn) {
-        self.kernel.learn(learn.mac, &learn.addresses, learn.stays);
+        self.kernel.open_garden(learn.mac, &learn.addresses, learn.stays);
         // It does not wait for long.
         let _ = learn.done.send(());
     }
@@ -158,19 +171,38 @@ impl Desk {
 
     /// Decides `inputs` that nobody at the portal waits for.
     pub(super) async fn transact(&mut self, inputs: Vec<Input>) -> Vec<Reply> {
-        let Outcome { replies, effects } = self.kernel.guard_while(self.ledger.transact(inputs)).await;
-        self.perform(&effects, &BTreeSet::new());
+        self.transact_for(inputs, &BTreeSet::new()).await
+    }
+
+    /// Decides `inputs`, those of guests in `asking` who still wait for an answer to be shown.
+    pub(super) async fn transact_for(&mut self, inputs: Vec<Input>, asking: &BTreeSet<Mac>) -> Vec<Reply> {
+        let pending = self.ledger.decide(inputs, |effects| self.kernel.count_out(effects));
+        let Outcome { replies, effects } = self.kernel.guard_while(self.ledger.conclude(pending)).await;
+        self.perform(&effects, asking);
+        if self.ledger.trouble.is_some() {
+            // Who was shut out to be counted is still online.
+            self.look_at_table();
+        }
         replies
+    }
+
+    /// Takes in what the kernel has counted, and ends what is used up.
+    pub(super) async fn count(&mut self) {
+        let counted = self.kernel.usage();
+        if !counted.is_empty() {
+            self.transact(vec![Input::Counted(counted)]).await;
+        }
+        let now = self.ledger.clock.now();
+        self.next_count = now.boot.plus(COUNT);
+        self.publish();
     }
 
     /// Does in the kernel what was decided, and shows it to those who only look.
     pub(super) fn perform(&mut self, effects: &[Effect], asking: &BTreeSet<Mac>) {
         if !effects.is_empty() {
             let now = self.ledger.clock.now();
-            if let Err(error) = self.kernel.perform(&self.ledger.gate, effects, asking, now) {
+            if let Err(error) = self.kernel.perform(effects, &self.ledger.gate, asking, now) {
                 tracing::warn!(event = "change_failed", %error, "the table is compared with what is desired");
-                self.look_at_table();
-            } else if effects.contains(&Effect::Regrant) {
                 self.look_at_table();
             }
             self.publish();
@@ -188,7 +220,8 @@ impl Desk {
     }
 
     fn next_turn(&self) -> Boot {
-        let looks = [self.next_look_at_table, self.next_look_at_clock, self.next_look_at_copy];
+        let looks =
+            [self.next_look_at_table, self.next_look_at_clock, self.next_look_at_copy, self.next_count];
         looks.into_iter().chain(self.kernel.cut_at()).fold(self.next_tick, Boot::min)
     }
 
@@ -196,7 +229,7 @@ impl Desk {
     async fn take_turn(&mut self) {
         let now = self.ledger.clock.now();
         if self.kernel.cut_at().is_some_and(|due| due <= now.boot) {
-            self.kernel.cut();
+            self.kernel.cut(now);
         }
         if self.next_look_at_clock <= now.boot {
             self.look_at_clock();
@@ -208,8 +241,12 @@ impl Desk {
         if self.next_look_at_copy <= now.boot {
             self.keep_copy();
         }
+        if self.next_count <= now.boot || self.kernel.used_up {
+            self.count().await;
+        }
         if self.next_tick <= now.boot {
-            let effects = self.kernel.guard_while(self.ledger.tick()).await;
+            let pending = self.ledger.due(|effects| self.kernel.count_out(effects));
+            let effects = self.kernel.guard_while(self.ledger.conclude_due(pending)).await;
             self.roll.call(self.ledger.gate.take_quiet(now));
             self.perform(&effects, &BTreeSet::new());
             // The ends may have moved without anybody coming or going.
@@ -255,7 +292,7 @@ impl Desk {
     /// Compares the table with what is desired, and puts it right.
     fn look_at_table(&mut self) {
         let now = self.ledger.clock.now();
-        self.kernel.mend(&self.ledger.gate.desired(now), now);
+        self.kernel.compare(self.ledger.gate.desired(now), now);
         self.plan_look_at_table(now);
     }
 
@@ -290,7 +327,7 @@ impl Desk {
         }
         self.doors.keep(&new.gateway, &self.servers);
         let now = self.ledger.clock.now();
-        self.kernel.configure(&new, &self.ledger.gate.desired(now), now);
+        self.kernel.configure(&new, self.ledger.gate.desired(now), now);
         self.plan_look_at_table(now);
         self.next_tick = self.ledger.gate.poll_timeout(now);
         tracing::info!(event = "reloaded", "the configuration was read anew");
@@ -299,6 +336,7 @@ impl Desk {
     /// Writes down what is in memory only. The table stays: paid guests go on, the others are held.
     async fn stop(mut self) -> Result<(), Fault> {
         self.doors.close();
+        self.count().await;
         let sessions = self.ledger.gate.sessions();
         self.ledger.close().await?;
         tracing::info!(event = "stopped", sessions, "stopped; the table stays in force");

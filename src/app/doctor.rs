@@ -95,7 +95,7 @@ fn guest_interface(name: &str) -> Check {
 }
 
 fn uplink(desk: &Desk) -> Check {
-    let Report { state, lack, device } = &desk.uplink;
+    let Report { state, lack, device, .. } = &desk.uplink;
     let device = device.as_deref().unwrap_or("no device");
     let for_s = desk.ledger.clock.now().boot.since(state.since).as_secs();
     match (state.uplink, lack) {

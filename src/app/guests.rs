@@ -7,7 +7,6 @@ use tokio::sync::oneshot;
 
 use super::desk::Desk;
 use super::keys::Keys;
-use super::ledger::Outcome;
 use crate::domain::{Blame, CodeKey, Found, Input, Mac, Moving, Normal, Refusal, Reply, Shape, shape};
 use crate::portal;
 
@@ -40,8 +39,7 @@ impl Desk {
             waiting.push((mac, reply));
         }
         let asking = waiting.iter().map(|(mac, _)| *mac).collect();
-        let Outcome { replies, effects } = self.kernel.guard_while(self.ledger.transact(inputs)).await;
-        self.perform(&effects, &asking);
+        let replies = self.transact_for(inputs, &asking).await;
         for ((_, to), reply) in waiting.into_iter().zip(replies) {
             answer(to, reply);
         }

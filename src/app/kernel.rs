@@ -14,13 +14,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::base::{base_of, garden_ports, trusted};
 use super::fault::Fault;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{Boot, Effect, Gate, Grant, Mac, Now};
+use crate::domain::{Boot, Effect, Gate, Grant, Mac, Now, Uplink, Usage};
 use crate::neigh::{Conntrack, Marked, Neighbours};
-use crate::nft::{Base, Nft, Start, Watch};
+use crate::nft::{Base, Desired, Homes, Line, Nft, Noticed, Pass, Route, Start, Watch};
+use crate::uplink::Report;
 
+/// What comes down to a device that is no longer online makes its phone answer, and so learn that the
+/// connection is over, for so long.
+const FAREWELL: Duration = Duration::from_millis(250);
 /// Cuts are gathered for so long: to find the flows of a device the kernel walks through all of its own.
 const GATHER_CUTS: Duration = Duration::from_millis(10);
 
@@ -35,17 +40,25 @@ pub(super) struct Kernel {
     /// Devices some of whose flows are cut together, at `cut_at`.
     cutting: BTreeMap<Mac, Marked>,
     cut_at: Option<Boot>,
+    /// Devices of which nothing goes up any more, and to which nothing comes down from then on.
+    leaving: BTreeMap<Mac, Boot>,
     /// Whether the table was as desired when last looked at.
     pub(super) intact: bool,
+    /// Whether a cap is used up and nobody has counted since.
+    pub(super) used_up: bool,
     /// What the table should hold since something was last done to it.
-    granted: BTreeMap<Mac, Grant>,
-    /// Somebody else has touched our table.
-    touches: mpsc::Receiver<()>,
+    desired: Desired,
+    /// Devices that pass by configuration.
+    trusted: BTreeSet<Mac>,
+    /// Ports at which names of the garden are reached.
+    garden_ports: Vec<u16>,
+    /// What was noticed of our table.
+    news: mpsc::Receiver<Noticed>,
     clock: Clock,
 }
 
 impl Kernel {
-    pub(super) fn open(config: &Config, clock: Clock, touches: mpsc::Receiver<()>) -> Result<Self, Fault> {
+    pub(super) fn open(config: &Config, clock: Clock, news: mpsc::Receiver<Noticed>) -> Result<Self, Fault> {
         Ok(Self {
             nft: Nft::open().map_err(Fault::Nft)?,
             base: base_of(config),
@@ -54,9 +67,13 @@ impl Kernel {
             answering: BTreeMap::new(),
             cutting: BTreeMap::new(),
             cut_at: None,
+            leaving: BTreeMap::new(),
             intact: false,
-            granted: BTreeMap::new(),
-            touches,
+            used_up: false,
+            desired: Desired::default(),
+            trusted: trusted(config),
+            garden_ports: garden_ports(config),
+            news,
             clock,
         })
     }
@@ -66,11 +83,12 @@ impl Kernel {
         Watch::open(&self.nft).map_err(Fault::Nft)
     }
 
-    /// Returns when somebody else has touched our table.
-    pub(super) async fn touched(&mut self) {
-        if self.touches.recv().await.is_none() {
+    /// Returns when something of our table is noticed.
+    pub(super) async fn noticed(&mut self) -> Noticed {
+        match self.news.recv().await {
+            Some(news) => news,
             // Nobody watches any more, which ends the daemon by another way.
-            std::future::pending::<()>().await;
+            None => std::future::pending().await,
         }
     }
 
@@ -78,31 +96,79 @@ impl Kernel {
     /// that somebody flushed must not stay open. What the work will grant is not granted before it is done.
     pub(super) async fn guard_while<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
-        loop {
+        let mut used_up = false;
+        let done = loop {
             tokio::select! {
-                done = &mut work => return done,
-                () = self.touched() => {
-                    let granted = self.granted.clone();
-                    self.mend(&granted, self.clock.now());
+                done = &mut work => break done,
+                noticed = self.noticed() => match noticed {
+                    Noticed::Touched => self.mend(self.clock.now()),
+                    Noticed::UsedUp => used_up = true,
                 }
             }
+        };
+        self.used_up |= used_up;
+        done
+    }
+
+    /// What all sessions have counted; nothing while the table cannot be read.
+    pub(super) fn usage(&mut self) -> Vec<Usage> {
+        self.used_up = false;
+        let usage = self.nft.usage();
+        usage
+            .inspect_err(|error| tracing::debug!(event = "not_counted", %error, "counted later"))
+            .unwrap_or_default()
+    }
+
+    /// Closes the devices that `effects` will evict, and says what they have counted, to the last byte; of
+    /// those that go on with something else, so far.
+    pub(super) fn count_out(&mut self, effects: &[Effect]) -> Vec<Usage> {
+        let (mut evicted, mut admitted) = (Vec::new(), BTreeSet::new());
+        for effect in effects {
+            match effect {
+                Effect::Evict { mac } => evicted.push(*mac),
+                Effect::Admit { mac } => {
+                    admitted.insert(*mac);
+                }
+                Effect::CutFlows { .. } | Effect::Regrant => {}
+            }
         }
+        let (stays, goes): (Vec<_>, Vec<_>) = evicted.into_iter().partition(|mac| admitted.contains(mac));
+        let counted = self.nft.shut(&goes).and_then(|mut usages| {
+            for mac in stays {
+                usages.extend(self.nft.usage_of(mac)?);
+            }
+            Ok(usages)
+        });
+        // What was not read now is counted as it was last read: in the guest's favour.
+        counted
+            .inspect_err(|error| tracing::warn!(event = "not_counted", %error, "the last bytes are lost"))
+            .unwrap_or_default()
     }
 
     /// Makes the table what it should be: adopts a living one, else installs it whole, at once.
-    pub(super) fn heal(&mut self, desired: &BTreeMap<Mac, Grant>, now: Now) -> Result<Start, Fault> {
-        self.base.hold(desired.len());
-        let start = self.nft.adopt_or_install(&self.base, desired, now.boot).map_err(Fault::Nft);
+    pub(super) fn heal(&mut self, grants: BTreeMap<Mac, Grant>, now: Now) -> Result<Start, Fault> {
+        self.desired.passes = self.passes(grants);
+        self.desired.homes = self.homes(self.desired.passes.keys().copied().collect());
+        self.restore(now)
+    }
+
+    fn restore(&mut self, now: Now) -> Result<Start, Fault> {
+        self.base.hold(self.desired.passes.len());
+        let start = self.nft.adopt_or_install(&self.base, &self.desired, now.boot).map_err(Fault::Nft);
         self.intact = start.is_ok();
-        self.granted.clone_from(desired);
         start
     }
 
-    /// [`Kernel::heal`] while the daemon runs: says what was found, a lasting failure once. What
+    fn passes(&self, grants: BTreeMap<Mac, Grant>) -> BTreeMap<Mac, Pass> {
+        let granted = grants.into_iter().map(|(mac, grant)| (mac, Pass::Granted(grant)));
+        granted.chain(self.trusted.iter().map(|mac| (*mac, Pass::Trusted))).collect()
+    }
+
+    /// Puts the table right while the daemon runs: says what was found, a lasting failure once. What
     /// [`Kernel::intact`] says then tells when to look again.
-    pub(super) fn mend(&mut self, desired: &BTreeMap<Mac, Grant>, now: Now) {
+    pub(super) fn mend(&mut self, now: Now) {
         let was_intact = self.intact;
-        match self.heal(desired, now) {
+        match self.restore(now) {
             Ok(Start::Adopted) => {}
             Ok(Start::Installed) => {
                 tracing::warn!(
@@ -117,38 +183,119 @@ impl Kernel {
         }
     }
 
+    /// [`Kernel::mend`] with what is to be granted now, and whose addresses it is.
+    pub(super) fn compare(&mut self, grants: BTreeMap<Mac, Grant>, now: Now) {
+        self.desired.passes = self.passes(grants);
+        self.mend(now);
+        self.settle_all(now);
+    }
+
     /// Makes the table the one of a new configuration.
-    pub(super) fn configure(&mut self, config: &Config, desired: &BTreeMap<Mac, Grant>, now: Now) {
+    pub(super) fn configure(&mut self, config: &Config, grants: BTreeMap<Mac, Grant>, now: Now) {
         self.base = base_of(config);
-        if let Err(error) = self.heal(desired, now) {
+        self.trusted = trusted(config);
+        self.garden_ports = garden_ports(config);
+        if let Err(error) = self.heal(grants, now) {
             tracing::error!(event = "table_broken", %error, "cannot change table inet lango; trying on");
         }
     }
 
-    /// Performs `effects`, which `gate` has settled; after an error the table has to be mended, the rest is done. Flows of a device in `asking` are cut later, by [`Kernel::answered`], so that
-    /// its browser still gets the answer.
+    /// While the uplink is dead, port 80 and DNS of who is online lead to the portal and the responder;
+    /// while there is no way out at all, who has not paid is refused before routing.
+    pub(super) fn follow_uplink(&mut self, report: &Report) {
+        let line = match report.state.uplink {
+            Uplink::Down => Line::Dead,
+            Uplink::Up | Uplink::Unknown => Line::Alive,
+        };
+        let route = if report.way.is_some() { Route::Missing } else { Route::There };
+        let mut done = Ok(());
+        if line != self.desired.line {
+            self.desired.line = line;
+            done = self.nft.set_line(&self.base, line);
+        }
+        if route != self.desired.route {
+            self.desired.route = route;
+            done = done.and(self.nft.set_route(&self.base, route));
+        }
+        if let Err(error) = done {
+            tracing::warn!(event = "change_failed", %error, "the table does not follow the uplink yet");
+            self.intact = false;
+        }
+    }
+
+    /// Opens addresses of the garden to a device that asked for a name of it.
+    pub(super) fn open_garden(&mut self, mac: Mac, addresses: &[IpAddr], stays: Duration) {
+        if let Err(error) = self.nft.open_garden(mac, addresses, &self.garden_ports, stays) {
+            tracing::debug!(event = "garden_not_opened", %error, "the device asks again");
+        }
+    }
+
+    /// A device was seen at an address: what it receives there is to be counted as its own.
+    pub(super) fn seen(&mut self, mac: Mac, address: IpAddr, now: Now) {
+        if self.desired.passes.contains_key(&mac) && is_routed(&address) {
+            self.settle(&Homes::from([(mac, BTreeSet::from([address]))]), now);
+        }
+    }
+
+    /// Tells the table where devices live that may pass, as far as it does not know.
+    fn settle_all(&mut self, now: Now) {
+        let homes = self.homes(self.desired.passes.keys().copied().collect());
+        self.settle(&homes, now);
+    }
+
+    fn settle(&mut self, homes: &Homes, now: Now) {
+        for (mac, addresses) in homes {
+            self.desired.homes.entry(*mac).or_default().extend(addresses);
+        }
+        if let Err(error) = self.nft.settle(homes, &self.desired.passes, now.boot) {
+            tracing::debug!(event = "homes_unknown", %error, "put right at the next look");
+        }
+    }
+
+    /// Where these devices live, by the neighbour table.
+    fn homes(&self, devices: BTreeSet<Mac>) -> Homes {
+        if devices.is_empty() {
+            return Homes::new();
+        }
+        let all = self.neighbours.all();
+        let all =
+            all.inspect_err(|error| tracing::debug!(event = "neighbours_unknown", %error, "asked later"));
+        let known = all.unwrap_or_default().into_iter().filter(|(mac, _)| devices.contains(mac));
+        known.map(|(mac, addresses)| (mac, addresses.into_iter().filter(is_routed).collect())).collect()
+    }
+
+    /// Makes the table follow `grants` where they differ from what was granted.
+    fn regrant(&mut self, grants: BTreeMap<Mac, Grant>, now: Now) -> Result<(), Fault> {
+        let passes = self.passes(grants);
+        let gone = self.desired.passes.keys().filter(|mac| !passes.contains_key(mac)).map(|mac| (*mac, None));
+        let same = |mac, pass: &Pass| self.desired.passes.get(mac).is_some_and(|old| old.asks_the_same(pass));
+        let other = passes.iter().filter(|(mac, pass)| !same(mac, pass));
+        let change = gone.chain(other.map(|(mac, pass)| (*mac, Some(*pass)))).collect();
+        self.desired.passes = passes;
+        self.nft.change(&change, &self.desired.homes, now.boot).map_err(Fault::Nft)
+    }
+
+    /// Performs `effects` with the `grants` of those who are let in; after an error the table has to be
+    /// mended, the rest is done. Flows of a device in `asking` are cut later, by [`Kernel::answered`], so
+    /// that its browser still gets the answer.
     pub(super) fn perform(
         &mut self,
-        gate: &Gate,
         effects: &[Effect],
+        gate: &Gate,
         asking: &BTreeSet<Mac>,
         now: Now,
     ) -> Result<(), Fault> {
-        let mut change: BTreeMap<Mac, Option<Grant>> = BTreeMap::new();
-        let mut cut = BTreeSet::new();
+        let mut change: BTreeMap<Mac, Option<Pass>> = BTreeMap::new();
+        let (mut cut, mut all) = (BTreeSet::new(), false);
         for effect in effects {
             match *effect {
-                Effect::Admit { mac } => {
-                    change.insert(mac, gate.grant(mac, now));
-                }
-                Effect::Evict { mac } => {
-                    change.insert(mac, None);
+                Effect::Admit { mac } | Effect::Evict { mac } => {
+                    change.insert(mac, self.pass_of(mac, gate, now));
                 }
                 Effect::CutFlows { mac } => {
                     cut.insert(mac);
                 }
-                // Whoever performs compares the whole table afterwards.
-                Effect::Regrant => {}
+                Effect::Regrant => all = true,
             }
         }
         // Of who was let in, the flows from before; of who was not, those from while it was.
@@ -158,32 +305,63 @@ impl Kernel {
             Some(None) | None => Marked::With(mark),
         };
         let cut: BTreeMap<_, _> = cut.into_iter().map(|mac| (mac, which(&mac))).collect();
-        let changed = self.nft.change(&change, now.boot).map_err(Fault::Nft);
-        for (mac, grant) in &change {
-            match grant {
-                Some(grant) => self.granted.insert(*mac, *grant),
-                None => self.granted.remove(mac),
-            };
+        let (admitted, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            change.iter().map(|(mac, pass)| (*mac, *pass)).partition(|(_, pass)| pass.is_some());
+        let homes = self.homes(admitted.keys().copied().collect());
+        let shut = self.nft.shut(&gone.keys().copied().collect::<Vec<_>>());
+        let mut changed = shut.and_then(|_| self.nft.change(&admitted, &homes, now.boot)).map_err(Fault::Nft);
+        self.leaving.retain(|mac, _| !admitted.contains_key(mac));
+        self.leaving.extend(gone.keys().map(|mac| (*mac, now.boot.plus(FAREWELL))));
+        for (mac, pass) in &change {
+            match pass {
+                Some(pass) => {
+                    self.desired.passes.insert(*mac, *pass);
+                    self.desired.homes.insert(*mac, homes.get(mac).cloned().unwrap_or_default());
+                }
+                None => {
+                    self.desired.passes.remove(mac);
+                    self.desired.homes.remove(mac);
+                }
+            }
         }
+        if all {
+            changed = changed.and(self.regrant(gate.desired(now), now));
+        }
+        self.cut_later(&change, cut, asking, now);
+        changed
+    }
+
+    fn pass_of(&self, mac: Mac, gate: &Gate, now: Now) -> Option<Pass> {
+        if self.trusted.contains(&mac) {
+            Some(Pass::Trusted)
+        } else {
+            gate.grant(mac, now).map(Pass::Granted)
+        }
+    }
+
+    fn cut_later(
+        &mut self,
+        change: &BTreeMap<Mac, Option<Pass>>,
+        cut: BTreeMap<Mac, Marked>,
+        asking: &BTreeSet<Mac>,
+        now: Now,
+    ) {
         // What is still to be cut was for the state before: in the new one it would hit the wrong flows.
         for mac in change.keys() {
             self.answering.remove(mac);
             self.cutting.remove(mac);
         }
+        // Of who leaves they are cut when the phone had time to learn that they are over.
         for (mac, which) in cut {
+            if self.leaving.contains_key(&mac) {
+                continue;
+            }
             if asking.contains(&mac) {
                 self.answering.insert(mac, which);
             } else {
                 self.cut_soon(mac, which, now.boot);
             }
         }
-        changed
-    }
-
-    /// Addresses of the garden, for a device that is not online.
-    pub(super) fn learn(&mut self, mac: Mac, addresses: &[IpAddr], stays: Duration) {
-        let (addresses, stays) = (addresses.len(), stays.as_secs());
-        tracing::debug!(event = "garden_learned", %mac, addresses, stays, "a name of the garden is answered");
     }
 
     /// The answer to `mac` is written, or its connection is gone.
@@ -200,12 +378,30 @@ impl Kernel {
 
     /// When [`Kernel::cut`] has something to do.
     pub(super) fn cut_at(&self) -> Option<Boot> {
-        self.cut_at
+        self.leaving.values().copied().chain(self.cut_at).min()
+    }
+
+    /// Does what is due of cutting.
+    pub(super) fn cut(&mut self, now: Now) {
+        let left = self.leaving.iter().filter(|(_, at)| **at <= now.boot).map(|(mac, _)| (*mac, None));
+        let left: BTreeMap<_, _> = left.collect();
+        if !left.is_empty() {
+            self.leaving.retain(|mac, _| !left.contains_key(mac));
+            if let Err(error) = self.nft.change(&left, &Homes::new(), now.boot) {
+                tracing::warn!(event = "change_failed", %error, "put right at the next look");
+            }
+            let mark = self.base.mark;
+            self.cutting.extend(left.into_keys().map(|mac| (mac, Marked::With(mark))));
+            self.cut_at = Some(now.boot);
+        }
+        if self.cut_at.is_some_and(|at| at <= now.boot) {
+            self.cut_flows();
+        }
     }
 
     /// Cuts what is waiting. A flow that outlives its session is refused packet by packet, so a failure
     /// here is no leak.
-    pub(super) fn cut(&mut self) {
+    fn cut_flows(&mut self) {
         self.cut_at = None;
         let cutting = std::mem::take(&mut self.cutting);
         let mark = self.base.mark;
@@ -224,13 +420,10 @@ impl Kernel {
     }
 }
 
-fn base_of(config: &Config) -> Base {
-    let gateway = &config.gateway;
-    Base {
-        interfaces: gateway.interfaces.clone(),
-        portal_port: gateway.portal_port,
-        https_port: gateway.https_port,
-        mark: gateway.mark,
-        max_clients: gateway.max_clients,
+/// Whether traffic to it may cross a router, and it is one device's.
+fn is_routed(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !address.is_link_local() && !address.is_multicast(),
+        IpAddr::V6(address) => !address.is_unicast_link_local() && !address.is_multicast(),
     }
 }

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use super::fault::Fault;
 use crate::clock::Clock;
 use crate::domain::{
-    BootId, CodeKey, Decision, Effect, Gate, Input, Limits, Plan, Record, Refusal, Reply, Restored, Trust,
-    Voucher,
+    BootId, CodeKey, Decision, Effect, Gate, Input, Limits, Now, Plan, Record, Refusal, Reply, Restored,
+    Trust, Usage, Voucher,
 };
 use crate::store::{Store, StoreError};
 
@@ -27,6 +27,21 @@ pub(super) struct Ledger {
     unreadable: bool,
     /// What has to be on flash before anything else: until then the stamps there are of an older boot.
     first: Vec<Record>,
+}
+
+/// What was decided and is not committed yet.
+#[derive(Default)]
+pub(super) struct Pending {
+    replies: Vec<(Reply, Written)>,
+    records: Vec<Record>,
+    effects: Vec<Effect>,
+}
+
+/// Whether an answer rests on a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Durably,
+    Nothing,
 }
 
 /// What a batch came to: one reply per input, and what is to be done in the kernel.
@@ -72,43 +87,101 @@ impl Ledger {
         found
     }
 
-    /// Decides `inputs` in their order, commits them together, and says what came of it.
-    pub(super) async fn transact(&mut self, inputs: Vec<Input>) -> Outcome {
+    /// Decides `inputs` in their order; [`Ledger::conclude`] commits them together. Before an answer closes
+    /// sessions, `count_out` shuts their devices out and says what they have counted, so that what is
+    /// written is what was used.
+    pub(super) fn decide(
+        &mut self,
+        inputs: Vec<Input>,
+        mut count_out: impl FnMut(&[Effect]) -> Vec<Usage>,
+    ) -> Pending {
         let now = self.clock.now();
-        let (mut outcome, mut durable, mut written) = (Outcome::default(), Vec::new(), Vec::new());
+        let mut pending = Pending::default();
         for input in inputs {
-            let Decision { records, effects, reply } = self.gate.decide(input, now);
-            self.gate.apply(&records, now);
-            written.push(records.iter().any(Record::is_durable));
-            durable.extend(records.into_iter().filter(Record::is_durable));
-            outcome.effects.extend(effects);
-            outcome.replies.push(reply);
-        }
-        if self.commit(durable).await.is_err() {
-            self.gate.revert();
-            outcome.effects.clear();
-            for (reply, written) in outcome.replies.iter_mut().zip(written) {
-                if written || depends_on_others(reply) {
-                    *reply = Reply::Refused(Refusal::NotStored);
-                }
+            let mut decision = self.gate.decide(input.clone(), now);
+            if self.counted_out(&decision, &mut pending, &mut count_out, now) {
+                decision = self.gate.decide(input, now);
             }
+            let reply = decision.reply.clone();
+            let written = self.take(decision, &mut pending, now);
+            pending.replies.push((reply, written));
         }
-        self.gate.settle();
-        outcome
+        pending
     }
 
-    /// What time alone has brought about. Its effects close things, so they are due even if the record of
-    /// it could not be written.
-    pub(super) async fn tick(&mut self) -> Vec<Effect> {
+    /// Decides and commits what closes no session.
+    pub(super) async fn transact(&mut self, inputs: Vec<Input>) -> Outcome {
+        let pending = self.decide(inputs, |_| Vec::new());
+        self.conclude(pending).await
+    }
+
+    /// Commits what was decided, and says what came of it.
+    pub(super) async fn conclude(&mut self, pending: Pending) -> Outcome {
+        let Pending { replies, mut effects, records } = pending;
+        let failed = self.commit(records).await.is_err();
+        if failed {
+            self.gate.revert();
+            effects.clear();
+        }
+        self.gate.settle();
+        let replies = replies.into_iter().map(|(reply, written)| {
+            let stands = !failed || !(written == Written::Durably || depends_on_others(&reply));
+            if stands { reply } else { Reply::Refused(Refusal::NotStored) }
+        });
+        Outcome { replies: replies.collect(), effects }
+    }
+
+    /// What time alone has brought about, for [`Ledger::conclude_due`].
+    pub(super) fn due(&mut self, mut count_out: impl FnMut(&[Effect]) -> Vec<Usage>) -> Pending {
         let now = self.clock.now();
-        let Decision { records, effects, .. } = self.gate.due(now);
-        self.gate.apply(&records, now);
-        if self.commit(records).await.is_err() {
+        let mut pending = Pending::default();
+        let mut decision = self.gate.due(now);
+        if self.counted_out(&decision, &mut pending, &mut count_out, now) {
+            decision = self.gate.due(now);
+        }
+        self.take(decision, &mut pending, now);
+        pending
+    }
+
+    /// Commits what time has brought about. Its effects close things, so they are due even if the record of
+    /// it could not be written.
+    pub(super) async fn conclude_due(&mut self, pending: Pending) -> Vec<Effect> {
+        let now = self.clock.now();
+        if self.commit(pending.records).await.is_err() {
             self.gate.revert();
         }
         self.gate.settle();
         self.gate.checkpoint_done(now);
-        effects
+        pending.effects
+    }
+
+    /// Whether there was something to count before `decision`, which is then to be made anew.
+    fn counted_out(
+        &mut self,
+        decision: &Decision,
+        pending: &mut Pending,
+        count_out: &mut impl FnMut(&[Effect]) -> Vec<Usage>,
+        now: Now,
+    ) -> bool {
+        if !decision.effects.iter().any(|effect| matches!(effect, Effect::Evict { .. })) {
+            return false;
+        }
+        let counted = count_out(&decision.effects);
+        if counted.is_empty() {
+            return false;
+        }
+        let counted = self.gate.decide(Input::Counted(counted), now);
+        self.take(counted, pending, now);
+        true
+    }
+
+    fn take(&mut self, decision: Decision, pending: &mut Pending, now: Now) -> Written {
+        let Decision { records, effects, .. } = decision;
+        self.gate.apply(&records, now);
+        let before = pending.records.len();
+        pending.records.extend(records.into_iter().filter(Record::is_durable));
+        pending.effects.extend(effects);
+        if pending.records.len() > before { Written::Durably } else { Written::Nothing }
     }
 
     /// Writes the meters down and closes the store, for an orderly stop.

@@ -58,6 +58,8 @@ pub(super) struct Watching {
     pub(super) clock: Clock,
     /// Devices online that are seen at two places, if their sessions are to end.
     pub(super) suspected: mpsc::Sender<Mac>,
+    /// Devices with an address that they were seen with.
+    pub(super) homes: mpsc::Sender<(Mac, IpAddr)>,
 }
 
 /// The watch.

@@ -7,6 +7,7 @@
 //! `uplink` passes on news of the uplink; `fault` says what each failure means.
 
 mod ask;
+mod base;
 mod desk;
 mod doctor;
 mod fault;
@@ -21,6 +22,7 @@ mod roll;
 mod uplink;
 mod vouchers;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,8 +44,8 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Notice};
 use crate::control::Server;
 use crate::dns::{self, Responder};
-use crate::domain::{Limits, Mac, Record, View};
-use crate::nft::Start;
+use crate::domain::{Input, Limits, Mac, Record, View};
+use crate::nft::{Noticed, Start};
 use crate::portal::{self, Connections};
 use crate::process::{Exit, Signals, raise_file_limit};
 use crate::store::{self, Found, Opened};
@@ -54,6 +56,8 @@ const CALLS: usize = 1024;
 
 /// Devices under suspicion that wait for the loop, at most; there are few, for each has a session.
 const SUSPECTS: usize = 64;
+/// Devices whose addresses wait to be told to the kernel, at most.
+const SETTLED: usize = 256;
 
 /// The first good copy of the store is made this long after the start.
 const FIRST_COPY: Duration = Duration::from_secs(10 * 60);
@@ -118,12 +122,15 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
     let (mut ledger, records, keys) = open_ledger(&config, &clock)?;
     ledger.begin(records).await;
-    let (touches, touched) = mpsc::channel(1);
+    let (news, noticed) = mpsc::channel(1);
     let (ends, ended) = mpsc::channel(1);
-    let mut kernel = Kernel::open(&config, clock.clone(), touched)?;
-    watch_table(&kernel, touches, ends.clone())?;
+    let mut kernel = Kernel::open(&config, clock.clone(), noticed)?;
+    watch_table(&kernel, news, ends.clone())?;
+    // What was counted while nobody watched, and what it has used up.
+    let counted = ledger.decide(vec![Input::Counted(kernel.usage())], |_| Vec::new());
+    ledger.conclude(counted).await;
     let now = clock.now();
-    let how = kernel.heal(&ledger.gate.desired(now), now)?;
+    let how = kernel.heal(ledger.gate.desired(now), now)?;
 
     let config = Arc::new(config);
     let (control_calls, control) = mpsc::channel(CALLS);
@@ -132,7 +139,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     let (servers, portal, learns) = servers(config_from.clone(), view_from, &kernel, &keys, clock.clone());
     let known = ledger.gate.view(now).uplink;
     let uplink = uplink::watch(known, config_from, &servers.responder, clock, ends.clone())?;
-    let (lookout, suspects) = watch_guests(&servers.portal, &kernel, ends.clone())?;
+    let (lookout, suspects, homes) = watch_guests(&servers.portal, &kernel, ends.clone())?;
     let (roll, found) = Roll::open(&kernel.neighbours, &lookout)?;
     let mut doors = Doors::default();
     doors.keep(&config.gateway, &servers);
@@ -169,10 +176,11 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_look_at_table: now.boot,
         next_look_at_clock: now.boot,
         // Not while a whole street comes back after a power cut.
+        next_count: now.boot,
         next_look_at_copy: now.boot.plus(FIRST_COPY),
         disbelieves: false,
     };
-    desk.run(Inlets { portal, control, learns, suspects, found, uplink, ended, signals }).await
+    desk.run(Inlets { portal, control, learns, suspects, found, homes, uplink, ended, signals }).await
 }
 
 /// Those who serve guests, and where comes in what guests ask and what is learned of the garden.
@@ -221,41 +229,50 @@ fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, K
 }
 
 /// Tells the loop whenever somebody else touches our table.
-fn watch_table(kernel: &Kernel, touches: mpsc::Sender<()>, ends: mpsc::Sender<Fault>) -> Result<(), Fault> {
+fn watch_table(kernel: &Kernel, news: mpsc::Sender<Noticed>, ends: mpsc::Sender<Fault>) -> Result<(), Fault> {
     let mut watch = kernel.watch()?;
     spawn_local(async move {
         loop {
-            if let Err(error) = watch.changed().await {
-                let _ = ends.send(Fault::Nft(error)).await;
-                return;
+            match watch.changed().await {
+                Ok(noticed) => {
+                    // Who does not listen any more has ended.
+                    let _ = news.send(noticed).await;
+                }
+                Err(error) => {
+                    let _ = ends.send(Fault::Nft(error)).await;
+                    return;
+                }
             }
-            // A full channel means that a look is due already.
-            let _ = touches.try_send(());
         }
     });
     Ok(())
 }
 
-/// Watches the guest network, and tells whom the loop is to suspect.
+/// Devices with an address that they were seen with.
+type Homes = mpsc::Receiver<(Mac, IpAddr)>;
+
+/// Watches the guest network, and tells whom the loop is to suspect, and who lives where.
 fn watch_guests(
     context: &portal::Context,
     kernel: &Kernel,
     ends: mpsc::Sender<Fault>,
-) -> Result<(Lookout, mpsc::Receiver<Mac>), Fault> {
+) -> Result<(Lookout, mpsc::Receiver<Mac>, Homes), Fault> {
     let (suspected, suspects) = mpsc::channel(SUSPECTS);
+    let (homes, settled) = mpsc::channel(SETTLED);
     let watching = Watching {
         neighbours: Rc::clone(&kernel.neighbours),
         config: context.config.clone(),
         view: context.view.clone(),
         clock: context.clock.clone(),
         suspected,
+        homes,
     };
     let (lookout, watch) = look_out(watching).map_err(Fault::Neigh)?;
     spawn_local(async move {
         let error = watch.await;
         let _ = ends.send(Fault::Neigh(error)).await;
     });
-    Ok((lookout, suspects))
+    Ok((lookout, suspects, settled))
 }
 
 fn limits(config: &Config) -> Limits {

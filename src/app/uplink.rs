@@ -45,6 +45,7 @@ impl Desk {
     /// Something else is known of the uplink: whoever lives by that hears it here.
     pub(super) async fn uplink_changed(&mut self, report: Report) {
         let before = std::mem::replace(&mut self.uplink, report).state;
+        self.kernel.follow_uplink(&self.uplink);
         if self.uplink.state.uplink == before.uplink {
             return;
         }
@@ -68,7 +69,7 @@ impl Desk {
     }
 
     fn log_uplink(&self) {
-        let Report { state, lack, device } = &self.uplink;
+        let Report { state, lack, device, .. } = &self.uplink;
         let (lack, device) = (lack.map(Lack::word), device.as_deref());
         let ago_s = self.ledger.clock.now().boot.since(state.since).as_secs();
         match state.uplink {

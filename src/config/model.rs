@@ -96,6 +96,31 @@ pub struct Network {
     pub prefix: u8,
 }
 
+impl Network {
+    /// The first address of it.
+    pub fn first(&self) -> IpAddr {
+        self.address_with(0)
+    }
+
+    /// The last address of it.
+    pub fn last(&self) -> IpAddr {
+        self.address_with(u128::MAX)
+    }
+
+    /// The address whose bits beyond the prefix are those of `rest`.
+    fn address_with(&self, rest: u128) -> IpAddr {
+        let beyond = u128::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+        match self.address {
+            IpAddr::V4(address) => {
+                let beyond = u32::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+                let rest = u32::try_from(rest & u128::from(u32::MAX)).unwrap_or(u32::MAX);
+                IpAddr::V4((address.to_bits() & !beyond | rest & beyond).into())
+            }
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !beyond | rest & beyond).into()),
+        }
+    }
+}
+
 /// Section `device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device {

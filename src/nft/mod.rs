@@ -1,37 +1,78 @@
-//! Table `inet lango` in the kernel: installed, adopted, changed, read back, watched.
+//! Table `inet lango` in the kernel: installed, adopted, changed, read, watched.
 //!
 //! Owns: the netlink socket to nftables and all that stands in our table; nobody else writes there.
 //! Never: who may be online (the domain decides), other tables, processes (`nft` is not needed).
-//! Read `ruleset.nft` first: what the table does and why. `table.rs` is the same for the kernel.
+//! Read `ruleset.nft` first: what the table does and why. `sets.rs` and `rules.rs` are the same for the
+//! kernel, `table.rs` compares; `guest.rs` and `books.rs` are what comes and goes with a guest.
 //!
 //! A change is one transaction: all of it or nothing, and a packet sees the table before or after it.
 
+mod addresses;
+mod books;
+mod guest;
+mod read;
+mod rules;
+mod sets;
 mod table;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::net::IpAddr;
 
 use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 
-pub use table::{Base, Shape};
-pub use watch::Watch;
+pub use guest::Pass;
+pub use read::Observed;
+pub use table::{Base, Garden, Place, Shape};
+pub use watch::{Change as Noticed, Watch};
 
-use self::table::{GUESTS, ONLINE, TABLE};
-use crate::domain::{Boot, Grant, Mac};
+use self::books::{Books, Change};
+use self::sets::{OFFLINE, interface_key};
+use self::table::TABLE;
+use crate::domain::{Boot, Mac, Usage};
 use crate::netlink::{Outcome, Socket};
-use crate::wire::netlink::{Message, Refusal};
-use crate::wire::nftables::{self, ANONYMOUS, Batch};
+use crate::wire::netlink::Refusal;
+use crate::wire::nftables::{Batch, Put};
 
-/// Kernel timeouts that differ by less are left alone.
-const TOLERANCE: Duration = Duration::from_secs(2);
-/// Grants that end later never end: the kernel counts in a limited number of ticks.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// Counts of more devices than that are read all at once.
+const ONE_BY_ONE: usize = 16;
 /// How often something is tried again that a concurrent change spoiled.
 const TRIES: u32 = 5;
+
+/// What the table should hold besides what it is made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    pub passes: BTreeMap<Mac, Pass>,
+    /// Where they live, as far as it is known.
+    pub homes: Homes,
+    pub line: Line,
+    pub route: Route,
+}
+
+/// Addresses of devices.
+pub type Homes = BTreeMap<Mac, BTreeSet<IpAddr>>;
+
+/// Whether there is a default route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    #[default]
+    There,
+    /// Who has not paid is refused before routing.
+    Missing,
+}
+
+/// Where port 80 and DNS of a device lead that may pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Line {
+    /// Out.
+    #[default]
+    Alive,
+    /// To the portal and the responder.
+    Dead,
+}
 
 /// What [`Nft::adopt_or_install`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +81,6 @@ pub enum Start {
     Adopted,
     /// There was none, or another one: replaced, in one transaction.
     Installed,
-}
-
-/// The table as the kernel tells it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// Devices that are let through, and for how long still; `None`: until told otherwise.
-    pub members: BTreeMap<Mac, Option<Duration>>,
-    /// The rest of it.
-    pub shape: Shape,
 }
 
 /// What went wrong between us and nftables.
@@ -80,6 +112,8 @@ pub struct Nft {
     socket: Socket,
     /// What was installed or adopted.
     expected: Option<Shape>,
+    /// What stands in the table for devices.
+    books: Books,
 }
 
 impl Nft {
@@ -87,32 +121,65 @@ impl Nft {
     pub fn open() -> Result<Self, NftError> {
         let socket = Socket::open(SockProtocol::NetlinkNetFilter)
             .map_err(|error| NftError::Socket { doing: "opening", error })?;
-        Ok(Self { socket, expected: None })
+        Ok(Self { socket, expected: None, books: Books::default() })
     }
 
     /// Takes over the living table if it is the one that `base` makes, correcting its elements; replaces
     /// it otherwise. Either way no packet of a device in `desired` is lost that was let through before.
-    pub fn adopt_or_install(
-        &mut self,
-        base: &Base,
-        desired: &BTreeMap<Mac, Grant>,
-        now: Boot,
-    ) -> Result<Start, NftError> {
+    pub fn adopt_or_install(&mut self, base: &Base, desired: &Desired, now: Boot) -> Result<Start, NftError> {
         let observed = self.read_back()?;
         if observed.shape != base.shape() {
-            self.install(base, desired, now)?;
+            self.install_over(&observed, base, desired, now)?;
             return Ok(Start::Installed);
         }
-        self.change(&difference(&observed.members, desired, now), now)?;
-        self.expected = Some(observed.shape);
+        if let Err(error) = self.adopt(&observed, base, desired, now) {
+            if !error.is_about_what_is_there() {
+                return Err(error);
+            }
+            // Half of something stands there.
+            self.install_over(&observed, base, desired, now)?;
+            return Ok(Start::Installed);
+        }
         Ok(Start::Adopted)
     }
 
-    /// Replaces the table, whatever there was, by the one of `base` with the elements of `desired`.
-    pub fn install(
+    fn adopt(
         &mut self,
+        observed: &Observed,
         base: &Base,
-        desired: &BTreeMap<Mac, Grant>,
+        desired: &Desired,
+        now: Boot,
+    ) -> Result<(), NftError> {
+        let mut books = observed.books.clone();
+        let mut batch = Batch::new(TABLE);
+        let differences = differences(observed, desired, now);
+        if !differences.is_empty() {
+            books.write(&mut batch, differences, now);
+        }
+        books.sweep(&mut batch);
+        if observed.line != Some(desired.line) {
+            write_line(&mut batch, base, desired.line);
+        }
+        if observed.route != desired.route {
+            base.write_route(&mut batch, desired.route);
+        }
+        self.commit(batch)?;
+        self.books = books;
+        self.expected = Some(observed.shape.clone());
+        Ok(())
+    }
+
+    /// Replaces the table, whatever there was, by the one of `base` with the elements of `desired`.
+    pub fn install(&mut self, base: &Base, desired: &Desired, now: Boot) -> Result<(), NftError> {
+        self.install_over(&Observed::default(), base, desired, now)
+    }
+
+    /// With what the table has counted that is replaced.
+    fn install_over(
+        &mut self,
+        observed: &Observed,
+        base: &Base,
+        desired: &Desired,
         now: Boot,
     ) -> Result<(), NftError> {
         let mut batch = Batch::new(TABLE);
@@ -120,47 +187,138 @@ impl Nft {
         batch.add_table("");
         batch.delete_table();
         base.write(&mut batch);
-        let stays = desired.iter().filter_map(|(mac, grant)| Some((mac.bytes(), stay(*grant, now)?)));
-        add(&mut batch, &stays.collect::<Vec<_>>());
+        let mut books = Books::default();
+        let all = desired.passes.iter().map(|(mac, pass)| observed.going_on(*mac, pass, &desired.homes));
+        books.write(&mut batch, all.collect(), now);
+        if desired.line == Line::Dead {
+            write_line(&mut batch, base, desired.line);
+        }
+        if desired.route == Route::Missing {
+            base.write_route(&mut batch, desired.route);
+        }
         self.commit(batch)?;
+        self.books = books;
         self.expected = Some(base.shape());
         Ok(())
     }
 
-    /// Lets devices through until their grants end, `None`: no longer. One transaction; what the kernel
-    /// held of these devices before does not matter.
-    pub fn change(&mut self, changes: &BTreeMap<Mac, Option<Grant>>, now: Boot) -> Result<(), NftError> {
+    /// Lets devices through as their passes say, `None`: no longer. One transaction. What a session has
+    /// counted goes on being counted, and a device lives where it lived, and at `homes` besides.
+    pub fn change(
+        &mut self,
+        changes: &BTreeMap<Mac, Option<Pass>>,
+        homes: &Homes,
+        now: Boot,
+    ) -> Result<(), NftError> {
         if changes.is_empty() {
             return Ok(());
         }
         for attempt in 1.. {
-            match self.commit(changing(changes, now)) {
-                // Kernels before 6.8 may let an element run out in the middle of a transaction.
-                Err(NftError::Refused { refusal, .. })
-                    if refusal.code == Errno::ENOENT as i32 && attempt < TRIES => {}
-                other => return other,
+            let mut batch = Batch::new(TABLE);
+            let steps = self.changes(changes, homes)?;
+            self.books.write(&mut batch, steps, now);
+            match self.commit_books(batch) {
+                // Kernels before 6.8 may let an element run out in the middle of a transaction; and somebody
+                // else may have changed what we believe to be there.
+                Err(error) if attempt < TRIES && error.is_about_what_is_there() => {}
+                done => return done,
             }
         }
         Ok(())
     }
 
-    /// Everything that stands in the table now.
-    pub fn read_back(&mut self) -> Result<Observed, NftError> {
-        for _ in 0..TRIES {
-            if let Some(observed) = self.read_once()? {
-                return Ok(observed);
-            }
+    /// Lets nothing of these devices go up any more, and says what their sessions have counted. What comes
+    /// down to them is stopped by the next [`Nft::change`]; until then it makes the phone answer, and learn
+    /// that its connection is over.
+    pub fn shut(&mut self, devices: &[Mac]) -> Result<Vec<Usage>, NftError> {
+        let known: Vec<_> =
+            devices.iter().copied().filter(|mac| self.books.devices.contains_key(mac)).collect();
+        let mut usages = Vec::new();
+        for mac in &known {
+            usages.extend(self.usage_of(*mac)?);
         }
-        Err(NftError::Restless)
+        let mut batch = Batch::new(TABLE);
+        let kept: Vec<_> =
+            known.iter().filter_map(|mac| Some((*mac, self.books.devices.get(mac)?))).collect();
+        if !kept.is_empty() {
+            books::write_shut(&mut batch, &kept);
+        }
+        self.commit_books(batch)?;
+        Ok(usages)
+    }
+
+    /// Sends port 80 and DNS of who is online where they belong.
+    pub fn set_line(&mut self, base: &Base, line: Line) -> Result<(), NftError> {
+        let mut batch = Batch::new(TABLE);
+        write_line(&mut batch, base, line);
+        self.commit(batch)
+    }
+
+    /// Refuses before routing while there is no default route.
+    pub fn set_route(&mut self, base: &Base, route: Route) -> Result<(), NftError> {
+        let mut batch = Batch::new(TABLE);
+        base.write_route(&mut batch, route);
+        match self.commit(batch) {
+            // As it should be already.
+            Err(error) if error.is_about_what_is_there() => Ok(()),
+            done => done,
+        }
     }
 
     /// Whether what was read is what was installed or adopted, with the elements that `desired` asks for.
-    pub fn intact(&self, observed: &Observed, desired: &BTreeMap<Mac, Grant>, now: Boot) -> bool {
+    pub fn intact(&self, observed: &Observed, desired: &Desired, now: Boot) -> bool {
         self.expected.as_ref() == Some(&observed.shape)
-            && difference(&observed.members, desired, now).is_empty()
+            && observed.line == Some(desired.line)
+            && observed.route == desired.route
+            && differences(observed, desired, now).is_empty()
+    }
+
+    /// With what the sessions that go on have counted.
+    fn changes<'a>(
+        &mut self,
+        changes: &'a BTreeMap<Mac, Option<Pass>>,
+        homes: &Homes,
+    ) -> Result<Vec<Change<'a>>, NftError> {
+        let goes_on = |mac: &Mac, pass: &Pass| {
+            self.books.devices.get(mac).is_some_and(|kept| kept.name == pass.name(*mac))
+        };
+        let going_on: Vec<_> = changes
+            .iter()
+            .filter_map(|(mac, pass)| pass.as_ref().filter(|pass| goes_on(mac, pass)).map(|_| *mac))
+            .collect();
+        let mut counted = BTreeMap::new();
+        if going_on.len() > ONE_BY_ONE {
+            counted.extend(self.usage()?.into_iter().map(|usage| (usage.session, usage.used())));
+        } else {
+            for mac in going_on {
+                counted.extend(self.usage_of(mac)?.map(|usage| (usage.session, usage.used())));
+            }
+        }
+        let change = |(mac, pass): (&Mac, &'a Option<Pass>)| {
+            let counted = match pass {
+                Some(Pass::Granted(grant)) => counted.get(&grant.session).copied(),
+                Some(Pass::Trusted) | None => None,
+            };
+            let lived = self.books.devices.get(mac).map(|kept| kept.homes.clone()).unwrap_or_default();
+            let homes = lived.into_iter().chain(homes.get(mac).into_iter().flatten().copied()).collect();
+            Change { mac: *mac, pass: pass.as_ref(), counted, homes }
+        };
+        Ok(changes.iter().map(change).collect())
+    }
+
+    /// After a failure the books are what the kernel says they are.
+    fn commit_books(&mut self, batch: Batch) -> Result<(), NftError> {
+        let done = self.commit(batch);
+        if done.is_err() {
+            self.books = self.read_back()?.books;
+        }
+        done
     }
 
     fn commit(&mut self, batch: Batch) -> Result<(), NftError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let first = self.socket.numbers(batch.numbers());
         let (bytes, steps) = batch.finish(first);
         match self.socket.request(&bytes, first, |_| {}) {
@@ -174,199 +332,55 @@ impl Nft {
             Err(error) => Err(NftError::Socket { doing: "changing the table", error }),
         }
     }
+}
 
-    /// `None`: the table changed meanwhile.
-    fn read_once(&mut self) -> Result<Option<Observed>, NftError> {
-        let mut table = None;
-        let mut whole =
-            self.ask(|n| nftables::get_table(TABLE, n), |message| table = nftables::table(message))?;
-        let mut observed = Observed { shape: Shape { table, ..Shape::default() }, ..Observed::default() };
-        if observed.shape.table.is_none() {
-            return Ok(Some(observed));
-        }
-        whole &= self.read_rules(&mut observed.shape)?;
-        whole &= self.read_sets(&mut observed.shape)?;
-        let members = &mut observed.members;
-        whole &= self.ask(
-            |n| nftables::get_elements(TABLE, ONLINE, n),
-            |message| members.extend(nftables::elements(message).filter_map(member)),
-        )?;
-        Ok(whole.then_some(observed))
-    }
-
-    /// Whether the answers are of one piece; so does `read_sets`.
-    fn read_rules(&mut self, shape: &mut Shape) -> Result<bool, NftError> {
-        let chains = self.ask(nftables::get_chains, |message| {
-            if let Some(chain) = nftables::chain(message).filter(|chain| chain.table == TABLE) {
-                shape.add_chain(chain);
+impl NftError {
+    /// Whether something was not there that should have been, or the other way round.
+    fn is_about_what_is_there(&self) -> bool {
+        match self {
+            Self::Refused { refusal, .. } => {
+                [Errno::ENOENT, Errno::EEXIST, Errno::EBUSY].map(|errno| errno as i32).contains(&refusal.code)
             }
-        })?;
-        let rules = self.ask(
-            |n| nftables::get_rules(TABLE, n),
-            |message| {
-                if let Some(rule) = nftables::rule(message) {
-                    shape.add_rule(rule);
-                }
-            },
-        )?;
-        Ok(chains && rules)
-    }
-
-    fn read_sets(&mut self, shape: &mut Shape) -> Result<bool, NftError> {
-        let sets = self.ask(
-            |n| nftables::get_sets(TABLE, n),
-            |message| {
-                let named = nftables::set(message).filter(|set| set.flags & ANONYMOUS == 0);
-                shape.sets.extend(named.map(|set| (set.name.clone(), set)));
-            },
-        )?;
-        let guests = self.ask(
-            |n| nftables::get_elements(TABLE, GUESTS, n),
-            |message| shape.guests.extend(nftables::elements(message).map(|element| element.key.to_vec())),
-        )?;
-        Ok(sets && guests)
-    }
-
-    /// Whether the answer is of one piece. What does not exist gives an empty answer.
-    fn ask(
-        &mut self,
-        request: impl FnOnce(u32) -> Vec<u8>,
-        mut each: impl FnMut(&Message<'_>),
-    ) -> Result<bool, NftError> {
-        let number = self.socket.numbers(1);
-        match self.socket.request(&request(number), number, |message| each(&message)) {
-            Ok(Outcome::Done) => Ok(true),
-            Ok(Outcome::Torn) => Ok(false),
-            Ok(Outcome::Refused(_, refusal)) if refusal.code == Errno::ENOENT as i32 => Ok(true),
-            // The kernel could not list a set that was being changed.
-            Ok(Outcome::Refused(_, refusal)) if refusal.code == Errno::EINTR as i32 => Ok(false),
-            Ok(Outcome::Refused(_, refusal)) => {
-                Err(NftError::Refused { step: "read the table".to_owned(), refusal })
-            }
-            Err(error) => Err(NftError::Socket { doing: "reading the table", error }),
+            Self::Socket { .. } | Self::Restless => false,
         }
     }
 }
 
-fn member(element: nftables::Element<'_>) -> Option<(Mac, Option<Duration>)> {
-    let stays = element.stays.map(Duration::from_millis);
-    // Run out, but not yet swept out.
-    if stays == Some(Duration::ZERO) {
-        return None;
+fn write_line(batch: &mut Batch, base: &Base, line: Line) {
+    let all: Vec<_> = base.names().into_iter().map(|name| Put::key(&interface_key(name))).collect();
+    batch.add_elements(OFFLINE, &all);
+    if line == Line::Alive {
+        batch.delete_elements(OFFLINE, &all);
     }
-    Some((Mac::new(element.key.try_into().ok()?), stays))
 }
 
-/// Milliseconds a device stays, `Some(None)`: for ever; `None`: not at all.
-#[expect(clippy::option_option, reason = "the outer one says whether, the inner one how long")]
-fn stay(grant: Grant, now: Boot) -> Option<Option<u64>> {
-    let Some(ends) = grant.ends else { return Some(None) };
-    let left = ends.since(now);
-    if left >= NEVER {
-        return Some(None);
+impl Observed {
+    /// A device with `pass`, which goes on from what its session has counted.
+    fn going_on<'a>(&self, mac: Mac, pass: &'a Pass, homes: &Homes) -> Change<'a> {
+        let kept = self.books.devices.get(&mac);
+        let same = kept.is_some_and(|kept| kept.name == pass.name(mac));
+        let counted = self.counted.get(&mac).copied().filter(|_| same);
+        let lived = kept.into_iter().flat_map(|kept| &kept.homes);
+        let homes = lived.chain(homes.get(&mac).into_iter().flatten()).copied().collect();
+        Change { mac, pass: Some(pass), counted, homes }
     }
-    (!left.is_zero()).then(|| Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)))
 }
 
-/// Before kernel 6.12 adding an element again leaves its timeout as it was, so it is deleted and added;
-/// and only what is there can be deleted, so first it is added: then the outcome does not depend on what
-/// there was. None of it shows before the transaction is complete.
-fn changing(changes: &BTreeMap<Mac, Option<Grant>>, now: Boot) -> Batch {
-    let mut batch = Batch::new(TABLE);
-    let keys: Vec<_> = changes.keys().map(|mac| mac.bytes()).collect();
-    let all: Vec<(&[u8], _)> = keys.iter().map(|key| (key.as_slice(), None)).collect();
-    batch.add_elements(ONLINE, &all);
-    batch.delete_elements(ONLINE, &all);
-    let stays = changes.iter().filter_map(|(mac, grant)| Some((mac.bytes(), stay((*grant)?, now)?)));
-    add(&mut batch, &stays.collect::<Vec<_>>());
-    batch
-}
-
-fn add(batch: &mut Batch, stays: &[([u8; 6], Option<u64>)]) {
-    let elements: Vec<_> = stays.iter().map(|(key, stays)| (key.as_slice(), *stays)).collect();
-    batch.add_elements(ONLINE, &elements);
-}
-
-/// What has to change so that `members` become what `desired` asks for.
-fn difference(
-    members: &BTreeMap<Mac, Option<Duration>>,
-    desired: &BTreeMap<Mac, Grant>,
-    now: Boot,
-) -> BTreeMap<Mac, Option<Grant>> {
-    let wanted = |mac: &Mac| desired.get(mac).filter(|grant| stay(**grant, now).is_some());
-    let superfluous = members.keys().filter(|mac| wanted(mac).is_none()).map(|mac| (*mac, None));
-    let wrong = desired.iter().filter(|(mac, grant)| {
-        let right = |stays: u64, has: Duration| Duration::from_millis(stays).abs_diff(has) <= TOLERANCE;
-        match (stay(**grant, now), members.get(mac)) {
-            (None, _) | (Some(None), Some(None)) => false,
-            (Some(Some(stays)), Some(Some(has))) => !right(stays, *has),
-            (Some(_), _) => true,
-        }
+/// What has to change so that the devices that were observed become those of `desired`.
+fn differences<'a>(observed: &Observed, desired: &'a Desired, now: Boot) -> Vec<Change<'a>> {
+    let stays = |mac: &Mac| desired.passes.get(mac).is_some_and(|pass| pass.stay(now).is_some());
+    let known = observed.books.devices.keys().chain(observed.online.keys());
+    let superfluous: BTreeSet<_> = known.filter(|mac| !stays(mac)).copied().collect();
+    let gone = |mac| Change { mac, pass: None, counted: None, homes: BTreeSet::new() };
+    let passes = desired.passes.iter().filter(|(_, pass)| pass.stay(now).is_some());
+    let wrong = passes.filter_map(|(mac, pass)| {
+        let kept = observed.books.devices.get(mac);
+        let right = kept.is_some_and(|kept| kept.is_like(&pass.kept(*mac, BTreeSet::new())))
+            && pass.is_timed(observed.online.get(mac), now)
+            && pass.is_timed(observed.counting.get(mac), now)
+            && observed.books.has_objects_of(pass, *mac)
+            && !observed.torn.contains(mac);
+        (!right).then(|| observed.going_on(*mac, pass, &desired.homes))
     });
-    superfluous.chain(wrong.map(|(mac, grant)| (*mac, Some(*grant)))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Bytes, DataCap, EntitlementId, SessionId, Traffic};
-
-    const fn at(s: u64) -> Boot {
-        Boot::from_millis(s * 1000)
-    }
-
-    const fn device(n: u8) -> Mac {
-        Mac::new([2, 0, 0, 0, 0, n])
-    }
-
-    const FOREVER: Grant = Grant {
-        session: SessionId(1),
-        entitlement: EntitlementId(1),
-        ends: None,
-        down: None,
-        up: None,
-        cap: DataCap { total: None, up: None, down: None },
-        spent: Traffic { up: Bytes(0), down: Bytes(0) },
-        counted: Traffic { up: Bytes(0), down: Bytes(0) },
-    };
-
-    const fn until(s: u64) -> Grant {
-        Grant { ends: Some(at(s)), ..FOREVER }
-    }
-
-    #[test]
-    fn only_what_differs_is_changed() {
-        let left = |s| Some(Duration::from_secs(s));
-        let members = BTreeMap::from([
-            (device(1), left(100)),
-            (device(2), left(50)),
-            (device(3), None),
-            (device(4), left(100)),
-            (device(5), left(10)),
-        ]);
-        let desired = BTreeMap::from([
-            (device(1), until(1102)),
-            (device(2), until(1100)),
-            (device(3), FOREVER),
-            (device(4), FOREVER),
-            (device(6), until(1001)),
-            (device(7), until(1000)),
-        ]);
-        let changes = difference(&members, &desired, at(1000));
-        let expected = BTreeMap::from([
-            (device(2), Some(until(1100))),
-            (device(4), Some(FOREVER)),
-            (device(5), None),
-            (device(6), Some(until(1001))),
-        ]);
-        assert_eq!(changes, expected);
-    }
-
-    #[test]
-    fn grants_beyond_the_kernels_ticks_never_end() {
-        let far = Grant { ends: Some(Boot::from_millis(u64::MAX)), ..FOREVER };
-        assert_eq!(stay(far, at(5)), Some(None));
-        assert_eq!(stay(until(5), at(5)), None);
-        assert_eq!(stay(until(6), at(5)), Some(Some(1000)));
-    }
+    superfluous.into_iter().map(gone).chain(wrong).collect()
 }

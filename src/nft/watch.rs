@@ -9,7 +9,16 @@ use super::table::TABLE;
 use super::{Nft, NftError};
 use crate::netlink::{Heard, News};
 use crate::wire::netlink;
-use crate::wire::nftables::{NEWS, touched};
+use crate::wire::nftables::{self, NEWS};
+
+/// What was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Somebody else has touched the table, or may have.
+    Touched,
+    /// A cap is used up.
+    UsedUp,
+}
 
 /// A subscription to the changes of all tables.
 #[derive(Debug)]
@@ -26,22 +35,30 @@ impl Watch {
         Ok(Self { news, own: nft.socket.port() })
     }
 
-    /// Returns when somebody else has touched the table, or may have. Nothing is lost if the future is
-    /// dropped.
-    pub async fn changed(&mut self) -> Result<(), NftError> {
+    /// Returns when somebody else has touched the table, or may have, or a cap in it is used up. Nothing is
+    /// lost if the future is dropped.
+    pub async fn changed(&mut self) -> Result<Change, NftError> {
         loop {
             let own = self.own;
             let heard = self.news.next().await;
             match heard.map_err(|error| NftError::Socket { doing: "listening for changes", error })? {
-                Heard::Lost => return Ok(()),
+                Heard::Lost => return Ok(Change::Touched),
                 Heard::Messages(bytes) => {
-                    let foreign = |message: &netlink::Message<'_>| message.port != own;
-                    let mut tables = netlink::messages(bytes).filter(foreign);
-                    if tables.any(|message| touched(&message).as_deref() == Some(TABLE)) {
-                        return Ok(());
+                    let foreign = netlink::messages(bytes).filter(|message| message.port != own);
+                    let ours = foreign.filter_map(|message| noticed(&message));
+                    // Touched says more: then everything is looked at.
+                    if let Some(change) = ours.min_by_key(|change| *change == Change::UsedUp) {
+                        return Ok(change);
                     }
                 }
             }
         }
+    }
+}
+
+fn noticed(message: &netlink::Message<'_>) -> Option<Change> {
+    match nftables::news(message)? {
+        nftables::News::Touched(table) => (table == TABLE).then_some(Change::Touched),
+        nftables::News::UsedUp(table) => (table == TABLE).then_some(Change::UsedUp),
     }
 }

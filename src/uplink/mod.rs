@@ -35,7 +35,7 @@ use crate::wire::netlink::Refusal;
 use crate::wire::route::LINKS_AND_ROUTES;
 
 /// Links and routes change in bursts; they are looked at once a burst.
-const BURST: Duration = Duration::from_millis(20);
+const BURST: Duration = Duration::from_millis(5);
 /// The way out is looked at this often though the kernel told nothing of it.
 const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 
@@ -65,6 +65,8 @@ pub struct Report {
     pub state: UplinkState,
     /// What is missing, if it is down.
     pub lack: Option<Lack>,
+    /// What the way out lacks at this moment, whether that lasts or not.
+    pub way: Option<Lack>,
     /// The device towards the internet, as far as one is known.
     pub device: Option<String>,
 }
@@ -196,7 +198,8 @@ impl Monitor {
 
     fn publish(&self) {
         let device = self.path.device.as_ref().map(|device| device.name.clone());
-        let report = Report { state: self.judge.state(), lack: self.judge.lack(), device };
+        let (state, lack) = (self.judge.state(), self.judge.lack());
+        let report = Report { state, lack, way: self.path.lack, device };
         self.reports.send_if_modified(|known| {
             let differs = *known != report;
             *known = report;

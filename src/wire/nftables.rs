@@ -6,11 +6,16 @@
 
 mod expr;
 mod read;
+mod set;
+mod state;
 
-pub use expr::{Expr, Flow, Key, Layer, Meta, Reject, Verdict};
+pub use expr::{Expr, Field, Flow, Layer, Learn, Learning, Meta, Reject, Verdict};
 pub use read::{
-    ChainRead, Element, RuleRead, SetRead, TableRead, chain, elements, rule, set, table, touched,
+    ChainRead, Element, News, ObjectRead, RuleRead, SetRead, TableRead, chain, elements, news, object, rule,
+    set, table,
 };
+pub use set::{ANONYMOUS, CONSTANT, DYNAMIC, Held, Holds, Key, Put, RANGES, Set, TIMEOUT};
+pub use state::State;
 
 use std::fmt;
 
@@ -26,8 +31,10 @@ const GET_TABLE: u16 = 1;
 const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const GET_CHAIN: u16 = 4;
+const DELETE_CHAIN: u16 = 5;
 const NEW_RULE: u16 = 6;
 const GET_RULE: u16 = 7;
+const DELETE_RULE: u16 = 8;
 const NEW_SET: u16 = 9;
 const GET_SET: u16 = 10;
 const NEW_ELEMENT: u16 = 12;
@@ -35,17 +42,15 @@ const GET_ELEMENT: u16 = 13;
 const DELETE_ELEMENT: u16 = 14;
 const NEW_GENERATION: u16 = 15;
 const TRACE: u16 = 17;
+const NEW_OBJECT: u16 = 18;
+const GET_OBJECT: u16 = 19;
+const DELETE_OBJECT: u16 = 20;
 
-/// Attributes of a list of elements are below 64 KiB; one element takes at most 44 bytes.
-const ELEMENTS_AT_ONCE: usize = 1400;
+/// A list of elements is an attribute, and its length has 16 bits.
+const LONGEST_LIST: usize = 60_000;
 
 /// The multicast group that is told of every change, as a bit.
 pub const NEWS: u32 = 1 << (7 - 1);
-
-/// Flags of a set.
-pub const ANONYMOUS: u32 = 0x1;
-pub const CONSTANT: u32 = 0x2;
-pub const TIMEOUT: u32 = 0x10;
 
 /// Where in the packet's way a chain stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +104,11 @@ impl Batch {
         Self { writer, table, steps: Vec::new(), sets: 0 }
     }
 
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// How many sequence numbers it takes.
     pub fn numbers(&self) -> u32 {
         u32::try_from(self.steps.len()).unwrap_or(u32::MAX).saturating_add(2)
@@ -145,6 +155,13 @@ impl Batch {
         });
     }
 
+    /// A chain gone, with its rules; the transaction fails if it is not there.
+    pub fn delete_chain(&mut self, name: &'static str) {
+        let step = |what| Step { what, name };
+        self.step(DELETE_RULE, 0, step("delete rules of"), |a| a.text(2, name));
+        self.step(DELETE_CHAIN, 0, step("delete chain"), |a| a.text(3, name));
+    }
+
     /// A rule at the end of `chain`.
     pub fn add_rule(&mut self, chain: &'static str, rule: &[Expr]) {
         let before = self.sets;
@@ -166,58 +183,67 @@ impl Batch {
         });
     }
 
-    /// A set of at most `size` elements.
-    pub fn add_set(&mut self, name: &'static str, key: Key, flags: u32, size: u32) {
-        self.write_set(Step { what: "add set", name }, name, key, flags, size);
+    /// A set or map.
+    pub fn add_set(&mut self, set: &Set) {
+        self.write_set(Step { what: "add set", name: set.name }, set);
     }
 
     fn add_anonymous(&mut self, key: Key, values: &[Vec<u8>]) {
         let size = u32::try_from(values.len()).unwrap_or(u32::MAX);
-        let name = expr::ANONYMOUS;
-        self.write_set(Step { what: "add set", name }, name, key, ANONYMOUS | CONSTANT, size);
-        let elements: Vec<_> = values.iter().map(|value| (value.as_slice(), None)).collect();
+        let (name, flags) = (expr::ANONYMOUS, ANONYMOUS | CONSTANT);
+        let set = Set { name, key, holds: Holds::Nothing, flags, size, stay: None };
+        self.write_set(Step { what: "add set", name }, &set);
+        let elements: Vec<_> = values.iter().map(|value| Put::key(value)).collect();
         let id = self.sets;
         self.elements(NEW_ELEMENT, netlink::CREATE, Step { what: "add elements to", name }, &elements, id);
     }
 
-    fn write_set(&mut self, step: Step, name: &str, key: Key, flags: u32, size: u32) {
+    fn write_set(&mut self, step: Step, set: &Set) {
         self.sets += 1;
         let id = self.sets;
-        let (kind, length) = key.format();
-        self.step(NEW_SET, netlink::CREATE, step, |a| {
-            a.text(2, name);
-            a.be32(3, flags);
-            a.be32(4, kind);
-            a.be32(5, length);
-            a.nest(9, |a| a.be32(1, size));
-            a.be32(10, id);
-            // User data for `nft list`: type 0, four bytes, byte order of the keys.
-            let [b, c, d, e] = key.byte_order().to_ne_bytes();
-            a.put(13, &[0, 4, b, c, d, e]);
-        });
+        self.step(NEW_SET, netlink::CREATE, step, |a| set.write(a, id));
     }
 
-    /// Elements with the milliseconds they stay; one that is there already is left as it is.
-    pub fn add_elements(&mut self, set: &'static str, elements: &[(&[u8], Option<u64>)]) {
+    /// Elements; one that is there already is left as it is, if it is the same.
+    pub fn add_elements(&mut self, set: &'static str, elements: &[Put]) {
         let step = Step { what: "add elements to", name: set };
         self.elements(NEW_ELEMENT, netlink::CREATE, step, elements, 0);
     }
 
     /// Elements gone; the transaction fails if one is not there.
-    pub fn delete_elements(&mut self, set: &'static str, elements: &[(&[u8], Option<u64>)]) {
+    pub fn delete_elements(&mut self, set: &'static str, elements: &[Put]) {
         self.elements(DELETE_ELEMENT, 0, Step { what: "delete elements from", name: set }, elements, 0);
     }
 
-    fn elements(&mut self, kind: u16, flags: u16, step: Step, elements: &[(&[u8], Option<u64>)], id: u32) {
-        for chunk in elements.chunks(ELEMENTS_AT_ONCE) {
+    fn elements(&mut self, kind: u16, flags: u16, step: Step, elements: &[Put], id: u32) {
+        let Some(heaviest) = elements.iter().map(Put::weight).max() else { return };
+        for chunk in elements.chunks((LONGEST_LIST / heaviest).max(1)) {
             self.step(kind, flags, step, |a| {
                 a.text(2, step.name);
                 if id != 0 {
                     a.be32(4, id);
                 }
-                a.nest(3, |a| chunk.iter().for_each(|(key, stays)| element(a, key, *stays)));
+                a.nest(3, |a| chunk.iter().for_each(|element| element.write(a)));
             });
         }
+    }
+
+    /// A limit or a quota by its name. Of a quota that is there the bytes are changed, and what is used
+    /// stays; a limit that is there cannot be changed.
+    pub fn add_object(&mut self, name: &str, state: State) {
+        self.step(NEW_OBJECT, netlink::CREATE, Step { what: "add object", name: "" }, |a| {
+            a.text(2, name);
+            a.be32(3, state.object_kind());
+            a.nest(4, |a| state.write_content(a));
+        });
+    }
+
+    /// A limit or a quota gone; the transaction fails if it is not there, or if a map still has it.
+    pub fn delete_object(&mut self, name: &str, state: State) {
+        self.step(DELETE_OBJECT, 0, Step { what: "delete object", name: "" }, |a| {
+            a.text(2, name);
+            a.be32(3, state.object_kind());
+        });
     }
 
     fn step(&mut self, kind: u16, flags: u16, step: Step, body: impl FnOnce(&mut Attributes<'_>)) {
@@ -227,15 +253,6 @@ impl Batch {
         });
         self.steps.push(step);
     }
-}
-
-fn element(a: &mut Attributes<'_>, key: &[u8], stays: Option<u64>) {
-    a.nest(1, |a| {
-        a.nest(1, |a| a.put(1, key));
-        if let Some(stays) = stays {
-            a.be64(4, stays);
-        }
-    });
 }
 
 /// Asks for a table; `ENOENT` if there is none.
@@ -264,6 +281,20 @@ pub fn get_elements(table: &str, set: &str, number: u32) -> Vec<u8> {
         a.text(1, table);
         a.text(2, set);
     })
+}
+
+/// Asks for one element of a set; `ENOENT` if it is not there.
+pub fn get_element(table: &str, set: &str, key: &[u8], number: u32) -> Vec<u8> {
+    get(GET_ELEMENT, 0, number, |a| {
+        a.text(1, table);
+        a.text(2, set);
+        a.nest(3, |a| Put::key(key).write(a));
+    })
+}
+
+/// Asks for the limits and quotas of a table.
+pub fn get_objects(table: &str, number: u32) -> Vec<u8> {
+    get(GET_OBJECT, netlink::DUMP, number, |a| a.text(1, table))
 }
 
 fn get(kind: u16, flags: u16, number: u32, body: impl FnOnce(&mut Attributes<'_>)) -> Vec<u8> {

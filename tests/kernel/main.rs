@@ -14,12 +14,12 @@ mod packets;
 mod presence;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use lango::domain::{Boot, Bytes, DataCap, EntitlementId, Grant, Mac, SessionId, Traffic};
-use lango::nft::Base;
+use lango::domain::{Boot, Bps, Bytes, DataCap, EntitlementId, Grant, Mac, SessionId, Traffic};
+use lango::nft::{Base, Desired, Garden, Pass};
 
 /// A moment to count from; the kernel only sees differences.
 const NOW: Boot = Boot::from_millis(1_000_000);
@@ -29,8 +29,11 @@ fn base() -> Base {
         interfaces: vec!["br-guest".into()],
         portal_port: 2080,
         https_port: 2443,
+        dns_port: 2053,
         mark: 0x0100_0000,
         max_clients: 1000,
+        blocked: BTreeSet::new(),
+        garden: Garden { places: Vec::new(), rate: Bps(256_000), data: Bytes(10_000_000) },
     }
 }
 
@@ -39,24 +42,26 @@ fn device(n: u32) -> Mac {
     Mac::new([2, 0, a, b, c, d])
 }
 
-const FOREVER: Grant = Grant {
-    session: SessionId(1),
-    entitlement: EntitlementId(1),
-    ends: None,
-    down: None,
-    up: None,
-    cap: DataCap { total: None, up: None, down: None },
-    spent: Traffic { up: Bytes(0), down: Bytes(0) },
-    counted: Traffic { up: Bytes(0), down: Bytes(0) },
-};
-
 /// A grant that ends `s` seconds after [`NOW`].
-fn lasting(s: u64) -> Grant {
-    Grant { ends: Some(NOW.plus(Duration::from_secs(s))), ..FOREVER }
+fn lasting(s: u64) -> Pass {
+    until(Some(NOW.plus(Duration::from_secs(s))))
 }
 
-fn grants<const N: usize>(of: [(Mac, Grant); N]) -> BTreeMap<Mac, Grant> {
-    of.into()
+fn until(ends: Option<Boot>) -> Pass {
+    Pass::Granted(Grant {
+        session: SessionId(7),
+        entitlement: EntitlementId(3),
+        ends,
+        down: None,
+        up: None,
+        cap: DataCap::default(),
+        spent: Traffic::default(),
+        counted: Traffic::default(),
+    })
+}
+
+fn desired(passes: impl Into<BTreeMap<Mac, Pass>>) -> Desired {
+    Desired { passes: passes.into(), ..Desired::default() }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

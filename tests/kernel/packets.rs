@@ -1,16 +1,15 @@
 //! What passes: the rules asked with packets, without the daemon that loads them.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use lango::domain::{Grant, Mac};
+use lango::domain::Mac;
 use lango::neigh::{Conntrack, Marked};
-use lango::nft::Nft;
+use lango::nft::{Desired, Homes, Nft, Route};
 
 use super::harness::{DOWNLOAD, ECHO, GATEWAY_V4, GATEWAY_V6, HTTP, Lab, Phone, Stream, UDP_ECHO};
-use super::{FOREVER, NOW, base, eventually, lasting};
+use super::{NOW, base, desired, eventually, lasting, until};
 
 /// Answers whatever is sent, as often as it is, on connections that stay open.
 fn serve(lab: &Lab, port: u16, answer: &'static str) {
@@ -31,13 +30,28 @@ fn answer_all(mut stream: TcpStream, answer: &str) {
     }
 }
 
+/// Sends each datagram back from the responder's port, with the address it came to.
+fn respond(lab: &Lab) {
+    for address in [GATEWAY_V4, GATEWAY_V6.parse().unwrap()] {
+        let socket = lab.gateway.enter(|| UdpSocket::bind((address, 2053)).unwrap());
+        // As above.
+        std::thread::spawn(move || {
+            let mut query = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut query) {
+                let _ = socket.send_to(&query[..length], from);
+            }
+        });
+    }
+}
+
 const TO_PORTAL: &str = "HTTP/1.1 302 Found\r\nLocation: http://10.77.0.1:2080/\r\nContent-Length: 0\r\n\r\n";
 
 fn lab(phones: usize) -> (Lab, Nft) {
     let lab = Lab::new(phones);
     serve(&lab, 2080, TO_PORTAL);
+    respond(&lab);
     let mut nft = lab.gateway.enter(|| Nft::open().unwrap());
-    nft.install(&base(), &BTreeMap::new(), NOW).unwrap();
+    nft.install(&base(), &Desired::default(), NOW).unwrap();
     (lab, nft)
 }
 
@@ -45,12 +59,16 @@ fn mac(phone: &Phone) -> Mac {
     phone.mac.parse().unwrap()
 }
 
+fn homes(phone: &Phone) -> Homes {
+    Homes::from([(mac(phone), [phone.v4, phone.v6].into())])
+}
+
 fn admit(nft: &mut Nft, phone: &Phone) {
-    nft.change(&[(mac(phone), Some(lasting(600)))].into(), NOW).unwrap();
+    nft.change(&[(mac(phone), Some(lasting(600)))].into(), &homes(phone), NOW).unwrap();
 }
 
 fn evict(nft: &mut Nft, phone: &Phone) {
-    nft.change(&[(mac(phone), None)].into(), NOW).unwrap();
+    nft.change(&[(mac(phone), None)].into(), &Homes::new(), NOW).unwrap();
 }
 
 /// A query for the address of a name: it only has to be answered.
@@ -100,6 +118,7 @@ fn an_unpaid_phone_is_held_with_and_without_a_route() {
     for routes in ["with a default route", "without one"] {
         if routes == "without one" {
             lab.drop_default_routes();
+            nft.set_route(&base(), Route::Missing).unwrap();
         }
         unpaid.assert_held(&lab.world);
         for to in lab.world.both(53) {
@@ -151,8 +170,8 @@ fn the_end_of_time_closes_open_flows_without_a_daemon() {
     for stream in &mut downloads {
         stream.read_exact(&mut [0; 100_000]).unwrap();
     }
-    let soon = Grant { ends: Some(NOW.plus(Duration::from_millis(300))), ..FOREVER };
-    nft.change(&[(mac(phone), Some(soon))].into(), NOW).unwrap();
+    let soon = until(Some(NOW.plus(Duration::from_millis(300))));
+    nft.change(&[(mac(phone), Some(soon))].into(), &homes(phone), NOW).unwrap();
     drop(nft); // nobody is there any more
     let start = Instant::now();
     for stream in &mut downloads {
@@ -232,6 +251,7 @@ fn a_connection_of_the_paid_time_does_not_become_a_visit_to_the_portal() {
     let mut streams: Vec<_> = lab.world.both(HTTP).into_iter().map(|to| phone.tcp(to).unwrap()).collect();
     evict(&mut nft, phone);
     lab.drop_default_routes();
+    nft.set_route(&base(), Route::Missing).unwrap();
     for stream in &mut streams {
         let start = Instant::now();
         let dead = stream.write_all(b"GET / ").and_then(|()| stream.read(&mut [0; 9]));
@@ -245,7 +265,7 @@ fn no_packet_of_a_paid_phone_is_lost_while_the_table_is_adopted_or_replaced() {
     let (lab, mut nft) = lab(1);
     let phone = &lab.phones[0];
     admit(&mut nft, phone);
-    let desired: BTreeMap<Mac, Grant> = [(mac(phone), lasting(600))].into();
+    let desired = Desired { homes: homes(phone), ..desired([(mac(phone), lasting(600))]) };
     for version in [4, 6] {
         let stream = Stream::start(phone, &lab.world, version, Duration::from_millis(1));
         for turn in 0..60 {
@@ -253,7 +273,9 @@ fn no_packet_of_a_paid_phone_is_lost_while_the_table_is_adopted_or_replaced() {
             base.portal_port += turn / 2 % 2;
             let mut restarted = lab.gateway.enter(|| Nft::open().unwrap());
             restarted.adopt_or_install(&base, &desired, NOW).unwrap();
-            restarted.change(&[(Mac::new([2, 9, 9, 9, 9, 9]), Some(lasting(9)))].into(), NOW).unwrap();
+            restarted
+                .change(&[(Mac::new([2, 9, 9, 9, 9, 9]), Some(lasting(9)))].into(), &Homes::new(), NOW)
+                .unwrap();
             stream.flow(10);
         }
         let (sent, came) = stream.finish(&lab.world);

@@ -75,6 +75,10 @@ fn without_a_default_route_a_phone_is_refused_at_once_and_sees_the_portal() {
     let lab = Lab::new(1);
     let daemon = Daemon::start(&lab, &settings());
     lab.drop_default_routes();
+    // The daemon hears of it; a connection begun before that waits a second.
+    wait_until("refusals before routing", Duration::from_secs(1), || {
+        lab.gateway.nft_list(&["list", "table", "inet", "lango"]).contains("chain unrouted")
+    });
     let from = Instant::now();
     lab.phones[0].assert_held(&lab.world);
     assert!(from.elapsed() < Duration::from_secs(1), "{:?}", from.elapsed());

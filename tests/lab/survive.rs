@@ -121,7 +121,8 @@ fn rules(lab: &Lab) -> Vec<String> {
     let rule = |line: &&str| {
         ["accept", "drop", "reject", "redirect", "jump", "goto"].iter().any(|w| line.contains(w))
     };
-    listed.lines().filter(rule).map(|line| line.trim().to_owned()).collect()
+    let element = |line: &&str| line.contains(" : ");
+    listed.lines().filter(|line| rule(line) && !element(line)).map(|line| line.trim().to_owned()).collect()
 }
 
 fn chain_of(lab: &Lab, handle: &str) -> String {

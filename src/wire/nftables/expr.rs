@@ -1,9 +1,12 @@
 //! Expressions of nftables rules: what the kernel runs, one register at a time.
 //!
-//! Owns: the encoding of the dozen expressions that our rules are made of (`linux/netfilter/nf_tables.h`).
-//! Never: which rules there are; see `nft::table`. Everything goes through register 1, so expressions of
-//! one rule read like a sentence: load, compare, load, look up, decide.
+//! Owns: the encoding of the expressions that our rules are made of (`linux/netfilter/nf_tables.h`).
+//! Never: which rules there are; see `nft::rules`. Everything goes through the first register, so that the
+//! expressions of one rule read like a sentence: load, compare, load, look up, decide. A key of several
+//! fields fills the registers from the first on, each field up to a multiple of four bytes.
 
+use super::set::Key;
+use super::state::State;
 use crate::wire::netlink::Attributes;
 
 const NAME: u16 = 1;
@@ -11,42 +14,9 @@ const DATA: u16 = 2;
 const VALUE: u16 = 1;
 const VERDICT: u16 = 2;
 const REGISTER: u32 = 1;
+/// The first of the registers of four bytes, which are the same memory as the one of 16.
+const FIELD_REGISTER: u32 = 8;
 const VERDICT_REGISTER: u32 = 0;
-
-/// What a set's keys are: tells `nft list` how to print them, and the kernel how long they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    EtherAddress,
-    InterfaceName,
-    Protocol,
-    Port,
-    IcmpType,
-    Icmpv6Type,
-    AddressType,
-}
-
-impl Key {
-    /// Number of the type in `nft`, and bytes.
-    pub(super) const fn format(self) -> (u32, u32) {
-        match self {
-            Self::EtherAddress => (9, 6),
-            Self::InterfaceName => (41, 16),
-            Self::Protocol => (12, 1),
-            Self::Port => (13, 2),
-            Self::IcmpType => (14, 1),
-            Self::Icmpv6Type => (29, 1),
-            Self::AddressType => (38, 4),
-        }
-    }
-
-    /// Number of the byte order in `nft`: the machine's or the network's.
-    pub(super) const fn byte_order(self) -> u32 {
-        match self {
-            Self::InterfaceName | Self::AddressType => 1,
-            Self::EtherAddress | Self::Protocol | Self::Port | Self::IcmpType | Self::Icmpv6Type => 2,
-        }
-    }
-}
 
 /// Where the packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +42,7 @@ pub enum Meta {
 /// What conntrack knows of a packet's flow. Without a flow the rule does not match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
+    State = 0,
     Direction = 1,
     Mark = 3,
 }
@@ -80,7 +51,16 @@ pub enum Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     Link = 0,
+    Network = 1,
     Transport = 2,
+}
+
+/// Bytes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub layer: Layer,
+    pub offset: u32,
+    pub length: u32,
 }
 
 /// How a packet is refused.
@@ -90,22 +70,47 @@ pub enum Reject {
     PortUnreachable,
 }
 
+/// Puts the key into a set, or finds it there; matches if there was room, and if the state allows the
+/// packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learn {
+    pub set: &'static str,
+    pub how: Learning,
+    /// What each key has of its own.
+    pub state: Vec<State>,
+}
+
+/// What becomes of a key that is in the set already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learning {
+    /// Its time goes on.
+    Once = 0,
+    /// Its time begins anew.
+    Again = 1,
+}
+
 /// One expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {
     Meta(Meta),
     Flow(Flow),
-    Payload {
-        layer: Layer,
-        offset: u32,
-        length: u32,
-    },
+    Payload(Field),
+    /// A key of several fields.
+    Fields(Vec<Field>),
     /// Type of the destination address, by the routing tables.
     DestinationType,
+    /// Four bytes, zero unless the interface that the packet came in by leads back to its source address.
+    LeadsBack,
     Equal(Vec<u8>),
     Unequal(Vec<u8>),
     In(&'static str),
     NotIn(&'static str),
+    /// As this map says for the key.
+    DecideBy(&'static str),
+    /// The limit or the quota that this map has for the key: matches while it allows the packet.
+    AllowedBy(&'static str),
+    /// Learns from the packet: see [`Learn`].
+    Learn(Learn),
     /// One of these: an anonymous set, written before its rule.
     Among(Key, Vec<Vec<u8>>),
     /// Register = (register & mask) ^ xor, four bytes.
@@ -122,18 +127,21 @@ pub enum Expr {
 
 impl Expr {
     /// The kernel's name of what `write` writes, in order.
-    pub fn names(&self) -> &'static [&'static str] {
+    pub fn names(&self) -> Vec<&'static str> {
         match self {
-            Self::Meta(_) => &["meta"],
-            Self::Flow(_) | Self::SetMark => &["ct"],
-            Self::Payload { .. } => &["payload"],
-            Self::DestinationType => &["fib"],
-            Self::Equal(_) | Self::Unequal(_) => &["cmp"],
-            Self::In(_) | Self::NotIn(_) | Self::Among(..) => &["lookup"],
-            Self::Bits { .. } => &["bitwise"],
-            Self::Redirect(_) => &["immediate", "redir"],
-            Self::Reject(_) => &["reject"],
-            Self::Decide(_) => &["immediate"],
+            Self::Meta(_) => vec!["meta"],
+            Self::Flow(_) | Self::SetMark => vec!["ct"],
+            Self::Payload(_) => vec!["payload"],
+            Self::Fields(fields) => vec!["payload"; fields.len()],
+            Self::DestinationType | Self::LeadsBack => vec!["fib"],
+            Self::Equal(_) | Self::Unequal(_) => vec!["cmp"],
+            Self::In(_) | Self::NotIn(_) | Self::Among(..) | Self::DecideBy(_) => vec!["lookup"],
+            Self::AllowedBy(_) => vec!["objref"],
+            Self::Learn(_) => vec!["dynset"],
+            Self::Bits { .. } => vec!["bitwise"],
+            Self::Redirect(_) => vec!["immediate", "redir"],
+            Self::Reject(_) => vec!["reject"],
+            Self::Decide(_) => vec!["immediate"],
         }
     }
 
@@ -142,20 +150,29 @@ impl Expr {
         match self {
             Self::Meta(key) => expression(list, "meta", |a| load(a, *key as u32)),
             Self::Flow(key) => expression(list, "ct", |a| load(a, *key as u32)),
-            Self::Payload { layer, offset, length } => expression(list, "payload", |a| {
-                load(a, *layer as u32);
-                a.be32(3, *offset);
-                a.be32(4, *length);
-            }),
-            Self::DestinationType => expression(list, "fib", |a| {
-                load(a, 3);
-                a.be32(3, 2);
-            }),
+            Self::Payload(field) => payload(list, *field, REGISTER),
+            Self::Fields(fields) => {
+                let mut register = FIELD_REGISTER;
+                for field in fields {
+                    payload(list, *field, register);
+                    register += field.length.div_ceil(4);
+                }
+            }
+            Self::DestinationType => fib(list, ADDRESS_TYPE, OF_DESTINATION),
+            Self::LeadsBack => fib(list, INTERFACE, OF_SOURCE | BY_INTERFACE | WHETHER),
             Self::Equal(value) => compare(list, 0, value),
             Self::Unequal(value) => compare(list, 1, value),
-            Self::In(set) => lookup(list, set, 0, 0),
-            Self::NotIn(set) => lookup(list, set, 0, 1),
-            Self::Among(..) => lookup(list, ANONYMOUS, anonymous, 0),
+            Self::In(set) => lookup(list, Lookup { set, ..Lookup::default() }),
+            Self::NotIn(set) => lookup(list, Lookup { set, inverted: 1, ..Lookup::default() }),
+            Self::Among(..) => lookup(list, Lookup { set: ANONYMOUS, id: anonymous, ..Lookup::default() }),
+            Self::DecideBy(set) => {
+                lookup(list, Lookup { set, into: Some(VERDICT_REGISTER), ..Lookup::default() });
+            }
+            Self::AllowedBy(map) => expression(list, "objref", |a| {
+                a.be32(3, REGISTER);
+                a.text(4, map);
+            }),
+            Self::Learn(learn) => learn.write(list),
             Self::Bits { mask, xor } => expression(list, "bitwise", |a| {
                 a.be32(1, REGISTER);
                 a.be32(2, REGISTER);
@@ -198,17 +215,73 @@ fn compare(list: &mut Attributes<'_>, operator: u32, value: &[u8]) {
     });
 }
 
-fn lookup(list: &mut Attributes<'_>, set: &str, id: u32, flags: u32) {
+/// Looks the key up in a set.
+#[derive(Default)]
+struct Lookup {
+    set: &'static str,
+    /// Of a set made in the same transaction; 0: by name.
+    id: u32,
+    inverted: u32,
+    /// Where what a map has for the key goes.
+    into: Option<u32>,
+}
+
+fn lookup(list: &mut Attributes<'_>, Lookup { set, id, inverted, into }: Lookup) {
     expression(list, "lookup", |a| {
         a.text(1, set);
         a.be32(2, REGISTER);
+        if let Some(register) = into {
+            a.be32(3, register);
+        }
         if id != 0 {
             a.be32(4, id);
         }
-        if flags != 0 {
-            a.be32(5, flags);
+        if inverted != 0 {
+            a.be32(5, inverted);
         }
     });
+}
+
+fn payload(list: &mut Attributes<'_>, field: Field, register: u32) {
+    expression(list, "payload", |a| {
+        a.be32(1, register);
+        a.be32(2, field.layer as u32);
+        a.be32(3, field.offset);
+        a.be32(4, field.length);
+    });
+}
+
+const INTERFACE: u32 = 1;
+const ADDRESS_TYPE: u32 = 3;
+const OF_SOURCE: u32 = 1;
+const OF_DESTINATION: u32 = 2;
+const BY_INTERFACE: u32 = 8;
+const WHETHER: u32 = 32;
+
+fn fib(list: &mut Attributes<'_>, result: u32, flags: u32) {
+    expression(list, "fib", |a| {
+        load(a, result);
+        a.be32(3, flags);
+    });
+}
+
+impl Learn {
+    fn write(&self, list: &mut Attributes<'_>) {
+        expression(list, "dynset", |a| {
+            a.text(1, self.set);
+            a.be32(3, self.how as u32);
+            a.be32(4, REGISTER);
+            match self.state.as_slice() {
+                [] => {}
+                [one] => a.nest(7, |a| one.write(a)),
+                several => {
+                    // NFT_DYNSET_F_EXPR: there is a list of them.
+                    a.be32(9, 2);
+                    a.nest(10, |a| several.iter().for_each(|state| a.nest(1, |a| state.write(a))));
+                }
+            }
+        });
+    }
 }
 
 fn redirect(list: &mut Attributes<'_>, port: u16) {
@@ -235,21 +308,26 @@ fn reject(list: &mut Attributes<'_>, how: Reject) {
 }
 
 fn decide(list: &mut Attributes<'_>, verdict: Verdict) {
-    let (code, chain) = match verdict {
-        Verdict::Drop => (0, None),
-        Verdict::Accept => (1, None),
-        Verdict::Jump(chain) => (-3_i32, Some(chain)),
-        Verdict::Goto(chain) => (-4, Some(chain)),
-    };
     expression(list, "immediate", |a| {
         a.be32(1, VERDICT_REGISTER);
-        a.nest(2, |a| {
-            a.nest(VERDICT, |a| {
-                a.put(1, &code.to_be_bytes());
-                if let Some(chain) = chain {
-                    a.text(2, chain);
-                }
-            });
-        });
+        a.nest(2, |a| verdict.write(a));
     });
+}
+
+impl Verdict {
+    /// As data, of an expression or of an element.
+    pub(super) fn write(self, a: &mut Attributes<'_>) {
+        let (code, chain) = match self {
+            Self::Drop => (0, None),
+            Self::Accept => (1, None),
+            Self::Jump(chain) => (-3_i32, Some(chain)),
+            Self::Goto(chain) => (-4, Some(chain)),
+        };
+        a.nest(VERDICT, |a| {
+            a.put(1, &code.to_be_bytes());
+            if let Some(chain) = chain {
+                a.text(2, chain);
+            }
+        });
+    }
 }

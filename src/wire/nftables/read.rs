@@ -2,7 +2,9 @@
 
 use crate::wire::netlink::{self, Message, be32, be64, find, text};
 
-use super::{INET, NEW_GENERATION, SUBSYSTEM, TRACE};
+use super::set::{LIMIT, QUOTA};
+use super::state::State;
+use super::{INET, NEW_GENERATION, NEW_OBJECT, SUBSYSTEM, TRACE};
 
 /// A table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,28 @@ pub struct Element<'a> {
     pub key: &'a [u8],
     /// Milliseconds it still stays; `None`: for ever.
     pub stays: Option<u64>,
+    /// Of a map: the chain that its verdict names.
+    pub chain: Option<String>,
+    /// Of a map: the name of the limit or quota.
+    pub object: Option<String>,
+    pub state: Vec<State>,
+    pub comment: String,
+}
+
+/// A limit or a quota with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRead {
+    pub name: String,
+    pub state: State,
+}
+
+/// What a notification tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Something in this table was changed.
+    Touched(String),
+    /// A quota in this table is used up; nobody changed it.
+    UsedUp(String),
 }
 
 /// Comment of a table as it stands in its user data: type 0, length, text with its zero byte.
@@ -119,15 +143,39 @@ pub fn elements<'a>(message: &Message<'a>) -> impl Iterator<Item = Element<'a>> 
         let timeout = find(element, 4).and_then(be64);
         // Without an expiration the element has only begun to run.
         let stays = timeout.map(|timeout| find(element, 5).and_then(be64).unwrap_or(timeout));
-        Some(Element { key, stays })
+        Some(Element {
+            key,
+            stays,
+            chain: find(element, 2).and_then(|data| find(data, 2)).and_then(|verdict| name(verdict, 2)),
+            object: name(element, 9),
+            state: State::read_all(element),
+            comment: find(element, 6).and_then(comment).unwrap_or_default(),
+        })
     })
 }
 
-/// The table that a notification tells a change of.
-pub fn touched(message: &Message<'_>) -> Option<String> {
+/// Reads a limit or a quota.
+pub fn object(message: &Message<'_>) -> Option<ObjectRead> {
+    let body = body(message);
+    let kind = match number(body, 3)? {
+        QUOTA => "quota",
+        LIMIT => "limit",
+        _ => return None,
+    };
+    Some(ObjectRead { name: name(body, 2)?, state: State::read_content(kind, find(body, 4)?)? })
+}
+
+/// What a notification tells of a table. Of a quota that is used up the kernel itself tells, as if it were
+/// new.
+pub fn news(message: &Message<'_>) -> Option<News> {
     let ours = message.kind & 0xff00 == SUBSYSTEM && message.payload.first() == Some(&INET);
     let kind = message.kind & 0xff;
-    (ours && kind != NEW_GENERATION && kind != TRACE).then(|| name(body(message), 1)).flatten()
+    if !ours || kind == NEW_GENERATION || kind == TRACE {
+        return None;
+    }
+    let table = name(body(message), 1)?;
+    let used_up = kind == NEW_OBJECT && message.port == 0 && object(message).is_some();
+    Some(if used_up { News::UsedUp(table) } else { News::Touched(table) })
 }
 
 #[cfg(test)]
@@ -152,26 +200,26 @@ mod tests {
         };
         read(0, write, |message| {
             assert_eq!(table(message).unwrap().comment, "lango 12ab");
-            assert_eq!(touched(message).as_deref(), Some("lango"));
+            assert_eq!(news(message), Some(News::Touched("lango".to_owned())));
         });
     }
 
     #[test]
     fn generations_and_other_families_touch_no_table() {
         let named = |a: &mut netlink::Attributes<'_>| a.text(1, "lango");
-        read(NEW_GENERATION, named, |message| assert_eq!(touched(message), None));
+        read(NEW_GENERATION, named, |message| assert_eq!(news(message), None));
         let mut writer = Writer::default();
         writer.message(SUBSYSTEM, 0, 1, &[2, 0, 0, 0], named);
         let bytes = writer.into_bytes();
-        assert_eq!(touched(&netlink::messages(&bytes).next().unwrap()), None);
+        assert_eq!(news(&netlink::messages(&bytes).next().unwrap()), None);
     }
 
     proptest! {
         #[test]
         fn garbage_never_panics(payload in proptest::collection::vec(any::<u8>(), 0..200), kind in 0_u16..25) {
             let message = Message { kind: SUBSYSTEM | kind, flags: 0, sequence: 0, port: 0, payload: &payload };
-            let _ = (table(&message), chain(&message), rule(&message), set(&message), touched(&message));
-            let _ = elements(&message).count();
+            let _ = (table(&message), chain(&message), rule(&message), set(&message), news(&message));
+            let _ = (elements(&message).count(), object(&message));
         }
     }
 }

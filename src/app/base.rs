@@ -1,0 +1,51 @@
+//! What the configuration asks of the kernel.
+//!
+//! Owns: the way from options to the table's base. Never: talks to the kernel. Neighbour: `kernel`.
+
+use std::collections::BTreeSet;
+
+use crate::config::{self, Config, Policy};
+use crate::domain::{Bps, Bytes, Mac};
+use crate::nft::{Base, Garden, Place};
+
+pub(super) fn base_of(config: &Config) -> Base {
+    let gateway = &config.gateway;
+    let devices = config.devices.iter();
+    let trusted = u32::try_from(trusted(config).len()).unwrap_or(u32::MAX);
+    Base {
+        interfaces: gateway.interfaces.clone(),
+        portal_port: gateway.portal_port,
+        https_port: gateway.https_port,
+        dns_port: gateway.dns_port,
+        mark: gateway.mark,
+        max_clients: gateway.max_clients.saturating_add(trusted),
+        blocked: devices.filter(|device| device.policy == Policy::Blocked).map(|device| device.mac).collect(),
+        garden: garden_of(&config.gardens),
+    }
+}
+
+/// Devices that pass by configuration.
+pub(super) fn trusted(config: &Config) -> BTreeSet<Mac> {
+    let devices = config.devices.iter();
+    devices.filter(|device| device.policy == Policy::Trusted).map(|device| device.mac).collect()
+}
+
+/// Ports at which names of the garden are reached.
+pub(super) fn garden_ports(config: &Config) -> Vec<u16> {
+    let named = config.gardens.iter().filter(|garden| !garden.names.is_empty());
+    named.flat_map(|garden| garden.ports.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// All gardens as one: a device has one rate and one amount for all of them, the largest that are named.
+fn garden_of(gardens: &[config::Garden]) -> Garden {
+    let places = gardens.iter().flat_map(|garden| {
+        let places =
+            garden.networks.iter().flat_map(|network| garden.ports.iter().map(move |port| (network, *port)));
+        places.map(|(network, port)| Place { first: network.first(), last: network.last(), port })
+    });
+    Garden {
+        places: places.collect(),
+        rate: gardens.iter().filter_map(|garden| garden.rate).max().unwrap_or(Bps(256_000)),
+        data: gardens.iter().filter_map(|garden| garden.data).max().unwrap_or(Bytes(10_000_000)),
+    }
+}

@@ -1,0 +1,304 @@
+//! What stands in the table for devices, and how it is changed.
+//!
+//! Owns: the knowledge of what was written, and the steps from there to what should be. Never: sockets.
+//! Neighbours: `guest.rs` says what a device should have, `mod.rs` commits.
+//!
+//! A device that changes is written anew as a whole, and goes on from what its session has counted. Only
+//! what is there can be deleted, and elements with a time may be gone: so they are added first as they
+//! were, which does nothing if they are there. None of it shows before the transaction is complete.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::guest::{Counted, Kept, Pass, verdict};
+use super::sets::{CAPS, CAPS_UP, CARRIED, COUNTS, DOWN, FRESH, LEARNED, ONLINE, SPEED, TAKEN, UP, octets};
+use crate::domain::{Boot, Bytes, Mac, Traffic};
+use crate::wire::nftables::{Batch, Held, Put, State};
+
+/// What has counted stays so much longer than the device passes, in milliseconds: to be read at the end. What
+/// comes down stays longer than what goes up: so that a phone answers it and is told that it is over.
+const READABLE_UP: u64 = 500;
+const READABLE_DOWN: u64 = 1000;
+
+/// All that the table holds for devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Books {
+    pub(super) devices: BTreeMap<Mac, Kept>,
+    /// Who lives at an address.
+    pub(super) homes: BTreeMap<IpAddr, Mac>,
+    pub(super) objects: BTreeMap<String, State>,
+}
+
+/// What happens to one device.
+pub(super) struct Change<'a> {
+    pub(super) mac: Mac,
+    pub(super) pass: Option<&'a Pass>,
+    /// What its session has counted; `None`: what the pass says.
+    pub(super) counted: Option<Traffic>,
+    /// Where it lives from now on.
+    pub(super) homes: BTreeSet<IpAddr>,
+}
+
+/// A device as it was and as it will be.
+struct Step<'a> {
+    mac: Mac,
+    pass: Option<&'a Pass>,
+    counted: Traffic,
+    /// How long it stays.
+    stays: Option<u64>,
+    old: Option<Kept>,
+    new: Option<Kept>,
+}
+
+impl Books {
+    /// Writes `changes` and notes them down.
+    pub(super) fn write(&mut self, batch: &mut Batch, changes: Vec<Change<'_>>, now: Boot) {
+        let steps: Vec<_> = changes.into_iter().map(|change| self.step(change, now)).collect();
+        // A set at a time: what is deleted, then what is added; objects before the elements that name them.
+        for step in &steps {
+            step.old.iter().for_each(|old| delete_objects_of(batch, step.mac, old));
+        }
+        self.write_objects(batch, &steps);
+        write_timed(batch, &steps, Removing);
+        for step in &steps {
+            step.new.iter().for_each(|new| add_objects_of(batch, step.mac, new));
+        }
+        write_timed(batch, &steps, Adding);
+        forget_unknown(
+            batch,
+            steps.iter().filter_map(|step| step.new.as_ref()).flat_map(|new| new.homes.clone()),
+        );
+        let left =
+            steps.iter().filter_map(|step| step.old.as_ref()).flat_map(Kept::objects).cloned().collect();
+        self.sweep_objects(batch, &left);
+    }
+
+    /// A device lives at `address` too, which has received `bytes` before it was known.
+    pub(super) fn add_home(&mut self, batch: &mut Batch, home: &NewHome<'_>, now: Boot) {
+        let NewHome { mac, pass, address, received } = home;
+        let Some((kept, stays)) = self.devices.get_mut(mac).zip(pass.stay(now)) else { return };
+        kept.homes.insert(*address);
+        self.homes.insert(*address, *mac);
+        let kept = &*kept;
+        objects_of_home(kept, *address, |set, element| batch.add_elements(set, &[element]));
+        timed_of_home(kept, *address, *received, stays, |set, element| batch.add_elements(set, &[element]));
+        forget_unknown(batch, [*address]);
+    }
+
+    /// Whether the limits and quotas of `pass` are as they should be.
+    pub(super) fn has_objects_of(&self, pass: &Pass, mac: Mac) -> bool {
+        pass.objects(mac)
+            .all(|(name, state)| self.objects.get(&name).is_some_and(|known| is_like(known, &state)))
+    }
+
+    /// Deletes limits and quotas that no device draws on, whoever made them.
+    pub(super) fn sweep(&mut self, batch: &mut Batch) {
+        let all = self.objects.keys().cloned().collect();
+        self.sweep_objects(batch, &all);
+    }
+
+    fn step<'a>(&mut self, change: Change<'a>, now: Boot) -> Step<'a> {
+        let Change { mac, pass, counted, homes } = change;
+        let pass = pass.filter(|pass| pass.stay(now).is_some());
+        let old = self.devices.remove(&mac);
+        for home in old.iter().flat_map(|old| &old.homes) {
+            self.homes.remove(home);
+        }
+        let new = pass.map(|pass| {
+            let free = homes.into_iter().filter(|home| !self.homes.contains_key(home)).collect();
+            pass.kept(mac, free)
+        });
+        if let Some(new) = &new {
+            self.homes.extend(new.homes.iter().map(|home| (*home, mac)));
+            self.devices.insert(mac, new.clone());
+        }
+        let counted = counted.or(pass.map(Pass::counted)).unwrap_or_default();
+        Step { mac, pass, counted, stays: pass.and_then(|pass| pass.stay(now)).flatten(), old, new }
+    }
+
+    /// Limits and quotas that are new, or whose bytes have changed; what is used of a quota stays.
+    fn write_objects(&mut self, batch: &mut Batch, steps: &[Step<'_>]) {
+        let wanted = steps.iter().filter_map(|step| Some((step.mac, step.pass?)));
+        for (name, state) in wanted.flat_map(|(mac, pass)| pass.objects(mac)) {
+            let known = self.objects.get(&name);
+            if known.is_some_and(|known| is_like(known, &state)) {
+                continue;
+            }
+            let state = match (known, state) {
+                (Some(State::Quota { used, .. }), State::Quota { bytes, .. }) => {
+                    State::Quota { bytes, used: *used }
+                }
+                (_, state) => state,
+            };
+            batch.add_object(&name, state);
+            self.objects.insert(name, state);
+        }
+    }
+
+    /// Deletes those of `objects` that no device draws on any more.
+    fn sweep_objects(&mut self, batch: &mut Batch, objects: &BTreeSet<String>) {
+        for name in objects {
+            let in_use = || self.devices.values().flat_map(Kept::objects).any(|used| used == name);
+            if let Some(state) = self.objects.get(name).copied()
+                && !in_use()
+            {
+                batch.delete_object(name, state);
+                self.objects.remove(name);
+            }
+        }
+    }
+}
+
+/// An address that a device turned out to have.
+pub(super) struct NewHome<'a> {
+    pub(super) mac: Mac,
+    pub(super) pass: &'a Pass,
+    pub(super) address: IpAddr,
+    pub(super) received: Bytes,
+}
+
+/// Whether two objects of one name differ at most in what is used.
+fn is_like(a: &State, b: &State) -> bool {
+    match (a, b) {
+        (State::Quota { bytes: a, .. }, State::Quota { bytes: b, .. }) => a == b,
+        (State::ByteLimit { a_second: a, .. }, State::ByteLimit { a_second: b, .. }) => a == b,
+        _ => false,
+    }
+}
+
+fn objects_of_home(kept: &Kept, home: IpAddr, mut each: impl FnMut(&'static str, Put)) {
+    for (sets, object) in [(SPEED, &kept.home.speed), (CAPS, &kept.home.cap)] {
+        if let Some(name) = object {
+            each(sets.of(home), Put { holds: Held::Object(name.clone()), ..Put::key(&octets(home)) });
+        }
+    }
+}
+
+fn delete_objects_of(batch: &mut Batch, mac: Mac, kept: &Kept) {
+    if kept.cap_up.is_some() {
+        batch.delete_elements(CAPS_UP, &[Put::key(&mac.bytes())]);
+    }
+    for home in &kept.homes {
+        objects_of_home(kept, *home, |set, element| {
+            batch.delete_elements(set, &[Put { holds: Held::Nothing, ..element }]);
+        });
+    }
+}
+
+fn add_objects_of(batch: &mut Batch, mac: Mac, kept: &Kept) {
+    if let Some(name) = &kept.cap_up {
+        let cap = Put { holds: Held::Object(name.clone()), ..Put::key(&mac.bytes()) };
+        batch.add_elements(CAPS_UP, &[cap]);
+    }
+    for home in &kept.homes {
+        objects_of_home(kept, *home, |set, element| batch.add_elements(set, &[element]));
+    }
+}
+
+/// The elements with a time: of a device, and of each address it has.
+fn timed_of(
+    mac: Mac,
+    kept: &Kept,
+    counted: Traffic,
+    stays: Option<u64>,
+    mut each: impl FnMut(&'static str, Put),
+) {
+    let readable = stays.map(|stays| stays.saturating_add(READABLE_UP));
+    each(ONLINE, Put { stays, ..Put::key(&mac.bytes()) });
+    each(UP, up_of(mac, kept, counted.up, readable));
+    if kept.up.counts {
+        let state = vec![State::Counter { bytes: counted.down.0 }];
+        each(CARRIED, Put { stays: readable, state, comment: kept.name.clone(), ..Put::key(&mac.bytes()) });
+    }
+    for home in &kept.homes {
+        timed_of_home(kept, *home, Bytes(0), stays, &mut each);
+    }
+}
+
+fn up_of(mac: Mac, kept: &Kept, counted: Bytes, stays: Option<u64>) -> Put {
+    Put {
+        stays,
+        holds: Held::Verdict(verdict(kept.up.chain.as_deref())),
+        state: kept.up.state(counted),
+        comment: kept.name.clone(),
+        ..Put::key(&mac.bytes())
+    }
+}
+
+fn timed_of_home(
+    kept: &Kept,
+    home: IpAddr,
+    received: Bytes,
+    stays: Option<u64>,
+    mut each: impl FnMut(&'static str, Put),
+) {
+    let readable = stays.map(|stays| stays.saturating_add(READABLE_DOWN));
+    let counter = || vec![State::Counter { bytes: received.0 }];
+    let (at_once, behind) = match kept.home.counted {
+        Counted::Nowhere => (Vec::new(), None),
+        Counted::AtOnce => (counter(), None),
+        Counted::BehindTheLimit => (Vec::new(), Some(counter())),
+    };
+    let named = || Put { stays: readable, comment: kept.name.clone(), ..Put::key(&octets(home)) };
+    let leads = Held::Verdict(verdict(kept.home.chain.as_deref()));
+    each(DOWN.of(home), Put { holds: leads, state: at_once, ..named() });
+    if let Some(state) = behind {
+        each(COUNTS.of(home), Put { state, ..named() });
+    }
+    each(TAKEN.of(home), Put { stays, ..Put::key(&octets(home)) });
+}
+
+/// Addresses that are known now are no longer among those that the kernel has learned.
+fn forget_unknown(batch: &mut Batch, homes: impl IntoIterator<Item = IpAddr>) {
+    let (v4, v6): (Vec<_>, Vec<_>) = homes.into_iter().partition(IpAddr::is_ipv4);
+    for sets in [LEARNED, FRESH] {
+        for (set, homes) in [(sets.v4, &v4), (sets.v6, &v6)] {
+            let keys: Vec<_> = homes.iter().map(|home| Put::key(&octets(*home))).collect();
+            batch.add_elements(set, &keys);
+            batch.delete_elements(set, &keys);
+        }
+    }
+}
+
+/// Which side of a step is written.
+#[derive(Clone, Copy)]
+enum Writing {
+    Removing,
+    Adding,
+}
+use Writing::{Adding, Removing};
+
+/// Nothing of these devices goes up any more.
+pub(super) fn write_shut(batch: &mut Batch, devices: &[(Mac, &Kept)]) {
+    let online: Vec<_> = devices.iter().map(|(mac, _)| Put::key(&mac.bytes())).collect();
+    let up = devices.iter().map(|(mac, kept)| up_of(*mac, kept, Bytes(0), None));
+    batch.add_elements(ONLINE, &online);
+    batch.delete_elements(ONLINE, &online);
+    batch.add_elements(UP, &up.collect::<Vec<_>>());
+    batch.delete_elements(UP, &online);
+}
+
+/// One message a set, however many devices.
+fn write_timed(batch: &mut Batch, steps: &[Step<'_>], writing: Writing) {
+    let mut elements: BTreeMap<&'static str, Vec<Put>> = BTreeMap::new();
+    let mut each = |set, element| elements.entry(set).or_default().push(element);
+    for step in steps {
+        match (writing, &step.old, &step.new) {
+            (Removing, Some(old), _) => timed_of(step.mac, old, Traffic::default(), None, &mut each),
+            // It may stand there all the same, put in by somebody else.
+            (Removing, None, _) => each(ONLINE, Put::key(&step.mac.bytes())),
+            (Adding, _, Some(new)) => timed_of(step.mac, new, step.counted, step.stays, &mut each),
+            (Adding, _, None) => {}
+        }
+    }
+    for (set, elements) in elements {
+        batch.add_elements(set, &elements);
+        match writing {
+            Removing => {
+                let bare = |element: &Put| Put::key(&element.key);
+                batch.delete_elements(set, &elements.iter().map(bare).collect::<Vec<_>>());
+            }
+            Adding => {}
+        }
+    }
+}

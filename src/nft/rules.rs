@@ -146,7 +146,6 @@ impl Base {
     /// Chains `services` and `bar`.
     fn services(&self) -> Vec<Rule> {
         let reply = vec![Expr::Flow(Flow::Direction), Expr::Equal(vec![1])];
-        let is_blocked = says([mac(), vec![Expr::In(BLOCKED)]]);
         let is_not_online = says([mac(), vec![Expr::NotIn(ONLINE)]]);
         let tcp: BTreeSet<u16> = [self.dns_port, self.portal_port, self.https_port].into();
         let udp: BTreeSet<u16> = [67, 547, self.dns_port].into();
@@ -155,7 +154,7 @@ impl Base {
             vec![
                 not_a_guest(),
                 says([reply, accept()]),
-                says([is_blocked, decide(Verdict::Goto("bar"))]),
+                says([is_blocked(), decide(Verdict::Goto("bar"))]),
                 says([dns(), is_online(), accept()]),
                 says([is_not_online, decide(Verdict::Jump("suspect"))]),
                 says([protocol(UDP), one_of(&udp), accept()]),
@@ -240,6 +239,7 @@ impl Base {
         let too_many = learn(KNOCKING, Learning::Once, State::PacketsOver { a_second: 1000, burst: 4000 });
         let mut rules = vec![
             ("hold", says([is_online(), decide(Verdict::Drop)])),
+            ("hold", says([is_blocked(), decide(Verdict::Goto("refuse"))])),
             ("hold", decide(Verdict::Jump("suspect"))),
         ];
         rules.extend(chain("hold", in_the_garden(Verdict::Goto("garden")).into()));
@@ -388,6 +388,10 @@ fn is_online() -> Vec<Expr> {
 /// The source address does not lie in this network.
 fn forged() -> Vec<Expr> {
     vec![Expr::LeadsBack, Expr::Equal(vec![0; 4])]
+}
+
+fn is_blocked() -> Vec<Expr> {
+    says([mac(), vec![Expr::In(BLOCKED)]])
 }
 
 fn learn(set: &'static str, how: Learning, state: State) -> Vec<Expr> {

@@ -156,6 +156,8 @@ impl Round {
         if self.watching.view.borrow().sessions.contains_key(&mac) {
             self.out.whereabouts.borrow_mut().note(mac, interface, address);
         }
+        // What finds no room is settled at the next look at the table.
+        let _ = self.watching.homes.try_send((mac, address));
         self.present(mac, now);
         let odd = self.anomalies.seen(mac, address, sight, proved, now);
         self.note(odd, now);

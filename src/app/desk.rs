@@ -38,6 +38,7 @@ const BATCH: usize = 256;
 const LOOK_AT_TABLE: Duration = Duration::from_secs(60);
 /// What the kernel has counted is taken in this often; of a cap that is used up it tells at once.
 const COUNT: Duration = Duration::from_secs(10);
+const COUNT_AT_MOST: Duration = Duration::from_millis(500);
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
 /// A good copy of the store is wanted this often; the store spares the flash and makes one a day.
 const LOOK_AT_COPY: Duration = Duration::from_secs(60 * 60);
@@ -186,6 +187,12 @@ impl Desk {
         replies
     }
 
+    /// Often enough to tell who is quiet: traffic is known by when it was counted.
+    fn count_every(&self) -> Duration {
+        let patience = self.ledger.gate.plans().filter_map(|plan| plan.terms.idle_timeout).min();
+        patience.map_or(COUNT, |patience| (patience / 8).clamp(COUNT_AT_MOST, COUNT))
+    }
+
     /// Takes in what the kernel has counted, and ends what is used up.
     pub(super) async fn count(&mut self) {
         let counted = self.kernel.usage();
@@ -193,7 +200,7 @@ impl Desk {
             self.transact(vec![Input::Counted(counted)]).await;
         }
         let now = self.ledger.clock.now();
-        self.next_count = now.boot.plus(COUNT);
+        self.next_count = now.boot.plus(self.count_every());
         self.publish();
     }
 

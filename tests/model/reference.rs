@@ -316,7 +316,7 @@ impl Reference {
         (spent.0, used.known.0) = (spent.0 + more, used.known.0 + more);
         let more = fits(cap.total, spent.0 + spent.1, fits(cap.down, spent.1, down.saturating_sub(before.1)));
         (spent.1, used.known.1) = (spent.1 + more, used.known.1 + more);
-        if used.known != before {
+        if used.known.0 != before.0 {
             self.showed_up(mac, now);
         }
     }

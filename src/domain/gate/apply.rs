@@ -7,6 +7,7 @@ use super::{
     Boot, Downtime, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record,
     Session, SessionId, Uplink, Usage, VoucherState,
 };
+use crate::domain::Bytes;
 
 impl Gate {
     /// Takes `records` in, in their order.
@@ -145,7 +146,10 @@ impl Gate {
         let (mac, entitlement, more) = (session.mac, session.entitlement, usage.used().beyond(session.used));
         self.sessions.counted(usage.session, usage.used());
         self.entitlements.change(entitlement, |e| e.counted(more));
-        self.idle.seen(mac, now);
+        // What is sent to a device says nothing of whether it is there.
+        if more.up > Bytes(0) {
+            self.idle.seen(mac, now);
+        }
     }
 
     fn uplink_changed(&mut self, to: Downtime, now: Boot) {

@@ -10,7 +10,7 @@ fn fleeting(name: &str) -> Plan {
 }
 
 fn moved(session: u64, bytes: u64) -> Input {
-    Input::Counted(vec![Usage { session: SessionId(session), up: Bytes(0), down: Bytes(bytes) }])
+    Input::Counted(vec![Usage { session: SessionId(session), up: Bytes(bytes), down: Bytes(0) }])
 }
 
 /// One guest of a plan that bounds silence.

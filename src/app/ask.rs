@@ -37,7 +37,10 @@ impl Desk {
             Request::Logout(target) => Answer::Logout(self.log_out(&target).await?),
             Request::Doctor { mac } => Answer::Doctor(match mac {
                 Some(mac) => doctor::of_device(self, parse(&mac)?),
-                None => doctor::of_gateway(self).await,
+                None => {
+                    self.kernel.look_for_offload();
+                    doctor::of_gateway(self).await
+                }
             }),
             Request::Metrics => Answer::Metrics(exposition(&self.status().await?)),
             Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),

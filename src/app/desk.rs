@@ -300,6 +300,7 @@ impl Desk {
     fn look_at_table(&mut self) {
         let now = self.ledger.clock.now();
         self.kernel.compare(self.ledger.gate.desired(now), now);
+        self.kernel.look_for_offload();
         self.plan_look_at_table(now);
     }
 

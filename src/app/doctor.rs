@@ -7,6 +7,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_nametoindex;
 
 use super::desk::Desk;
+use super::kernel::Offload;
 use crate::domain::{Lack, Mac, Trust, Uplink};
 use crate::uplink::Report;
 use crate::wire::control::{Check, Health};
@@ -19,7 +20,7 @@ pub(super) fn of_device(desk: &Desk, mac: Mac) -> Vec<Check> {
 /// The state of the gateway.
 pub(super) async fn of_gateway(desk: &Desk) -> Vec<Check> {
     let config = desk.config.borrow().clone();
-    let mut checks = vec![rules(desk)];
+    let mut checks = vec![rules(desk), offload(desk)];
     checks.extend(config.gateway.interfaces.iter().map(|interface| guest_interface(interface)));
     checks.extend([uplink(desk), storage(desk).await, clock(desk), plans(desk), room(desk)]);
     checks
@@ -67,6 +68,21 @@ fn rules(desk: &Desk) -> Check {
             "table inet lango could not be put right".to_owned(),
             "the log says what the kernel refused; are kmod-nft-core, kmod-nft-nat and kmod-nft-fib installed?",
         )
+    }
+}
+
+fn offload(desk: &Desk) -> Check {
+    match &desk.kernel.offload {
+        Offload::Off => ok("offload", "flow offload is off".to_owned()),
+        Offload::On(tables) => ok(
+            "offload",
+            format!("flow offload is on ({}); guests are kept out of it", tables.join(", ")),
+        ),
+        Offload::Unknown(error) => warn(
+            "offload",
+            error.clone(),
+            "if flow offload is on, what guests use may not be counted: switch it off in the firewall",
+        ),
     }
 }
 

@@ -6,6 +6,8 @@
 //! The kernel holds a projection of the Gate and never the truth: whatever is found there that is not
 //! desired is put right, at every notification and once a minute.
 
+mod offload;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::pin::pin;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+pub(super) use self::offload::Offload;
 use super::base::{base_of, garden_ports, trusted};
 use super::fault::Fault;
 use crate::clock::Clock;
@@ -46,6 +49,8 @@ pub(super) struct Kernel {
     pub(super) intact: bool,
     /// Whether a cap is used up and nobody has counted since.
     pub(super) used_up: bool,
+    /// As last looked for.
+    pub(super) offload: Offload,
     /// What the table should hold since something was last done to it.
     desired: Desired,
     /// Devices that pass by configuration.
@@ -74,6 +79,7 @@ impl Kernel {
             trusted: trusted(config),
             garden_ports: garden_ports(config),
             news,
+            offload: Offload::default(),
             clock,
         })
     }

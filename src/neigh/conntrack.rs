@@ -35,6 +35,20 @@ impl Conntrack {
     /// The mark tells flows that began while the device was online. Without it, those that a phone begins
     /// right after it was let in, or sent back to the portal, would be cut with the others.
     pub fn cut(&mut self, addresses: &[IpAddr], marked: Marked) -> Result<u32, NeighError> {
+        self.cut_those(addresses, marked, |_| true)
+    }
+
+    /// Of these addresses, deletes the flows that a flowtable forwards past all rules. How many there were.
+    pub fn cut_offloaded(&mut self, addresses: &[IpAddr]) -> Result<u32, NeighError> {
+        self.cut_those(addresses, Marked::Either, Flow::is_offloaded)
+    }
+
+    fn cut_those(
+        &mut self,
+        addresses: &[IpAddr],
+        marked: Marked,
+        which: impl Fn(&Flow) -> bool,
+    ) -> Result<u32, NeighError> {
         let addresses: BTreeSet<_> = addresses.iter().map(IpAddr::to_canonical).collect();
         let mut cut = 0;
         for (family, asked) in [
@@ -42,8 +56,8 @@ impl Conntrack {
             (Family::Ipv6, addresses.iter().any(IpAddr::is_ipv6)),
         ] {
             let flows = if asked { self.flows(family, marked, &addresses)? } else { Vec::new() };
-            for flow in flows {
-                cut += self.delete(&flow)?;
+            for flow in flows.iter().filter(|flow| which(flow)) {
+                cut += self.delete(flow)?;
             }
         }
         Ok(cut)

@@ -10,6 +10,7 @@
 mod addresses;
 mod books;
 mod guest;
+mod offload;
 mod read;
 mod rules;
 mod sets;

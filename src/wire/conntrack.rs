@@ -17,11 +17,14 @@ const DELETE: u16 = 2;
 
 const ORIGINAL: u16 = 1;
 const REPLY: u16 = 2;
+const STATUS: u16 = 3;
 const MARK: u16 = 8;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
 const MARK_MASK: u16 = 21;
 const NESTED: u16 = 0x8000;
+/// IPS_OFFLOAD: a flowtable forwards its packets, past all rules.
+const OFFLOADED: u32 = 1 << 14;
 
 /// Whose flows are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,7 @@ pub enum Family {
 pub struct Flow {
     family: u8,
     ends: [IpAddr; 4],
+    status: u32,
     original: Vec<u8>,
     id: Vec<u8>,
     zone: Option<Vec<u8>>,
@@ -45,6 +49,11 @@ impl Flow {
     pub fn touches(&self, addresses: &BTreeSet<IpAddr>) -> bool {
         self.ends.iter().any(|end| addresses.contains(end))
     }
+
+    /// Whether its packets pass by all rules.
+    pub fn is_offloaded(&self) -> bool {
+        self.status & OFFLOADED != 0
+    }
 }
 
 /// Which flows are listed: by a bit of their mark.
@@ -52,6 +61,7 @@ impl Flow {
 pub enum Marked {
     With(u32),
     Without(u32),
+    Either,
 }
 
 /// Asks for the flows of a family.
@@ -60,6 +70,7 @@ pub fn list(family: Family, marked: Marked, number: u32) -> Vec<u8> {
     let (value, bits) = match marked {
         Marked::With(bit) => (bit, bit),
         Marked::Without(bit) => (0, bit),
+        Marked::Either => (0, 0),
     };
     let header = [family as u8, 0, 0, 0];
     writer.message(SUBSYSTEM | GET, netlink::REQUEST | netlink::DUMP, number, &header, |a| {
@@ -93,6 +104,7 @@ pub fn flow(message: &Message<'_>) -> Option<Flow> {
     Some(Flow {
         family: *message.payload.first()?,
         ends: [source, destination, replier, replied],
+        status: find(body, STATUS).and_then(netlink::be32).unwrap_or(0),
         original: original.to_vec(),
         id: find(body, ID)?.to_vec(),
         zone: find(body, ZONE).map(<[u8]>::to_vec),
@@ -112,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    fn told(id: Option<u32>) -> Vec<u8> {
+    fn told(id: Option<u32>, status: u32) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.message(SUBSYSTEM | NEW, 0, 1, &[2, 0, 0, 0], |a| {
             for (kind, from, to) in
@@ -125,6 +137,7 @@ mod tests {
                     });
                 });
             }
+            a.be32(STATUS, status);
             if let Some(id) = id {
                 a.be32(ID, id);
             }
@@ -134,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_flow_knows_its_ends_and_names_itself_when_deleted() {
-        let bytes = told(Some(5));
+        let bytes = told(Some(5), 0);
         let flow = flow(&netlink::messages(&bytes).next().unwrap()).unwrap();
         let touches = |end: [u8; 4]| flow.touches(&BTreeSet::from([IpAddr::from(end)]));
         for end in [[10, 0, 0, 2], [1, 1, 1, 1], [9, 9, 9, 9]] {
@@ -151,8 +164,17 @@ mod tests {
     }
 
     #[test]
+    fn a_flow_knows_whether_a_flowtable_has_it() {
+        // Confirmed, and seen in both directions; then offloaded besides.
+        for (status, offloaded) in [(0x0000_000a, false), (0x0000_400a, true)] {
+            let bytes = told(Some(5), status);
+            assert_eq!(flow(&netlink::messages(&bytes).next().unwrap()).unwrap().is_offloaded(), offloaded);
+        }
+    }
+
+    #[test]
     fn a_flow_that_cannot_be_named_is_none() {
-        let bytes = told(None);
+        let bytes = told(None, 0);
         assert_eq!(flow(&netlink::messages(&bytes).next().unwrap()), None);
     }
 

@@ -5,11 +5,13 @@
 //! Numbers in attributes are in network byte order; values compared with a register are as in it.
 
 mod expr;
+mod flowtable;
 mod read;
 mod set;
 mod state;
 
 pub use expr::{Expr, Field, Flow, Layer, Learn, Learning, Meta, Reject, Verdict};
+pub use flowtable::{Flowtable, flowtable, get_flowtables};
 pub use read::{
     ChainRead, Element, News, ObjectRead, RuleRead, SetRead, TableRead, chain, elements, news, object, rule,
     set, table,

@@ -74,10 +74,9 @@ fn rules(desk: &Desk) -> Check {
 fn offload(desk: &Desk) -> Check {
     match &desk.kernel.offload {
         Offload::Off => ok("offload", "flow offload is off".to_owned()),
-        Offload::On(tables) => ok(
-            "offload",
-            format!("flow offload is on ({}); guests are kept out of it", tables.join(", ")),
-        ),
+        Offload::On(tables) => {
+            ok("offload", format!("flow offload is on ({}); guests are kept out of it", tables.join(", ")))
+        }
         Offload::Unknown(error) => warn(
             "offload",
             error.clone(),

@@ -39,6 +39,9 @@ pub(super) const SLOWED_CAPPED: &str = "slowed_capped";
 /// Bytes that an address receives before the daemon knows it.
 const UNKNOWN_GETS: u64 = 1024 * 1024;
 
+/// The object that keeps flows out of flow offload.
+pub(super) const CLASSIC: &str = "classic";
+
 pub(super) const CHAINS: [(&str, Option<BaseChain>); 20] = [
     ("intercept", Some(BaseChain { kind: "nat", hook: Hook::Prerouting, priority: -105 })),
     ("begin", None),
@@ -118,6 +121,7 @@ impl Base {
         let offline = || vec![Expr::Meta(Meta::InterfaceIn), Expr::In(OFFLINE)];
         let mut rules = vec![
             not_a_guest(),
+            vec![Expr::ExpectNothing(CLASSIC)],
             says([to_here(&[LOCAL]), web(), to_portal()]),
             says([offline(), web(), to_portal()]),
             says([offline(), to_responder()]),

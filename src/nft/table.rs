@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Route;
-use super::rules::{CHAINS, UNROUTED, UNROUTED_HOOK};
+use super::rules::{CHAINS, CLASSIC, UNROUTED, UNROUTED_HOOK};
 use super::sets::FIXED;
 use crate::domain::{Bps, Bytes, Mac};
 use crate::wire::nftables::{BaseChain, Batch, ChainRead, Expr, RuleRead, SetRead, TableRead, Verdict};
@@ -73,6 +73,7 @@ impl Base {
     }
 
     fn write_content(&self, batch: &mut Batch) {
+        batch.add_expectation(CLASSIC);
         // Verdicts of maps name chains, rules name sets.
         for (name, base) in CHAINS {
             batch.add_chain(name, base);

@@ -4,6 +4,7 @@
 //! family inet. Never: which table; see `nft::table`.
 //! Numbers in attributes are in network byte order; values compared with a register are as in it.
 
+mod expectation;
 mod expr;
 mod flowtable;
 mod read;

@@ -40,7 +40,9 @@ impl Kernel {
             Ok(flows) => {
                 tracing::warn!(event = "offloaded_flows_cut", flows, "flows of guests went past the rules");
             }
-            Err(error) => tracing::warn!(event = "offloaded_flows_not_cut", %error, "tried again in a minute"),
+            Err(error) => {
+                tracing::warn!(event = "offloaded_flows_not_cut", %error, "tried again in a minute")
+            }
         }
     }
 }

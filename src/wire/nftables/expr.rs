@@ -5,6 +5,7 @@
 //! expressions of one rule read like a sentence: load, compare, load, look up, decide. A key of several
 //! fields fills the registers from the first on, each field up to a multiple of four bytes.
 
+use super::expectation;
 use super::set::Key;
 use super::state::State;
 use crate::wire::netlink::Attributes;
@@ -122,6 +123,8 @@ pub enum Expr {
     /// To the gateway itself, at this port.
     Redirect(u16),
     Reject(Reject),
+    /// The packet's connection, if it is a new one, is one to expect nothing of; the rule ends here.
+    ExpectNothing(&'static str),
     Decide(Verdict),
 }
 
@@ -136,7 +139,7 @@ impl Expr {
             Self::DestinationType | Self::LeadsBack => vec!["fib"],
             Self::Equal(_) | Self::Unequal(_) => vec!["cmp"],
             Self::In(_) | Self::NotIn(_) | Self::Among(..) | Self::DecideBy(_) => vec!["lookup"],
-            Self::AllowedBy(_) => vec!["objref"],
+            Self::AllowedBy(_) | Self::ExpectNothing(_) => vec!["objref"],
             Self::Learn(_) => vec!["dynset"],
             Self::Bits { .. } => vec!["bitwise"],
             Self::Redirect(_) => vec!["immediate", "redir"],
@@ -186,6 +189,7 @@ impl Expr {
             }),
             Self::Redirect(port) => redirect(list, *port),
             Self::Reject(how) => reject(list, *how),
+            Self::ExpectNothing(name) => expectation::apply(list, name),
             Self::Decide(verdict) => decide(list, *verdict),
         }
     }
@@ -194,7 +198,7 @@ impl Expr {
 /// The name by which the kernel is asked to name a set itself.
 pub(super) const ANONYMOUS: &str = "__set%d";
 
-fn expression(list: &mut Attributes<'_>, name: &str, data: impl FnOnce(&mut Attributes<'_>)) {
+pub(super) fn expression(list: &mut Attributes<'_>, name: &str, data: impl FnOnce(&mut Attributes<'_>)) {
     list.nest(1, |a| {
         a.text(NAME, name);
         a.nest(DATA, data);

@@ -166,16 +166,17 @@ pub fn object(message: &Message<'_>) -> Option<ObjectRead> {
 }
 
 /// What a notification tells of a table. Of a quota that is used up the kernel itself tells, as if it were
-/// new.
+/// new, and in the family of the packet that did it.
 pub fn news(message: &Message<'_>) -> Option<News> {
-    let ours = message.kind & 0xff00 == SUBSYSTEM && message.payload.first() == Some(&INET);
     let kind = message.kind & 0xff;
-    if !ours || kind == NEW_GENERATION || kind == TRACE {
+    if message.kind & 0xff00 != SUBSYSTEM || kind == NEW_GENERATION || kind == TRACE {
         return None;
     }
     let table = name(body(message), 1)?;
-    let used_up = kind == NEW_OBJECT && message.port == 0 && object(message).is_some();
-    Some(if used_up { News::UsedUp(table) } else { News::Touched(table) })
+    if kind == NEW_OBJECT && message.port == 0 && object(message).is_some() {
+        return Some(News::UsedUp(table));
+    }
+    (message.payload.first() == Some(&INET)).then_some(News::Touched(table))
 }
 
 #[cfg(test)]
@@ -212,6 +213,22 @@ mod tests {
         writer.message(SUBSYSTEM, 0, 1, &[2, 0, 0, 0], named);
         let bytes = writer.into_bytes();
         assert_eq!(news(&netlink::messages(&bytes).next().unwrap()), None);
+    }
+
+    #[test]
+    fn a_quota_is_used_up_in_the_family_of_the_packet() {
+        for family in [2, 10, INET] {
+            let mut writer = Writer::default();
+            writer.message(SUBSYSTEM | NEW_OBJECT, 0, 1, &[family, 0, 0, 0], |a| {
+                a.text(1, "lango");
+                a.text(2, "e4");
+                a.be32(3, QUOTA);
+                a.nest(4, |a| State::Quota { bytes: 9, used: 9 }.write_content(a));
+            });
+            let bytes = writer.into_bytes();
+            let message = netlink::messages(&bytes).next().unwrap();
+            assert_eq!(news(&message), Some(News::UsedUp("lango".to_owned())));
+        }
     }
 
     proptest! {

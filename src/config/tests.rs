@@ -420,8 +420,8 @@ fn a_file_full_of_errors_gives_a_bounded_answer() {
 fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
     let with = |text: &str| format!("{GATEWAY}{text}");
     for quiet in [
-        "option dns_port '2053'",
-        "option dns_port '02053'",
+        "option dns_port '53'",
+        "option https_port '02443'",
         "option terms_required 'no'",
         "option portal_dir ''",
         "list uplink_probe 'tcp:192.0.2.1:80'",
@@ -434,7 +434,6 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         assert_eq!(notices(&with(quiet)), [], "{quiet}");
     }
     for (line, option) in [
-        ("option dns_port '53'", "dns_port"),
         ("option https_port '443'", "https_port"),
         ("option portal_dir '/www'", "portal_dir"),
         ("config garden\nlist name wa.me", "garden"),

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod anomaly;
+mod dns;
 mod floods;
 mod forms;
 mod harness;

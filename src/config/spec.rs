@@ -91,11 +91,11 @@ pub(super) static PLAN: SectionSpec = SectionSpec {
         one("title", ""),
         one("metered", ""),
         one("validity", ""),
-        one("data", "").later(),
-        one("down", "").later(),
-        one("up", "").later(),
-        one("data_up", "").later(),
-        one("data_down", "").later(),
+        one("data", ""),
+        one("down", ""),
+        one("up", ""),
+        one("data_up", ""),
+        one("data_down", ""),
         one("activate_by", ""),
         one("devices", "1"),
         one("bound_devices", "0"),
@@ -108,7 +108,7 @@ pub(super) static PLAN: SectionSpec = SectionSpec {
 
 pub(super) static GARDEN: SectionSpec = SectionSpec {
     kind: "garden",
-    later: true,
+    later: false,
     options: &[
         many("name", ""),
         many("address", ""),
@@ -119,7 +119,7 @@ pub(super) static GARDEN: SectionSpec = SectionSpec {
 };
 
 pub(super) static DEVICE: SectionSpec =
-    SectionSpec { kind: "device", later: true, options: &[one("mac", ""), one("policy", "trusted")] };
+    SectionSpec { kind: "device", later: false, options: &[one("mac", ""), one("policy", "trusted")] };
 
 pub(super) static TRIAL: SectionSpec =
     SectionSpec { kind: "trial", later: true, options: &[one("plan", "trial")] };

@@ -429,6 +429,10 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         "option site 'x'",
         "option site_key_file '/etc/lango/site.key'",
         "config plan h\noption metered 1h\noption bound_devices 3\noption count_while_uplink_down on",
+        "config plan h\noption data 1GB\noption down 1mbit\noption up 1mbit",
+        "config plan h\noption data_up 1GB\noption data_down 1GB",
+        "config garden\nlist name wa.me\nlist address 203.0.113.0/24\noption rate 1mbit\noption data 1MB",
+        "config device\noption mac 02:00:00:00:00:01",
         "config retention\noption sessions '2160h'",
     ] {
         assert_eq!(notices(&with(quiet)), [], "{quiet}");
@@ -436,16 +440,13 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
     for (line, option) in [
         ("option https_port '443'", "https_port"),
         ("option portal_dir '/www'", "portal_dir"),
-        ("config garden\nlist name wa.me", "garden"),
-        ("config device\noption mac 02:00:00:00:00:01", "device"),
         ("config cloud", "cloud"),
     ] {
         assert_eq!(notices(&with(line)), [(3, option.to_owned())], "{line}");
     }
     for (line, option) in [
-        ("config plan h\noption data 1GB", "data"),
-        ("config plan h\noption down 1mbit", "down"),
         ("config retention\noption sessions 1d", "sessions"),
+        ("config retention\noption minimum 30d", "minimum"),
     ] {
         assert_eq!(notices(&with(line)), [(4, option.to_owned())], "{line}");
     }

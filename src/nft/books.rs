@@ -276,6 +276,14 @@ pub(super) fn write_shut(batch: &mut Batch, devices: &[(Mac, &Kept)]) {
     batch.delete_elements(ONLINE, &online);
     batch.add_elements(UP, &up.collect::<Vec<_>>());
     batch.delete_elements(UP, &online);
+    // From now on they are strangers, and speak for themselves.
+    let homes = devices.iter().flat_map(|(_, kept)| &kept.homes);
+    for (set, is_of) in [(TAKEN.v4, IpAddr::is_ipv4 as fn(&IpAddr) -> bool), (TAKEN.v6, IpAddr::is_ipv6)] {
+        let taken: Vec<_> =
+            homes.clone().filter(|home| is_of(home)).map(|home| Put::key(&octets(*home))).collect();
+        batch.add_elements(set, &taken);
+        batch.delete_elements(set, &taken);
+    }
 }
 
 /// One message a set, however many devices.

@@ -12,6 +12,7 @@ mod path;
 mod probe;
 mod targets;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -26,7 +27,7 @@ use tokio::sync::watch;
 use self::ear::{Ear, Sound};
 use self::near::Near;
 use self::path::{Path, Paths};
-use self::probe::Finding;
+use self::probe::Findings;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Boot, Evidence, Lack, UplinkJudge, UplinkState};
@@ -36,6 +37,8 @@ use crate::wire::route::LINKS_AND_ROUTES;
 
 /// Links and routes change in bursts; they are looked at once a burst.
 const BURST: Duration = Duration::from_millis(5);
+/// Targets remembered that have answered, at most.
+const PROVEN: usize = 32;
 /// The way out is looked at this often though the kernel told nothing of it.
 const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 
@@ -86,12 +89,14 @@ pub struct Monitor {
     path: Path,
     ear: Option<Ear>,
     round: Option<Round>,
+    /// Targets that have answered once.
+    proven: BTreeSet<SocketAddr>,
 }
 
 /// A round of probes on its way.
 struct Round {
     began: Boot,
-    finding: Pin<Box<dyn Future<Output = Finding>>>,
+    finding: Pin<Box<dyn Future<Output = Findings>>>,
 }
 
 impl Monitor {
@@ -108,8 +113,8 @@ impl Monitor {
         let judge = UplinkJudge::new(known, clock.now().boot);
         let (reports, reported) = watch::channel(Report { state: known, ..Report::default() });
         let paths = Paths::open()?;
-        let (path, ear, round) = (Path::default(), None, None);
-        Ok((Self { config, offer, reports, clock, paths, news, judge, path, ear, round }, reported))
+        let (path, ear, round, proven) = (Path::default(), None, None, BTreeSet::new());
+        Ok((Self { config, offer, reports, clock, paths, news, judge, path, ear, round, proven }, reported))
     }
 
     /// Watches until something fails that should not.
@@ -163,13 +168,9 @@ impl Monitor {
                     Sound::NoAnswer { asked } => self.observe(Evidence::Unanswered { asked }),
                     Sound::Deaf => {}
                 },
-                (began, finding) = outcome(&mut self.round) => {
+                (began, findings) = outcome(&mut self.round) => {
                     self.round = None;
-                    match finding {
-                        Finding::Answered => self.observe(Evidence::Heard),
-                        Finding::Failed => self.observe(Evidence::ProbesFailed { began }),
-                        Finding::Unasked => {}
-                    }
+                    self.take(began, &findings);
                 }
                 () = tokio::time::sleep(due.since(now)) => {
                     let now = self.clock.now().boot;
@@ -179,6 +180,24 @@ impl Monitor {
                     }
                 }
             }
+        }
+    }
+
+    /// Of those whom nobody named, the silence of one that never answered says nothing: a resolver need not
+    /// listen on TCP, nor a provider let through what was asked for.
+    fn take(&mut self, began: Boot, findings: &Findings) {
+        if let Some(answered) = findings.answered {
+            if self.proven.len() >= PROVEN {
+                self.proven.clear();
+            }
+            self.proven.insert(answered);
+            self.observe(Evidence::Heard);
+            return;
+        }
+        let named = targets::named(&self.config.borrow());
+        let is_telling = |target: &SocketAddr| named.contains(target) || self.proven.contains(target);
+        if findings.failed.iter().any(is_telling) {
+            self.observe(Evidence::ProbesFailed { began });
         }
     }
 
@@ -215,7 +234,7 @@ async fn listen(ear: &mut Option<Ear>) -> Sound {
     }
 }
 
-async fn outcome(round: &mut Option<Round>) -> (Boot, Finding) {
+async fn outcome(round: &mut Option<Round>) -> (Boot, Findings) {
     match round {
         Some(round) => (round.began, round.finding.as_mut().await),
         None => std::future::pending().await,

@@ -14,31 +14,43 @@ use tokio::task::JoinSet;
 /// Time enough for a second try over a slow line.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What came of asking.
+/// What came of asking one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+enum Finding {
     Answered,
     Failed,
     /// It could not be asked, for a reason that lies here.
     Unasked,
 }
 
+/// What came of asking all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Findings {
+    /// The first who answered; the others were not waited for.
+    pub(super) answered: Option<SocketAddr>,
+    /// Who did not.
+    pub(super) failed: Vec<SocketAddr>,
+}
+
 /// Asks all of `targets` at the same time, through `device` and no other; one answer is enough.
-pub(super) async fn round(device: String, targets: Vec<SocketAddr>) -> Finding {
+pub(super) async fn round(device: String, targets: Vec<SocketAddr>) -> Findings {
     let mut asking = JoinSet::new();
     for target in targets {
         let device = device.clone();
-        asking.spawn_local(async move { ask(&device, target).await });
+        asking.spawn_local(async move { (target, ask(&device, target).await) });
     }
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     while let Some(finding) = asking.join_next().await {
         match finding {
-            Ok(Finding::Answered) => return Finding::Answered,
-            Ok(finding) => findings.push(finding),
-            Err(_) => {}
+            Ok((target, Finding::Answered)) => {
+                findings.answered = Some(target);
+                return findings;
+            }
+            Ok((target, Finding::Failed)) => findings.failed.push(target),
+            Ok((_, Finding::Unasked)) | Err(_) => {}
         }
     }
-    if findings.contains(&Finding::Failed) { Finding::Failed } else { Finding::Unasked }
+    findings
 }
 
 async fn ask(device: &str, target: SocketAddr) -> Finding {

@@ -18,9 +18,7 @@ const MOST: usize = 6;
 
 /// The targets of a round. `offered` are addresses that somebody else has learned.
 pub(super) fn targets(config: &Config, offered: &[SocketAddr], near: &Near) -> Vec<SocketAddr> {
-    let named = config.gateway.uplink_probes.iter().map(|probe| probe.0);
-    let cloud = config.cloud.as_ref().and_then(|cloud| address_of(&cloud.url));
-    let wanted: Vec<_> = named.chain(cloud).collect();
+    let wanted = named(config);
     if !wanted.is_empty() {
         return wanted;
     }
@@ -28,6 +26,13 @@ pub(super) fn targets(config: &Config, offered: &[SocketAddr], near: &Near) -> V
     let servers = written.flat_map(|text| servers(&text)).map(|server| SocketAddr::new(server, DNS));
     let known: BTreeSet<_> = servers.chain(offered.iter().copied()).collect();
     known.into_iter().filter(|target| near.is_beyond(target.ip())).take(MOST).collect()
+}
+
+/// Whom the operator named: they are there to be asked, so their silence says something.
+pub(super) fn named(config: &Config) -> Vec<SocketAddr> {
+    let probes = config.gateway.uplink_probes.iter().map(|probe| probe.0);
+    let cloud = config.cloud.as_ref().and_then(|cloud| address_of(&cloud.url));
+    probes.chain(cloud).collect()
 }
 
 /// The `nameserver` lines of a resolver's configuration.

@@ -11,6 +11,7 @@ mod anomaly;
 mod dns;
 mod floods;
 mod forms;
+mod garden;
 mod harness;
 mod hold;
 mod isolation;

@@ -52,12 +52,14 @@ impl Settings {
         self.section(&format!("plan '{name}'"), options)
     }
 
-    /// A section; `head` is what follows `config`.
+    /// A section; `head` is what follows `config`. What is named more than once is a list.
     #[must_use]
     pub(crate) fn section(mut self, head: &str, options: &[(&str, &str)]) -> Self {
         self.sections += &format!("\nconfig {head}\n");
         for (option, value) in options {
-            self.sections += &format!("\toption {option} '{value}'\n");
+            let is_list = options.iter().filter(|(name, _)| name == option).count() > 1;
+            let word = if is_list { "list" } else { "option" };
+            self.sections += &format!("\t{word} {option} '{value}'\n");
         }
         self
     }

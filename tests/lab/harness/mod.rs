@@ -44,7 +44,7 @@ pub(crate) use resolver::{Over, RESOLVER, Resolver, ask};
 pub(crate) use stream::Stream;
 pub(crate) use traffic::{Load, Way};
 use world::World;
-pub(crate) use world::{DOWNLOAD, ECHO, GREETING, HTTP, UDP_ECHO};
+pub(crate) use world::{DOWNLOAD, ECHO, GREETING, HTTP, SINK, SOURCE, UDP_ECHO};
 
 /// The gateway's addresses on the guest network.
 pub(crate) const GATEWAY_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));

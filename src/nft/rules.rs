@@ -121,6 +121,7 @@ impl Base {
         let offline = || vec![Expr::Meta(Meta::InterfaceIn), Expr::In(OFFLINE)];
         let mut rules = vec![
             not_a_guest(),
+            says([forged(), decide(Verdict::Drop)]),
             vec![Expr::ExpectNothing(CLASSIC)],
             says([to_here(&[LOCAL]), web(), to_portal()]),
             says([offline(), web(), to_portal()]),
@@ -139,7 +140,6 @@ impl Base {
         let may_teach = learn(TEACHERS, Learning::Once, State::PacketLimit { a_second: 2, burst: 60 });
         vec![
             ("begin", says([to_here(&[LOCAL, BROADCAST, MULTICAST]), accept()])),
-            ("begin", says([forged(), decide(Verdict::Drop)])),
             ("begin", says([mac(), may_teach, decide(Verdict::Jump("learn"))])),
             ("begin", mark),
             ("learn", V4.learn_address()),

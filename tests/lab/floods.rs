@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::packet::{Ip, SYN, TCP, UDP, bytes, icmp, tcp, udp};
+use crate::harness::packet::{ACK, Ip, PSH, SYN, TCP, UDP, bytes, icmp, tcp, udp};
 use crate::harness::raw::{ARP, Cable, mac};
 use crate::harness::{
     Browser, DOWNLOAD, Daemon, GATEWAY_V4, GATEWAY_V6, Lab, Phone, Settings, Stream, portal_v4, wait_until,
@@ -63,7 +63,7 @@ fn connections_that_say_nothing_do_not_keep_others_from_the_portal() {
 type Wave = Box<dyn Fn(&Cable, u32) + Send>;
 
 fn waves(storm: &Storm) -> Vec<(&'static str, Wave)> {
-    let flooder = &storm.lab.phones[0];
+    let [flooder, paid] = [&storm.lab.phones[0], &storm.lab.phones[1]];
     let (own4, own6) = (flooder.v4, flooder.v6);
     let gateway6: IpAddr = GATEWAY_V6.parse().unwrap();
     let (world4, world6) = (storm.lab.world.v4, storm.lab.world.v6);
@@ -77,6 +77,8 @@ fn waves(storm: &Storm) -> Vec<(&'static str, Wave)> {
     let datagram = move |cable: &Cable, ip: &Ip, from: u16, to, payload: &[u8]| {
         cable.send(&ip.carry(UDP, &udp(ip, from, to, payload)));
     };
+    let (paid4, paid6) = (paid.v4, paid.v6);
+    let downloads = storm.downloads.each_ref().map(|download| download.port);
     let own = mac(&flooder.mac);
     vec![
         ("SYNs to the portal", Box::new(move |cable, n| syn(cable, &pair(n, GATEWAY_V4, gateway6), n, 2080))),
@@ -112,6 +114,17 @@ fn waves(storm: &Storm) -> Vec<(&'static str, Wave)> {
             }),
         ),
         ("neighbours that do not exist", Box::new(move |cable, n| claim(cable, own, n % 300, gateway6))),
+        (
+            "the paid guest's own connection",
+            Box::new(move |cable, n| {
+                let (ip, from) = if n.is_multiple_of(2) {
+                    (Ip::new(paid4, world4), downloads[0])
+                } else {
+                    (Ip::new(paid6, world6), downloads[1])
+                };
+                cable.send(&ip.carry(TCP, &tcp(&ip, from, DOWNLOAD, PSH | ACK, b"x")));
+            }),
+        ),
     ]
 }
 
@@ -173,7 +186,7 @@ impl Storm {
 
     /// What the others feel of a wave.
     fn during(&self, calm: &Calm, wave: Wave) -> Vec<String> {
-        let resident = self.resident();
+        let (resident, flows) = (self.resident(), self.flows());
         let paid = &self.lab.phones[1];
         let streams =
             [4, 6].map(|version| Stream::start(paid, &self.lab.world, version, Duration::from_millis(3)));
@@ -188,7 +201,8 @@ impl Storm {
         for (family, got) in got.into_iter().enumerate() {
             // A machine that is busy slows everybody; a guest who is shut out gets nothing.
             if got < calm[family] / 8 {
-                felt.push(format!("a paid guest's download got {got} bytes, in calm {}", calm[family]));
+                let [calm, version] = [calm[family], [4, 6][family]];
+                felt.push(format!("a paid guest's IPv{version} download got {got} bytes, in calm {calm}"));
             }
         }
         for stream in streams {
@@ -200,6 +214,11 @@ impl Storm {
         let grown = self.resident().saturating_sub(resident);
         if grown > 10_000 {
             felt.push(format!("the program grew by {grown} kB"));
+        }
+        // Small boxes keep no more than 16,384.
+        let begun = self.flows().saturating_sub(flows);
+        if begun > 8_000 {
+            felt.push(format!("it began {begun} flows"));
         }
         felt
     }
@@ -248,6 +267,10 @@ impl Storm {
         let fields: BTreeMap<_, _> = status.lines().filter_map(|line| line.split_once(':')).collect();
         fields["VmRSS"].trim().trim_end_matches(" kB").parse().unwrap()
     }
+
+    fn flows(&self) -> u64 {
+        self.lab.gateway.must("conntrack", &["-C"]).trim().parse().unwrap()
+    }
 }
 
 /// A wave that rolls until it is dropped.
@@ -291,12 +314,14 @@ impl Drop for Flood {
 
 /// A download that a paid guest keeps open.
 struct Download {
+    port: u16,
     bytes: Arc<AtomicU64>,
 }
 
 impl Download {
     fn start(phone: &Phone, lab: &Lab, family: usize) -> Self {
         let mut stream = phone.tcp(lab.world.both(DOWNLOAD)[family]).unwrap();
+        let port = stream.local_addr().unwrap().port();
         let bytes = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&bytes);
         // It ends with the lab.
@@ -306,7 +331,7 @@ impl Download {
                 count.fetch_add(more as u64, Ordering::Relaxed);
             }
         });
-        Self { bytes }
+        Self { port, bytes }
     }
 
     fn bytes(&self) -> u64 {

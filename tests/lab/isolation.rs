@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 
+use crate::harness::packet::{ACK, Ip, SYN, TCP, UDP, echo, tcp, udp};
+use crate::harness::raw::Cable;
+use crate::harness::tap::Tap;
 use crate::harness::{
     BRIDGE_2, Browser, Daemon, GATEWAY_2_V4, GATEWAY_2_V6, GATEWAY_V4, GATEWAY_V6, Lab, Netns, Phone,
     Settings,
@@ -19,6 +22,55 @@ use crate::harness::{
 
 fn settings() -> Settings {
     Settings::default().list("interface", BRIDGE_2).plan("hour", &[("metered", "1h")])
+}
+
+/// What a phone reaches of another by way of the router: marks of packets that its device received.
+fn crossed(from: &Phone, to: &Phone, round: &str) -> Vec<String> {
+    const PORTS: [u16; 4] = [22, 53, 80, 5555];
+    let (cable, tap) = (Cable::of(from), Tap::on(&to.space, "eth0"));
+    let mut marks = Vec::new();
+    for (own, there) in [(from.v4, to.v4), (from.v6, to.v6)] {
+        let ip = Ip::new(own, there);
+        let mut put = |name: String, make: &dyn Fn(&[u8]) -> Vec<u8>| {
+            let mark = format!("{round}: {name} to {there}|");
+            cable.send(&make(mark.as_bytes()));
+            marks.push(mark);
+        };
+        for port in PORTS {
+            put(format!("TCP {port}"), &|mark| ip.carry(TCP, &tcp(&ip, 4000 + port, port, SYN, mark)));
+            put(format!("ACK {port}"), &|mark| ip.carry(TCP, &tcp(&ip, 5000 + port, port, ACK, mark)));
+            put(format!("UDP {port}"), &|mark| ip.carry(UDP, &udp(&ip, 4000 + port, port, mark)));
+        }
+        put("echo".into(), &|mark| echo(&ip, 1, mark));
+        put("GRE".into(), &|mark| ip.carry(47, &[&[0, 0, 8, 0][..], mark].concat()));
+    }
+    // An answer of the gateway to the last of them would be the condition to wait for, but some go silently.
+    thread::sleep(Duration::from_millis(100));
+    marks.retain(|mark| tap.saw(mark.as_bytes()));
+    marks
+}
+
+#[test]
+fn guests_of_two_networks_do_not_reach_each_other_online_or_not() {
+    let mut lab = Lab::new(1);
+    lab.add_phone_elsewhere();
+    let [one, other] = [&lab.phones[0], &lab.phones[1]];
+    let open = crossed(one, other, "no gate").len();
+    assert!(open >= 26 && crossed(other, one, "no gate").len() == open, "the control proves nothing: {open}");
+    let daemon = Daemon::start(&lab, &settings());
+    let apart = |round: &str| {
+        for (from, to) in [(one, other), (other, one)] {
+            let crossed = crossed(from, to, round);
+            assert!(crossed.is_empty(), "from {} came {crossed:#?}", from.v4);
+        }
+    };
+    apart("none online");
+    Browser::of(one).must_login(&daemon.voucher("hour"));
+    apart("one online");
+    let elsewhere = SocketAddr::new(GATEWAY_2_V4.parse().unwrap(), 2080);
+    Browser::at(other, elsewhere).must_login(&daemon.voucher("hour"));
+    assert!(one.is_open(&lab.world) && other.is_open(&lab.world));
+    apart("both online");
 }
 
 #[test]

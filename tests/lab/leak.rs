@@ -4,6 +4,7 @@
 //! and the same packets must be seen there when the device has paid, or the ways would prove nothing.
 
 mod disguise;
+mod tunnel;
 mod ways;
 
 use std::collections::BTreeSet;
@@ -67,6 +68,10 @@ impl Siege {
         for path in ["ipv4/conf/all", "ipv4/conf/br-guest", "ipv6/conf/all", "ipv6/conf/br-guest"] {
             lab.gateway.sysctl(&format!("{path}/accept_source_route"), "1");
         }
+        // Else the kernel would tell only of the first of many ways.
+        lab.tell_of_every_refusal();
+        // As over somebody's tunnel.
+        lab.gateway.ip("link set wan0 mtu 1400");
         lab.world.space.ip("addr add 203.0.113.81/32 dev lo\naddr add 2001:db8:ffff::81/128 dev lo nodad");
         let plans =
             Settings::default().plan("hour", &[("metered", "1h")]).plan("short", &[("metered", "2s")]);

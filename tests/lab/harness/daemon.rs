@@ -64,6 +64,16 @@ impl Settings {
         self
     }
 
+    /// A section with a list: `values` are its name and a value, each.
+    #[must_use]
+    pub(crate) fn lists(self, head: &str, values: &[(&str, &str)], options: &[(&str, &str)]) -> Self {
+        let mut settings = self.section(head, options);
+        for (list, value) in values {
+            settings.sections += &format!("\tlist {list} '{value}'\n");
+        }
+        settings
+    }
+
     fn text(&self, state: &Path, run: &Path) -> String {
         let (state, run, Self { main, sections }) = (state.display(), run.display(), self);
         format!(
@@ -171,6 +181,12 @@ impl Daemon {
     /// From the daemon's next start on, its boot is older by whole seconds that nobody has waited for.
     pub(crate) fn skip(&mut self, time: Duration) {
         self.boot.as_mut().expect("a boot of its own").offset += time.as_secs().cast_signed();
+    }
+
+    /// As [`Self::run`], where it is `phone` that the portal answers.
+    pub(crate) fn run_for(&mut self, phone: &Phone) -> Duration {
+        self.guest = phone.clone();
+        self.run()
     }
 
     /// Starts the process and waits until the portal answers; how long that took.

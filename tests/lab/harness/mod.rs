@@ -93,7 +93,7 @@ impl Lab {
         let [v4, v6] = ["203.0.113.80", "2001:db8:ffff::80"].map(|text| text.parse().expect("an address"));
         let world = World::start(outside, v4, v6);
         let folder = tempfile::Builder::new().prefix("lango-lab-").tempdir_in(place).expect("a folder");
-        let dnsmasq = serve_addresses(&gateway, folder.path());
+        let dnsmasq = serve_addresses(&gateway, folder.path(), "--no-resolv");
         let mut lab = Self {
             gateway,
             world,
@@ -176,6 +176,25 @@ impl Lab {
         let first = self.gathered;
         self.gathered += count;
         crowd::gather(&self.gateway, self.ports, first..self.gathered)
+    }
+
+    /// From now on the gateway's resolver asks this server for what it does not know.
+    pub(crate) fn forward_names(&mut self, server: IpAddr) {
+        let _ = self.dnsmasq.kill();
+        let _ = self.dnsmasq.wait();
+        self.dnsmasq = serve_addresses(&self.gateway, self.folder.path(), &format!("--server={server}"));
+    }
+
+    /// The gateway's kernel sends every ICMP error that it is asked for, not only so many a second.
+    pub(crate) fn tell_of_every_refusal(&self) {
+        for (limit, value) in [
+            ("ipv4/icmp_ratelimit", "0"),
+            ("ipv6/icmp/ratelimit", "0"),
+            ("ipv4/icmp_msgs_per_sec", "100000"),
+            ("ipv4/icmp_msgs_burst", "10000"),
+        ] {
+            self.gateway.sysctl(limit, value);
+        }
     }
 
     /// Takes the gateway's default routes away, as netifd does when the WAN drops.
@@ -273,12 +292,13 @@ fn plug(gateway: &Netns, bridge: &str, space: &Netns, port: usize, mac: &str) {
     space.ip("link set eth0 up");
 }
 
-fn serve_addresses(gateway: &Netns, folder: &Path) -> Child {
+fn serve_addresses(gateway: &Netns, folder: &Path, upstream: &str) -> Child {
     let leases = format!("--dhcp-leasefile={}", folder.join("leases").display());
     let dnsmasq = gateway.enter(|| {
         Command::new("dnsmasq")
             .args(["--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", &leases])
             .args([
+                upstream,
                 "--no-resolv",
                 "--no-hosts",
                 "--bind-interfaces",

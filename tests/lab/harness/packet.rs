@@ -31,6 +31,8 @@ pub(crate) struct Ip {
     /// Of IPv6: number and body.
     extensions: Vec<(u8, Vec<u8>)>,
     piece: Option<Piece>,
+    /// Of IPv4: not to be cut on its way.
+    uncut: bool,
 }
 
 /// A fragment's place.
@@ -46,7 +48,7 @@ pub(crate) struct Piece {
 impl Ip {
     /// A plain header; both addresses are of one family.
     pub(crate) fn new(from: IpAddr, to: IpAddr) -> Self {
-        Self { from, to, hops: 64, options: Vec::new(), extensions: Vec::new(), piece: None }
+        Self { from, to, hops: 64, options: Vec::new(), extensions: Vec::new(), piece: None, uncut: false }
     }
 
     /// With this time to live.
@@ -80,6 +82,13 @@ impl Ip {
         self
     }
 
+    /// Not to be cut into pieces on its way, as in IPv6 nothing is.
+    #[must_use]
+    pub(crate) fn uncut(mut self) -> Self {
+        self.uncut = true;
+        self
+    }
+
     /// Whether this is IPv6.
     pub(crate) fn is_v6(&self) -> bool {
         self.from.is_ipv6()
@@ -97,7 +106,7 @@ impl Ip {
         let mut packet = vec![0x40 | words, 0];
         packet.extend(length(header + content.len()));
         packet.extend(id.to_be_bytes());
-        packet.extend(((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
+        packet.extend(((offset / 8) | (u16::from(more) << 13) | (u16::from(self.uncut) << 14)).to_be_bytes());
         packet.extend([self.hops, protocol, 0, 0]);
         packet.extend(bytes(self.from));
         packet.extend(bytes(self.to));

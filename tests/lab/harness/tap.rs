@@ -66,7 +66,12 @@ impl Tap {
 
     /// Forgets what came.
     pub(crate) fn clear(&self) {
-        self.frames.lock().expect("the listener does not panic").clear();
+        self.forget(|_| true);
+    }
+
+    /// Forgets such frames of those that came.
+    pub(crate) fn forget(&self, such: impl Fn(&Frame) -> bool) {
+        self.frames.lock().expect("the listener does not panic").retain(|frame| !such(frame));
     }
 }
 

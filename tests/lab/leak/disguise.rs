@@ -10,15 +10,20 @@ use crate::harness::raw::{IPV4, IPV6, mac};
 impl List {
     /// With the source of somebody else: an answer or a refusal would then go there.
     pub(super) fn spoofed(&mut self) {
-        let Scene { own, paid, paid_port, server, gateway, outside, .. } = self.scene;
+        let Scene { own, vault, paid, paid_port, server, gateway, outside, .. } = self.scene;
         let reason = Unasked("not its own address");
+        let nowhere = if own.is_ipv6() { "::" } else { "0.0.0.0" }.parse().expect("an address");
         let loopback = if own.is_ipv6() { "::1" } else { "127.0.0.1" }.parse().expect("an address");
+        let neither = if own.is_ipv6() { "fd99::9" } else { "172.16.9.9" }.parse().expect("an address");
         let group = if own.is_ipv6() { "ff0e::9" } else { "239.9.9.9" }.parse().expect("an address");
         let sources = [
             ("the paid guest", paid),
             ("the gateway", gateway),
             ("the gateway's uplink", outside),
+            ("a host of the world", vault),
+            ("nobody", nowhere),
             ("the loopback", loopback),
+            ("a network that is not there", neither),
             ("a group", group),
         ];
         for (name, from) in sources {
@@ -59,6 +64,40 @@ impl List {
             let segment = |flags| ip.carry(TCP, &tcp(&ip, paid_port, server.1, flags, &this.mark));
             [PSH | ACK, ACK, SYN].map(segment).into()
         });
+    }
+
+    /// With the source of a host of the world, and a reason for the kernel itself to tell that host, before
+    /// or behind the rules of a gate.
+    pub(super) fn reported(&mut self) {
+        let Scene { vault, next_hop, gateway, outside, .. } = self.scene;
+        let reason = Unasked("not its own address");
+        for (name, to) in [("the world", next_hop), ("the gateway", gateway), ("its uplink", outside)] {
+            let from = Ip::new(vault, to);
+            let datagram = |ip: &Ip, this: &Try| ip.carry(UDP, &udp(ip, this.port, 443, &this.mark));
+            self.add(&format!("forged, dying on the way to {name}"), reason, |this| {
+                let ip = from.clone().hops(1);
+                let segment = ip.carry(TCP, &tcp(&ip, this.port, 443, SYN, &this.mark));
+                vec![datagram(&ip, this), segment, echo(&ip, this.port, &this.mark)]
+            });
+            self.add(&format!("forged, too long for the way to {name}"), reason, |this| {
+                let ip = from.clone().uncut();
+                vec![ip.carry(UDP, &udp(&ip, this.port, 443, &this.mark.repeat(84)))]
+            });
+            self.add(&format!("forged, with an option of nobody to {name}"), reason, |this| {
+                let option = |kind: u8| [kind, 4, 0, 0, 0, 0];
+                if to.is_ipv4() {
+                    return [7, 68, 131]
+                        .map(|kind| datagram(&from.clone().options(&[kind, 3, 200]), this))
+                        .into();
+                }
+                let headers = [(0, 0x9e), (0, 0xde), (60, 0x9e), (60, 0xde)];
+                let ip = |(number, kind)| from.clone().extension(number, &option(kind));
+                headers.map(|header| datagram(&ip(header), this)).into()
+            });
+            self.add(&format!("forged, of a protocol of nobody to {name}"), reason, |this| {
+                vec![from.carry(253, &this.mark), from.carry(132, &this.mark), from.carry(59, &this.mark)]
+            });
+        }
     }
 
     /// Addresses of the gateway that lie outside, and what is next to them.

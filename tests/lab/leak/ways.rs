@@ -62,6 +62,7 @@ pub(super) fn ways(scene: &Scene, round: usize) -> Vec<Way> {
     list.other_protocols();
     list.fragments();
     list.spoofed();
+    list.reported();
     list.near_the_gateway();
     list.groups();
     list.life_times();

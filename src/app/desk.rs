@@ -38,6 +38,8 @@ const BATCH: usize = 256;
 const LOOK_AT_TABLE: Duration = Duration::from_secs(60);
 /// What the kernel has counted is taken in this often; of a cap that is used up it tells at once.
 const COUNT: Duration = Duration::from_secs(10);
+/// The kernel is made to tell of caps that are used up this often.
+const NUDGE: Duration = Duration::from_secs(1);
 const COUNT_AT_MOST: Duration = Duration::from_millis(500);
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
 /// A good copy of the store is wanted this often; the store spares the flash and makes one a day.
@@ -65,6 +67,7 @@ pub(super) struct Desk {
     pub(super) next_look_at_clock: Boot,
     pub(super) next_look_at_copy: Boot,
     pub(super) next_count: Boot,
+    pub(super) next_nudge: Boot,
     /// Whether the system's clock contradicts what is known, and that was said.
     pub(super) disbelieves: bool,
 }
@@ -227,8 +230,13 @@ impl Desk {
     }
 
     fn next_turn(&self) -> Boot {
-        let looks =
-            [self.next_look_at_table, self.next_look_at_clock, self.next_look_at_copy, self.next_count];
+        let looks = [
+            self.next_look_at_table,
+            self.next_look_at_clock,
+            self.next_look_at_copy,
+            self.next_count,
+            self.next_nudge,
+        ];
         looks.into_iter().chain(self.kernel.cut_at()).fold(self.next_tick, Boot::min)
     }
 
@@ -247,6 +255,10 @@ impl Desk {
         }
         if self.next_look_at_copy <= now.boot {
             self.keep_copy();
+        }
+        if self.next_nudge <= now.boot {
+            self.next_nudge = now.boot.plus(NUDGE);
+            self.kernel.nudge();
         }
         if self.next_count <= now.boot || self.kernel.used_up {
             self.count().await;

@@ -21,7 +21,7 @@ use super::base::{base_of, garden_ports, trusted};
 use super::fault::Fault;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{Boot, Effect, Gate, Grant, Mac, Now, Uplink, Usage};
+use crate::domain::{Boot, DataCap, Effect, Gate, Grant, Mac, Now, Uplink, Usage};
 use crate::neigh::{Conntrack, Marked, Neighbours};
 use crate::nft::{Base, Desired, Homes, Line, Nft, Noticed, Pass, Route, Start, Watch};
 use crate::uplink::Report;
@@ -123,6 +123,19 @@ impl Kernel {
         usage
             .inspect_err(|error| tracing::debug!(event = "not_counted", %error, "counted later"))
             .unwrap_or_default()
+    }
+
+    /// Hears soon of caps that are used up, if there are caps.
+    pub(super) fn nudge(&mut self) {
+        let is_capped = |pass: &Pass| match pass {
+            Pass::Granted(grant) => grant.cap != DataCap::default(),
+            Pass::Trusted => false,
+        };
+        if self.desired.passes.values().any(is_capped)
+            && let Err(error) = self.nft.nudge()
+        {
+            tracing::debug!(event = "not_nudged", %error, "what is used up is seen at the next count");
+        }
     }
 
     /// Closes the devices that `effects` will evict, and says what they have counted, to the last byte; of

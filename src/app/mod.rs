@@ -177,6 +177,7 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_look_at_clock: now.boot,
         // Not while a whole street comes back after a power cut.
         next_count: now.boot,
+        next_nudge: now.boot,
         next_look_at_copy: now.boot.plus(FIRST_COPY),
         disbelieves: false,
     };

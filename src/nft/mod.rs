@@ -31,7 +31,7 @@ pub use table::{Base, Garden, Place, Shape};
 pub use watch::{Change as Noticed, Watch};
 
 use self::books::{Books, Change};
-use self::sets::{OFFLINE, interface_key};
+use self::sets::{LEARNED, OFFLINE, interface_key};
 use self::table::TABLE;
 use crate::domain::{Boot, Mac, Usage};
 use crate::netlink::{Outcome, Socket};
@@ -246,6 +246,16 @@ impl Nft {
         }
         self.commit_books(batch)?;
         Ok(usages)
+    }
+
+    /// Makes the kernel tell what it has to tell: from 6.12 on it keeps the news of a used up quota until the
+    /// next transaction.
+    pub fn nudge(&mut self) -> Result<(), NftError> {
+        let nobody = [Put::key(&[0; 4])];
+        let mut batch = Batch::new(TABLE);
+        batch.add_elements(LEARNED.v4, &nobody);
+        batch.delete_elements(LEARNED.v4, &nobody);
+        self.commit(batch)
     }
 
     /// Sends port 80 and DNS of who is online where they belong.

@@ -1,7 +1,7 @@
 //! The kernel's side of the Gate: the table, the neighbours, the flows.
 //!
-//! Owns: the table, what is granted in it, flows that wait to be cut. Never: who may pass, or when something
-//! is committed. Neighbours: `desk` says what is desired; `nft` and `neigh` do it.
+//! Owns: the table, and what is granted in it. Never: who may pass, or when something is committed.
+//! Neighbours: `desk` says what is desired; `flows` knows which flows are cut when; `nft` and `neigh` do it.
 //!
 //! The kernel holds a projection of the Gate and never the truth: whatever is found there that is not
 //! desired is put right, at every notification and once a minute.
@@ -19,32 +19,20 @@ use tokio::sync::mpsc;
 pub(super) use self::offload::Offload;
 use super::base::{base_of, garden_ports, trusted};
 use super::fault::Fault;
+use super::flows::Flows;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Boot, DataCap, Effect, Gate, Grant, Mac, Now, Uplink, Usage};
-use crate::neigh::{Conntrack, Marked, Neighbours};
+use crate::neigh::Neighbours;
 use crate::nft::{Base, Desired, Homes, Line, Nft, Noticed, Pass, Route, Start, Watch};
 use crate::uplink::Report;
-
-/// What comes down to a device that is no longer online makes its phone answer, and so learn that the
-/// connection is over, for so long.
-const FAREWELL: Duration = Duration::from_millis(250);
-/// Cuts are gathered for so long: to find the flows of a device the kernel walks through all of its own.
-const GATHER_CUTS: Duration = Duration::from_millis(10);
 
 /// What Lango owns of the kernel.
 pub(super) struct Kernel {
     nft: Nft,
     base: Base,
-    conntrack: Conntrack,
+    flows: Flows,
     pub(super) neighbours: Rc<Neighbours>,
-    /// Devices some of whose flows are cut once their answer is written.
-    answering: BTreeMap<Mac, Marked>,
-    /// Devices some of whose flows are cut together, at `cut_at`.
-    cutting: BTreeMap<Mac, Marked>,
-    cut_at: Option<Boot>,
-    /// Devices of which nothing goes up any more, and to which nothing comes down from then on.
-    leaving: BTreeMap<Mac, Boot>,
     /// Whether the table was as desired when last looked at.
     pub(super) intact: bool,
     /// Whether a cap is used up and nobody has counted since.
@@ -64,15 +52,12 @@ pub(super) struct Kernel {
 
 impl Kernel {
     pub(super) fn open(config: &Config, clock: Clock, news: mpsc::Receiver<Noticed>) -> Result<Self, Fault> {
+        let base = base_of(config);
         Ok(Self {
             nft: Nft::open().map_err(Fault::Nft)?,
-            base: base_of(config),
-            conntrack: Conntrack::open().map_err(Fault::Neigh)?,
+            flows: Flows::open(base.mark)?,
+            base,
             neighbours: Rc::new(Neighbours::open().map_err(Fault::Neigh)?),
-            answering: BTreeMap::new(),
-            cutting: BTreeMap::new(),
-            cut_at: None,
-            leaving: BTreeMap::new(),
             intact: false,
             used_up: false,
             desired: Desired::default(),
@@ -212,6 +197,7 @@ impl Kernel {
     /// Makes the table the one of a new configuration.
     pub(super) fn configure(&mut self, config: &Config, grants: BTreeMap<Mac, Grant>, now: Now) {
         self.base = base_of(config);
+        self.flows.mark_with(self.base.mark);
         self.trusted = trusted(config);
         self.garden_ports = garden_ports(config);
         if let Err(error) = self.heal(grants, now) {
@@ -317,20 +303,13 @@ impl Kernel {
                 Effect::Regrant => all = true,
             }
         }
-        // Of who was let in, the flows from before; of who was not, those from while it was.
-        let mark = self.base.mark;
-        let which = |mac: &Mac| match change.get(mac) {
-            Some(Some(_)) => Marked::Without(mark),
-            Some(None) | None => Marked::With(mark),
-        };
-        let cut: BTreeMap<_, _> = cut.into_iter().map(|mac| (mac, which(&mac))).collect();
         let (admitted, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
             change.iter().map(|(mac, pass)| (*mac, *pass)).partition(|(_, pass)| pass.is_some());
         let homes = self.homes(admitted.keys().copied().collect());
         let shut = self.nft.shut(&gone.keys().copied().collect::<Vec<_>>());
         let mut changed = shut.and_then(|_| self.nft.change(&admitted, &homes, now.boot)).map_err(Fault::Nft);
-        self.leaving.retain(|mac, _| !admitted.contains_key(mac));
-        self.leaving.extend(gone.keys().map(|mac| (*mac, now.boot.plus(FAREWELL))));
+        self.flows.admitted(admitted.keys().copied());
+        self.flows.shut(gone.into_keys(), now.boot);
         for (mac, pass) in &change {
             match pass {
                 Some(pass) => {
@@ -346,7 +325,7 @@ impl Kernel {
         if all {
             changed = changed.and(self.regrant(gate.desired(now), now));
         }
-        self.cut_later(&change, cut, asking, now);
+        self.flows.cut_later(cut, &admitted.into_keys().collect(), asking, now.boot);
         changed
     }
 
@@ -358,84 +337,23 @@ impl Kernel {
         }
     }
 
-    fn cut_later(
-        &mut self,
-        change: &BTreeMap<Mac, Option<Pass>>,
-        cut: BTreeMap<Mac, Marked>,
-        asking: &BTreeSet<Mac>,
-        now: Now,
-    ) {
-        // What is still to be cut was for the state before: in the new one it would hit the wrong flows.
-        for mac in change.keys() {
-            self.answering.remove(mac);
-            self.cutting.remove(mac);
-        }
-        // Of who leaves they are cut when the phone had time to learn that they are over.
-        for (mac, which) in cut {
-            if self.leaving.contains_key(&mac) {
-                continue;
-            }
-            if asking.contains(&mac) {
-                self.answering.insert(mac, which);
-            } else {
-                self.cut_soon(mac, which, now.boot);
-            }
-        }
-    }
-
     /// The answer to `mac` is written, or its connection is gone.
     pub(super) fn answered(&mut self, mac: Mac, now: Boot) {
-        if let Some(which) = self.answering.remove(&mac) {
-            self.cut_soon(mac, which, now);
-        }
-    }
-
-    fn cut_soon(&mut self, mac: Mac, which: Marked, now: Boot) {
-        self.cutting.insert(mac, which);
-        self.cut_at.get_or_insert(now.plus(GATHER_CUTS));
+        self.flows.answered(mac, now);
     }
 
     /// When [`Kernel::cut`] has something to do.
     pub(super) fn cut_at(&self) -> Option<Boot> {
-        self.leaving.values().copied().chain(self.cut_at).min()
+        self.flows.due()
     }
 
     /// Does what is due of cutting.
     pub(super) fn cut(&mut self, now: Now) {
-        let left = self.leaving.iter().filter(|(_, at)| **at <= now.boot).map(|(mac, _)| (*mac, None));
-        let left: BTreeMap<_, _> = left.collect();
-        if !left.is_empty() {
-            self.leaving.retain(|mac, _| !left.contains_key(mac));
-            if let Err(error) = self.nft.change(&left, &Homes::new(), now.boot) {
-                tracing::warn!(event = "change_failed", %error, "put right at the next look");
-            }
-            let mark = self.base.mark;
-            self.cutting.extend(left.into_keys().map(|mac| (mac, Marked::With(mark))));
-            self.cut_at = Some(now.boot);
+        let left = self.flows.take_left(now.boot).into_iter().map(|mac| (mac, None)).collect();
+        if let Err(error) = self.nft.change(&left, &Homes::new(), now.boot) {
+            tracing::warn!(event = "change_failed", %error, "put right at the next look");
         }
-        if self.cut_at.is_some_and(|at| at <= now.boot) {
-            self.cut_flows();
-        }
-    }
-
-    /// Cuts what is waiting. A flow that outlives its session is refused packet by packet, so a failure
-    /// here is no leak.
-    fn cut_flows(&mut self) {
-        self.cut_at = None;
-        let cutting = std::mem::take(&mut self.cutting);
-        let mark = self.base.mark;
-        let done = self.neighbours.all().and_then(|known| {
-            for marked in [Marked::With(mark), Marked::Without(mark)] {
-                let devices = cutting.iter().filter(|(_, which)| **which == marked);
-                let addresses = devices.filter_map(|(mac, _)| known.get(mac)).flatten().copied();
-                self.conntrack.cut(&addresses.collect::<Vec<_>>(), marked)?;
-            }
-            Ok(())
-        });
-        if let Err(error) = done {
-            let devices = cutting.len();
-            tracing::warn!(event = "flows_not_cut", devices, %error, "flows of devices live on in conntrack");
-        }
+        self.flows.cut(&self.neighbours, now.boot);
     }
 }
 

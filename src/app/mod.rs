@@ -1,7 +1,8 @@
 //! Wiring: the order of start, the one loop, the tasks it depends on, the end.
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
-//! `kernel` its projection; `guests` answers guests, `ask`, `vouchers`, `plans` and `doctor` answer operators;
+//! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `plans` and
+//! `doctor` answer operators;
 //! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network and `roll` asks
 //! who is quiet;
 //! `uplink` passes on news of the uplink; `fault` says what each failure means.
@@ -11,6 +12,7 @@ mod base;
 mod desk;
 mod doctor;
 mod fault;
+mod flows;
 mod guests;
 mod kernel;
 mod keys;

@@ -33,7 +33,7 @@ impl Kernel {
     fn cut_offloaded(&mut self) {
         let cut = self.neighbours.all().and_then(|known| {
             let addresses = self.desired.passes.keys().filter_map(|mac| known.get(mac)).flatten().copied();
-            self.conntrack.cut_offloaded(&addresses.collect::<Vec<_>>())
+            self.flows.cut_offloaded(&addresses.collect::<Vec<_>>())
         });
         match cut {
             Ok(0) => {}

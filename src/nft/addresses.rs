@@ -3,12 +3,12 @@
 //! Owns: that addresses come to devices while they are online, and the elements of `asked4` and `asked6`.
 //! Never: finds addresses out; the neighbour table and the responder do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::books::{Change, NewHome};
-use super::sets::{ASKED, FRESH, joined, octets};
+use super::sets::{ASKED, FRESH, LEARNED, joined, octets};
 use super::table::TABLE;
 use super::{Homes, Nft, NftError, Pass};
 use crate::domain::{Boot, Bytes, Mac, Usage};
@@ -18,10 +18,16 @@ use crate::wire::nftables::{self, Batch, Put, State};
 const ADDRESSES_EACH: usize = 32;
 
 impl Nft {
-    /// Devices live at `homes` too; whoever was thought to live there does not any more.
-    pub fn settle(&mut self, homes: &Homes, passes: &BTreeMap<Mac, Pass>, now: Boot) -> Result<(), NftError> {
-        self.give_up(&self.moved(homes), passes, now)?;
-        let mut batch = Batch::new(TABLE);
+    /// Devices live at `homes` too; whoever was thought to live there does not any more, and is returned.
+    pub fn settle(
+        &mut self,
+        homes: &Homes,
+        passes: &BTreeMap<Mac, Pass>,
+        now: Boot,
+    ) -> Result<BTreeSet<Mac>, NftError> {
+        let moved = self.moved(homes);
+        self.give_up(&moved, passes, now)?;
+        let (mut batch, mut settled) = (Batch::new(TABLE), Vec::new());
         for (mac, addresses) in homes {
             for address in addresses {
                 let room = self.books.devices.get(mac).is_some_and(|kept| kept.homes.len() < ADDRESSES_EACH);
@@ -32,9 +38,48 @@ impl Nft {
                 let received = self.received(*address)?;
                 let home = NewHome { mac: *mac, pass, address: *address, received };
                 self.books.add_home(&mut batch, &home, now);
+                settled.push(*address);
             }
         }
-        self.commit_books(batch)
+        self.commit_books(batch)?;
+        self.forget_learned(settled);
+        Ok(moved.into_keys().collect())
+    }
+
+    /// Where `mac` lives.
+    pub fn homes_of(&self, mac: Mac) -> BTreeSet<IpAddr> {
+        self.books.devices.get(&mac).map(|kept| kept.homes.clone()).unwrap_or_default()
+    }
+
+    /// Devices that have as many addresses as they are let have do not live any more at those that are not
+    /// among `homes`: phones take new ones every day.
+    pub fn make_room(
+        &mut self,
+        homes: &Homes,
+        passes: &BTreeMap<Mac, Pass>,
+        now: Boot,
+    ) -> Result<(), NftError> {
+        let lost = homes.iter().filter_map(|(mac, homes)| {
+            let kept = self.books.devices.get(mac).filter(|kept| kept.homes.len() >= ADDRESSES_EACH)?;
+            Some((*mac, kept.homes.difference(homes).copied().collect::<BTreeSet<_>>()))
+        });
+        let lost = lost.filter(|(_, lost)| !lost.is_empty()).collect();
+        self.give_up(&lost, passes, now)
+    }
+
+    /// Addresses that are known now are no longer among those that the kernel has learned. That is apart from
+    /// the change itself, which must not fail where guests have filled those sets: they run out.
+    pub(super) fn forget_learned(&mut self, homes: Vec<IpAddr>) {
+        let (v4, v6): (Vec<_>, Vec<_>) = homes.into_iter().partition(IpAddr::is_ipv4);
+        let mut batch = Batch::new(TABLE);
+        for sets in [LEARNED, FRESH] {
+            for (set, homes) in [(sets.v4, &v4), (sets.v6, &v6)] {
+                let keys: Vec<_> = homes.iter().map(|home| Put::key(&octets(*home))).collect();
+                batch.add_elements(set, &keys);
+                batch.delete_elements(set, &keys);
+            }
+        }
+        let _ = self.commit(batch);
     }
 
     /// Devices do not live at these addresses any more; what they have received there stays counted.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::guest::{Counted, Kept, Pass, verdict};
-use super::sets::{CAPS, CAPS_UP, CARRIED, COUNTS, DOWN, FRESH, LEARNED, ONLINE, SPEED, TAKEN, UP, octets};
+use super::sets::{CAPS, CAPS_UP, CARRIED, COUNTS, DOWN, ONLINE, SPEED, TAKEN, UP, octets};
 use crate::domain::{Boot, Bytes, Mac, Traffic};
 use crate::wire::nftables::{Batch, Held, Put, State};
 
@@ -51,8 +51,8 @@ struct Step<'a> {
 }
 
 impl Books {
-    /// Writes `changes` and notes them down.
-    pub(super) fn write(&mut self, batch: &mut Batch, changes: Vec<Change<'_>>, now: Boot) {
+    /// Writes `changes`, notes them down, and says where those devices live now.
+    pub(super) fn write(&mut self, batch: &mut Batch, changes: Vec<Change<'_>>, now: Boot) -> Vec<IpAddr> {
         let steps: Vec<_> = changes.into_iter().map(|change| self.step(change, now)).collect();
         // A set at a time: what is deleted, then what is added; objects before the elements that name them.
         for step in &steps {
@@ -64,13 +64,8 @@ impl Books {
             step.new.iter().for_each(|new| add_objects_of(batch, step.mac, new));
         }
         write_timed(batch, &steps, Adding);
-        forget_unknown(
-            batch,
-            steps.iter().filter_map(|step| step.new.as_ref()).flat_map(|new| new.homes.clone()),
-        );
-        let left =
-            steps.iter().filter_map(|step| step.old.as_ref()).flat_map(Kept::objects).cloned().collect();
-        self.sweep_objects(batch, &left);
+        self.sweep_objects(batch, steps.iter().flat_map(Step::left).cloned().collect());
+        steps.iter().filter_map(|step| step.new.as_ref()).flat_map(|new| new.homes.clone()).collect()
     }
 
     /// A device lives at `address` too, which has received `bytes` before it was known.
@@ -82,7 +77,6 @@ impl Books {
         let kept = &*kept;
         objects_of_home(kept, *address, |set, element| batch.add_elements(set, &[element]));
         timed_of_home(kept, *address, *received, stays, |set, element| batch.add_elements(set, &[element]));
-        forget_unknown(batch, [*address]);
     }
 
     /// Whether the limits and quotas of `pass` are as they should be.
@@ -93,8 +87,7 @@ impl Books {
 
     /// Deletes limits and quotas that no device draws on, whoever made them.
     pub(super) fn sweep(&mut self, batch: &mut Batch) {
-        let all = self.objects.keys().cloned().collect();
-        self.sweep_objects(batch, &all);
+        self.sweep_objects(batch, self.objects.keys().cloned().collect());
     }
 
     fn step<'a>(&mut self, change: Change<'a>, now: Boot) -> Step<'a> {
@@ -136,16 +129,26 @@ impl Books {
     }
 
     /// Deletes those of `objects` that no device draws on any more.
-    fn sweep_objects(&mut self, batch: &mut Batch, objects: &BTreeSet<String>) {
+    fn sweep_objects(&mut self, batch: &mut Batch, mut objects: BTreeSet<String>) {
+        if objects.is_empty() {
+            return;
+        }
+        for used in self.devices.values().flat_map(Kept::objects) {
+            objects.remove(used);
+        }
         for name in objects {
-            let in_use = || self.devices.values().flat_map(Kept::objects).any(|used| used == name);
-            if let Some(state) = self.objects.get(name).copied()
-                && !in_use()
-            {
-                batch.delete_object(name, state);
-                self.objects.remove(name);
+            if let Some(state) = self.objects.remove(&name) {
+                batch.delete_object(&name, state);
             }
         }
+    }
+}
+
+impl Step<'_> {
+    /// Limits and quotas that the device does not draw on any more.
+    fn left(&self) -> impl Iterator<Item = &String> {
+        let draws = |name: &String| self.new.iter().flat_map(Kept::objects).any(|other| other == name);
+        self.old.iter().flat_map(Kept::objects).filter(move |name| !draws(name))
     }
 }
 
@@ -248,18 +251,6 @@ fn timed_of_home(
     each(TAKEN.of(home), Put { stays, ..Put::key(&octets(home)) });
 }
 
-/// Addresses that are known now are no longer among those that the kernel has learned.
-fn forget_unknown(batch: &mut Batch, homes: impl IntoIterator<Item = IpAddr>) {
-    let (v4, v6): (Vec<_>, Vec<_>) = homes.into_iter().partition(IpAddr::is_ipv4);
-    for sets in [LEARNED, FRESH] {
-        for (set, homes) in [(sets.v4, &v4), (sets.v6, &v6)] {
-            let keys: Vec<_> = homes.iter().map(|home| Put::key(&octets(*home))).collect();
-            batch.add_elements(set, &keys);
-            batch.delete_elements(set, &keys);
-        }
-    }
-}
-
 /// Which side of a step is written.
 #[derive(Clone, Copy)]
 enum Writing {
@@ -293,8 +284,11 @@ fn write_timed(batch: &mut Batch, steps: &[Step<'_>], writing: Writing) {
     for step in steps {
         match (writing, &step.old, &step.new) {
             (Removing, Some(old), _) => timed_of(step.mac, old, Traffic::default(), None, &mut each),
-            // It may stand there all the same, put in by somebody else.
-            (Removing, None, _) => each(ONLINE, Put::key(&step.mac.bytes())),
+            // They may stand there all the same: put in by somebody else, or left by who was shut.
+            (Removing, None, _) => {
+                each(ONLINE, Put::key(&step.mac.bytes()));
+                each(CARRIED, Put::key(&step.mac.bytes()));
+            }
             (Adding, _, Some(new)) => timed_of(step.mac, new, step.counted, step.stays, &mut each),
             (Adding, _, None) => {}
         }

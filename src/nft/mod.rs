@@ -154,9 +154,8 @@ impl Nft {
         let mut books = observed.books.clone();
         let mut batch = Batch::new(TABLE);
         let differences = differences(observed, desired, now);
-        if !differences.is_empty() {
-            books.write(&mut batch, differences, now);
-        }
+        let homes =
+            if differences.is_empty() { Vec::new() } else { books.write(&mut batch, differences, now) };
         books.sweep(&mut batch);
         if observed.line != Some(desired.line) {
             write_line(&mut batch, base, desired.line);
@@ -167,6 +166,7 @@ impl Nft {
         self.commit(batch)?;
         self.books = books;
         self.expected = Some(observed.shape.clone());
+        self.forget_learned(homes);
         Ok(())
     }
 
@@ -217,12 +217,16 @@ impl Nft {
         for attempt in 1.. {
             let mut batch = Batch::new(TABLE);
             let steps = self.changes(changes, homes)?;
-            self.books.write(&mut batch, steps, now);
+            let homes = self.books.write(&mut batch, steps, now);
             match self.commit_books(batch) {
+                Ok(()) => {
+                    self.forget_learned(homes);
+                    return Ok(());
+                }
                 // Kernels before 6.8 may let an element run out in the middle of a transaction; and somebody
                 // else may have changed what we believe to be there.
                 Err(error) if attempt < TRIES && error.is_about_what_is_there() => {}
-                done => return done,
+                Err(error) => return Err(error),
             }
         }
         Ok(())

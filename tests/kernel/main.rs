@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs and measure time")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod books;
 mod flows;
 #[expect(dead_code, unused_imports, reason = "shared with the lab")]
 #[path = "../lab/harness/mod.rs"]

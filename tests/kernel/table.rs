@@ -159,7 +159,7 @@ fn what_is_refused_changes_nothing_and_says_why() {
     let mut nft = nft(&space);
     let missing = nft.change(&[(device(1), Some(lasting(9)))].into(), &Homes::new(), NOW).unwrap_err();
     let NftError::Refused { step, refusal } = &missing else { panic!("{missing}") };
-    assert_eq!((step.as_str(), refusal.code), ("add elements to online", libc::ENOENT));
+    assert_eq!((step.as_str(), refusal.code), ("add elements to carried", libc::ENOENT));
 
     nft.install(&base(), &desired([(device(1), lasting(100))]), NOW).unwrap();
     let before = listed(&space);
@@ -167,7 +167,7 @@ fn what_is_refused_changes_nothing_and_says_why() {
     let error = nft.change(&many, &Homes::new(), NOW).unwrap_err();
     assert!(matches!(&error, NftError::Refused { refusal, .. } if refusal.code == libc::ENFILE), "{error}");
     let text = error.to_string();
-    assert!(text.starts_with("nftables refused to add elements to online: "), "{text}");
+    assert!(text.starts_with("nftables refused to add elements to carried: "), "{text}");
     assert_eq!(listed(&space)["nftables"][2], before["nftables"][2]);
     let members = nft.read_back().unwrap().online;
     assert_eq!(members.keys().collect::<Vec<_>>(), [&device(1)]);

@@ -245,15 +245,23 @@ impl Kernel {
     /// Tells the table where devices live that may pass, as far as it does not know.
     fn settle_all(&mut self, now: Now) {
         let homes = self.homes(self.desired.passes.keys().copied().collect());
+        if let Err(error) = self.nft.make_room(&homes, &self.desired.passes, now.boot) {
+            tracing::debug!(event = "homes_unknown", %error, "put right at the next look");
+        }
         self.settle(&homes, now);
     }
 
     fn settle(&mut self, homes: &Homes, now: Now) {
-        for (mac, addresses) in homes {
-            self.desired.homes.entry(*mac).or_default().extend(addresses);
-        }
-        if let Err(error) = self.nft.settle(homes, &self.desired.passes, now.boot) {
-            tracing::debug!(event = "homes_unknown", %error, "put right at the next look");
+        match self.nft.settle(homes, &self.desired.passes, now.boot) {
+            // As the table has it: no more than a device is let have, and none that became another's.
+            Ok(moved) => {
+                for mac in homes.keys().chain(&moved).filter(|mac| self.desired.passes.contains_key(mac)) {
+                    self.desired.homes.insert(*mac, self.nft.homes_of(*mac));
+                }
+            }
+            Err(error) => {
+                tracing::debug!(event = "homes_unknown", %error, "put right at the next look");
+            }
         }
     }
 
@@ -314,7 +322,9 @@ impl Kernel {
             match pass {
                 Some(pass) => {
                     self.desired.passes.insert(*mac, *pass);
-                    self.desired.homes.insert(*mac, homes.get(mac).cloned().unwrap_or_default());
+                    let mut known = self.nft.homes_of(*mac);
+                    known.extend(homes.get(mac).into_iter().flatten());
+                    self.desired.homes.insert(*mac, known);
                 }
                 None => {
                     self.desired.passes.remove(mac);
@@ -332,6 +342,8 @@ impl Kernel {
     fn pass_of(&self, mac: Mac, gate: &Gate, now: Now) -> Option<Pass> {
         if self.trusted.contains(&mac) {
             Some(Pass::Trusted)
+        } else if self.base.blocked.contains(&mac) {
+            None
         } else {
             gate.grant(mac, now).map(Pass::Granted)
         }

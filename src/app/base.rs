@@ -10,7 +10,6 @@ use crate::nft::{Base, Garden, Place};
 
 pub(super) fn base_of(config: &Config) -> Base {
     let gateway = &config.gateway;
-    let devices = config.devices.iter();
     let trusted = u32::try_from(trusted(config).len()).unwrap_or(u32::MAX);
     Base {
         interfaces: gateway.interfaces.clone(),
@@ -19,15 +18,23 @@ pub(super) fn base_of(config: &Config) -> Base {
         dns_port: gateway.dns_port,
         mark: gateway.mark,
         max_clients: gateway.max_clients.saturating_add(trusted),
-        blocked: devices.filter(|device| device.policy == Policy::Blocked).map(|device| device.mac).collect(),
+        blocked: blocked(config),
         garden: garden_of(&config.gardens),
     }
 }
 
 /// Devices that pass by configuration.
 pub(super) fn trusted(config: &Config) -> BTreeSet<Mac> {
-    let devices = config.devices.iter();
-    devices.filter(|device| device.policy == Policy::Trusted).map(|device| device.mac).collect()
+    devices(config, Policy::Trusted)
+}
+
+/// Devices that get an address and nothing more.
+pub(super) fn blocked(config: &Config) -> BTreeSet<Mac> {
+    devices(config, Policy::Blocked)
+}
+
+fn devices(config: &Config, policy: Policy) -> BTreeSet<Mac> {
+    config.devices.iter().filter(|device| device.policy == policy).map(|device| device.mac).collect()
 }
 
 /// Ports at which names of the garden are reached.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
+use super::base::blocked;
 use super::fault::Fault;
 use super::kernel::Kernel;
 use super::keys::Keys;
@@ -92,6 +93,7 @@ pub(super) struct Inlets {
 impl Desk {
     /// Runs until told to stop, or until something ends that must not.
     pub(super) async fn run(mut self, mut inlets: Inlets) -> Result<(), Fault> {
+        self.end_blocked().await;
         loop {
             let wait = self.next_turn().since(self.ledger.clock.now().boot);
             tokio::select! {
@@ -125,7 +127,7 @@ impl Desk {
                 },
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
-                    Signal::Reload => self.reload(),
+                    Signal::Reload => self.reload().await,
                     Signal::Stop => return self.stop().await,
                 },
                 () = tokio::time::sleep(wait) => self.take_turn().await,
@@ -153,6 +155,20 @@ impl Desk {
         let reply = self.transact(vec![Input::Suspect { mac }]).await.into_iter().next();
         if let Some(Reply::Closed(session)) = reply {
             tracing::warn!(event = "suspect_ended", %session, device = %mac.tail(), "option anomaly is 'end'");
+        }
+    }
+
+    /// Ends the sessions of devices that are blocked.
+    async fn end_blocked(&mut self) {
+        let blocked = blocked(&self.config.borrow());
+        if blocked.is_empty() {
+            return;
+        }
+        let inputs = blocked.into_iter().map(|mac| Input::KickDevice { mac }).collect();
+        let ended = self.transact(inputs).await;
+        let ended = ended.iter().filter(|reply| matches!(reply, Reply::Closed(_))).count();
+        if ended > 0 {
+            tracing::warn!(event = "blocked_ended", devices = ended, "devices that are blocked were online");
         }
     }
 
@@ -322,7 +338,7 @@ impl Desk {
     }
 
     /// Reads the configuration anew. One with errors changes nothing.
-    fn reload(&mut self) {
+    async fn reload(&mut self) {
         let parsed = match config::load(&self.path) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -341,6 +357,8 @@ impl Desk {
         }
         self.ledger.gate.configure(new.plans.clone(), limits(&new));
         self.config.send_replace(Arc::clone(&new));
+        // Before the new table takes their last count away.
+        self.end_blocked().await;
         let ports = |config: &Config| (config.gateway.portal_port, config.gateway.dns_port);
         if ports(&old) != ports(&new) {
             self.doors.close();

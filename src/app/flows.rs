@@ -102,11 +102,10 @@ impl Flows {
         self.leaving.values().copied().chain(self.cut_at).min()
     }
 
-    /// Those to whom nothing comes down from now on; their flows are cut next.
-    pub(super) fn take_left(&mut self, now: Boot) -> BTreeSet<Mac> {
-        let left: BTreeSet<_> =
-            self.leaving.iter().filter(|(_, at)| **at <= now).map(|(mac, _)| *mac).collect();
-        self.leaving.retain(|mac, _| !left.contains(mac));
+    /// Those to whom nothing comes down from now on, but who `passes` again; their flows are cut next.
+    pub(super) fn take_left(&mut self, passes: impl Fn(&Mac) -> bool, now: Boot) -> BTreeSet<Mac> {
+        let due = self.leaving.extract_if(.., |_, at| *at <= now);
+        let left: BTreeSet<_> = due.map(|(mac, _)| mac).filter(|mac| !passes(mac)).collect();
         let mark = self.mark;
         self.cutting.extend(left.iter().map(|mac| (*mac, Marked::With(mark))));
         if !left.is_empty() {

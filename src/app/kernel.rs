@@ -136,7 +136,8 @@ impl Kernel {
                 Effect::CutFlows { .. } | Effect::Regrant => {}
             }
         }
-        let (stays, goes): (Vec<_>, Vec<_>) = evicted.into_iter().partition(|mac| admitted.contains(mac));
+        let passes_still = |mac: &Mac| admitted.contains(mac) || self.trusted.contains(mac);
+        let (stays, goes): (Vec<_>, Vec<_>) = evicted.into_iter().partition(passes_still);
         let counted = self.nft.shut(&goes).and_then(|mut usages| {
             for mac in stays {
                 usages.extend(self.nft.usage_of(mac)?);
@@ -164,7 +165,8 @@ impl Kernel {
     }
 
     fn passes(&self, grants: BTreeMap<Mac, Grant>) -> BTreeMap<Mac, Pass> {
-        let granted = grants.into_iter().map(|(mac, grant)| (mac, Pass::Granted(grant)));
+        let granted = grants.into_iter().filter(|(mac, _)| !self.base.blocked.contains(mac));
+        let granted = granted.map(|(mac, grant)| (mac, Pass::Granted(grant)));
         granted.chain(self.trusted.iter().map(|mac| (*mac, Pass::Trusted))).collect()
     }
 
@@ -361,7 +363,13 @@ impl Kernel {
 
     /// Does what is due of cutting.
     pub(super) fn cut(&mut self, now: Now) {
-        let left = self.flows.take_left(now.boot).into_iter().map(|mac| (mac, None)).collect();
+        let passes = &self.desired.passes;
+        let left = self
+            .flows
+            .take_left(|mac| passes.contains_key(mac), now.boot)
+            .into_iter()
+            .map(|mac| (mac, None))
+            .collect();
         if let Err(error) = self.nft.change(&left, &Homes::new(), now.boot) {
             tracing::warn!(event = "change_failed", %error, "put right at the next look");
         }

@@ -167,6 +167,47 @@ fn a_reload_keeps_sessions_and_a_broken_file_keeps_the_configuration() {
 }
 
 #[test]
+fn a_device_that_is_blocked_while_online_is_online_no_more() {
+    let lab = Lab::new(2);
+    let mut daemon = Daemon::start(&lab, &settings());
+    let (paid, unpaid) = two_streams(&lab, &daemon, 4);
+    let blocked = settings().section("device", &[("mac", &lab.phones[0].mac), ("policy", "blocked")]);
+    daemon.configure(&blocked);
+    daemon.signal(Signal::SIGHUP);
+    wait_until("its session has ended", Duration::from_secs(3), || daemon.sessions().is_empty());
+    assert!(daemon.log().contains("blocked_ended"), "{}", daemon.log());
+    let to = lab.world.both(443)[0];
+    assert!(lab.phones[0].try_tcp(to).refused_fast());
+    drop((paid, unpaid));
+    daemon.configure(&settings());
+    daemon.signal(Signal::SIGHUP);
+    let reloads = || daemon.log().matches("event=reloaded").count();
+    wait_until("it may ask again", Duration::from_secs(3), || reloads() == 2);
+    Browser::of(&lab.phones[0]).must_login(&daemon.voucher("hour"));
+    daemon.kill();
+    daemon.configure(&blocked);
+    daemon.spawn();
+    let ended = || daemon.log().matches("event=blocked_ended").count();
+    wait_until("so it is at a start", Duration::from_secs(5), || ended() == 2);
+    assert!(daemon.sessions().is_empty());
+    assert!(lab.phones[0].try_tcp(to).refused_fast());
+}
+
+#[test]
+fn a_trusted_device_loses_no_packet_when_its_session_ends() {
+    let lab = Lab::new(2);
+    let daemon = Daemon::start(&lab, &settings());
+    let (paid, unpaid) = two_streams(&lab, &daemon, 4);
+    let mac = &lab.phones[0].mac;
+    daemon.configure(&settings().section("device", &[("mac", mac), ("policy", "trusted")]));
+    daemon.signal(Signal::SIGHUP);
+    wait_until("it is trusted", Duration::from_secs(3), || daemon.log().contains("event=reloaded"));
+    daemon.json(&["logout", mac]);
+    assert!(daemon.sessions().is_empty());
+    assert_untouched(&lab, paid, unpaid);
+}
+
+#[test]
 fn a_wrong_file_at_start_ends_with_78() {
     let lab = Lab::new(1);
     let mut daemon = Daemon::prepare(&lab, &settings());

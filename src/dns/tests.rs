@@ -79,13 +79,22 @@ fn lab<T: Future<Output = ()>>(more: &str, test: impl FnOnce(Lab) -> T) {
         });
         let (learned, opens) = (Rc::default(), Rc::new(Cell::new(Opens::AtOnce)));
         spawn_local(open(learns, Rc::clone(&learned), Rc::clone(&opens)));
-        let udp = UdpSocket::bind("[::]:0").await.unwrap();
+        let (udp, tcp) = sockets().await;
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, udp.local_addr().unwrap().port()));
-        let tcp = TcpListener::bind(udp.local_addr().unwrap()).await.unwrap();
         spawn_local(Rc::clone(&responder).serve(udp, tcp, 1));
         let test = test(Lab { at, resolver, view, learned, opens, responder });
         timeout(PATIENCE * 2, test).await.expect("the test hangs");
     });
+}
+
+/// One port for both: what is free for datagrams may be somebody's connection.
+async fn sockets() -> (UdpSocket, TcpListener) {
+    loop {
+        let udp = UdpSocket::bind("[::]:0").await.unwrap();
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
+    }
 }
 
 fn config(upstream: SocketAddr, more: &str) -> Config {

@@ -32,7 +32,10 @@ impl Desk {
     async fn answer_to(&mut self, request: Request) -> Asked<Answer> {
         Ok(match request {
             Request::Status => Answer::Status(self.status().await?),
-            Request::Sessions => Answer::Sessions(self.sessions()),
+            Request::Sessions => {
+                self.count().await;
+                Answer::Sessions(self.sessions())
+            }
             Request::Login { mac, plan } => Answer::Login(self.log_in(&mac, &plan).await?),
             Request::Logout(target) => Answer::Logout(self.log_out(&target).await?),
             Request::Doctor { mac } => Answer::Doctor(match mac {

@@ -24,6 +24,7 @@ mod roll;
 mod uplink;
 mod vouchers;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
@@ -130,9 +131,11 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     watch_table(&kernel, news, ends.clone())?;
     // What was counted while nobody watched, and what it has used up.
     let counted = ledger.decide(vec![Input::Counted(kernel.usage())], |_| Vec::new());
-    ledger.conclude(counted).await;
+    let effects = ledger.conclude(counted).await.effects;
     let now = clock.now();
     let how = kernel.heal(ledger.gate.desired(now), now)?;
+    // Their flows are not in the table.
+    kernel.perform(&effects, &ledger.gate, &BTreeSet::new(), now)?;
 
     let config = Arc::new(config);
     let (control_calls, control) = mpsc::channel(CALLS);

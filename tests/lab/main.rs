@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod anomaly;
+mod caps;
+mod counting;
 mod dns;
 mod floods;
 mod forms;
@@ -17,6 +19,7 @@ mod hold;
 mod isolation;
 mod leak;
 mod presence;
+mod speed;
 mod states;
 mod survive;
 mod time;

@@ -1,6 +1,6 @@
 //! Counts the IP bytes that pass a namespace, with a table of the test's own.
 //!
-//! Where packets leave the IP stack, per pair of addresses: after everybody else had their say, and before the
+//! Of packets that are passed on, per pair of addresses: after everybody else had their say, and before the
 //! source is translated. Shares no chain and no counter with the table under test.
 
 use std::collections::HashMap;
@@ -13,11 +13,11 @@ use super::netns::Netns;
 use super::phone::Phone;
 
 const TABLE: &str = "table inet gauge {
-    set left4 { type ipv4_addr . ipv4_addr; flags dynamic; size 65535; }
-    set left6 { type ipv6_addr . ipv6_addr; flags dynamic; size 65535; }
-    chain leaving { type filter hook postrouting priority 50;
-        meta nfproto ipv4 add @left4 { ip saddr . ip daddr counter }
-        meta nfproto ipv6 add @left6 { ip6 saddr . ip6 daddr counter }
+    set passed4 { type ipv4_addr . ipv4_addr; flags dynamic; size 65535; }
+    set passed6 { type ipv6_addr . ipv6_addr; flags dynamic; size 65535; }
+    chain passing { type filter hook forward priority 300;
+        meta nfproto ipv4 add @passed4 { ip saddr . ip daddr counter }
+        meta nfproto ipv6 add @passed6 { ip6 saddr . ip6 daddr counter }
     }
 }";
 
@@ -43,14 +43,14 @@ impl Meter {
         Self { space: Arc::clone(space) }
     }
 
-    /// What went out of the namespace, with the addresses it had before any NAT of the source.
-    pub(crate) fn left(&self) -> Counts {
-        Counts(["left4", "left6"].into_iter().flat_map(|set| self.elements(set)).collect())
+    /// What was passed on, with the addresses it had before any NAT of the source.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts(["passed4", "passed6"].into_iter().flat_map(|set| self.elements(set)).collect())
     }
 
-    /// For a meter in the gateway: what passed it between `phone` and `world`.
+    /// What was passed on between `phone` and `world`.
     pub(crate) fn passed(&self, phone: &Phone, world: &[IpAddr]) -> Passed {
-        self.left().between(&[phone.v4, phone.v6], world)
+        self.counts().between(&[phone.v4, phone.v6], world)
     }
 
     fn elements(&self, set: &str) -> Vec<((IpAddr, IpAddr), u64)> {
@@ -84,5 +84,11 @@ impl Counts {
             up: sum(&|from, to| near.contains(from) && far.contains(to)),
             down: sum(&|from, to| far.contains(from) && near.contains(to)),
         }
+    }
+}
+
+impl Passed {
+    pub(crate) fn total(self) -> u64 {
+        self.up + self.down
     }
 }

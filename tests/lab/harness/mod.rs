@@ -42,7 +42,7 @@ pub(crate) use netns::ours;
 pub(crate) use phone::Phone;
 pub(crate) use resolver::{Over, RESOLVER, Resolver, ask};
 pub(crate) use stream::Stream;
-pub(crate) use traffic::{Load, Way};
+pub(crate) use traffic::{Load, Way, echo_datagrams, echo_datagrams_here};
 use world::World;
 pub(crate) use world::{DOWNLOAD, ECHO, GREETING, HTTP, SINK, SOURCE, UDP_ECHO};
 
@@ -195,6 +195,15 @@ impl Lab {
         ] {
             self.gateway.sysctl(limit, value);
         }
+    }
+
+    /// Shows the program the second address of `phone`, which is online; the first it has seen at the login.
+    pub(crate) fn introduce(&self, phone: &Phone) {
+        assert_eq!(Browser::at(phone, portal_v6()).get("/status").status, 200);
+        wait_until("the address to be known", Duration::from_secs(5), || {
+            let table = self.gateway.nft_list(&["list", "table", "inet", "lango"]);
+            table.contains(&phone.v6.to_string())
+        });
     }
 
     /// Takes the gateway's default routes away, as netifd does when the WAN drops.

@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use lango::nft::Nft;
 use serde_json::json;
 
 use crate::harness::{Daemon, Lab, Settings};
-use crate::load::logins_one_by_one;
+use crate::load::{Latencies, logins_one_by_one};
 use crate::{Aim, Row, latency, restart, row};
 
 /// How many.
@@ -58,12 +59,32 @@ pub(crate) fn measure(rows: &mut Vec<Row>) {
     let from = Instant::now();
     assert_eq!(daemon.sessions().len(), MANY);
     rows.push(row("lango sessions --json, 5,000", from.elapsed().as_secs_f64() * 1000.0, "ms", Aim::Known));
+    let (all, counts) = reading(&lab);
+    rows.push(row("reading the table back, 5,000 sessions", all, "ms", Aim::Known));
+    rows.push(row("reading what was counted, 5,000 sessions", counts, "ms", Aim::Known));
     let adopted = restart(&mut daemon, false);
     rows.push(row("start to serving, 5,000 sessions in the kernel", adopted, "ms", Aim::Known));
     let restored = restart(&mut daemon, true);
     rows.push(row("start to serving, 5,000 sessions to restore", restored, "ms", Aim::Known));
     assert_eq!(daemon.sessions().len(), MANY);
     rows.push(row("resident memory, 5,000 sessions restored", daemon.memory(), "MB", Aim::Known));
+}
+
+/// Medians of reading back the whole table and its counters, as the program does, in milliseconds.
+fn reading(lab: &Lab) -> (f64, f64) {
+    lab.gateway.enter(|| {
+        let mut nft = Nft::open().expect("nftables");
+        let (mut all, mut counts) = (Latencies::default(), Latencies::default());
+        for _ in 0..7 {
+            let from = Instant::now();
+            nft.read_back().expect("a table");
+            all.add(from.elapsed());
+            let from = Instant::now();
+            assert_eq!(nft.usage().expect("counters").len(), MANY);
+            counts.add(from.elapsed());
+        }
+        (all.quantile(0.5), counts.quantile(0.5))
+    })
 }
 
 /// Percent of a core.

@@ -10,7 +10,7 @@
 
 mod blast;
 mod forwarding;
-#[expect(dead_code, unused_imports, reason = "shared with the lab tests")]
+#[expect(clippy::unwrap_used, dead_code, unused_imports, reason = "shared with the lab tests")]
 mod harness;
 mod load;
 mod many;

@@ -1,0 +1,152 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn value<T: Serialize>(message: &T) -> Value {
+    serde_json::to_value(message).unwrap()
+}
+
+fn session() -> Session {
+    Session {
+        id: "s-310".to_owned(),
+        mac: "02:00:00:00:00:01".to_owned(),
+        addresses: vec!["192.168.9.2".to_owned()],
+        plan: "hour".to_owned(),
+        origin: "voucher".to_owned(),
+        since: "2026-11-21T22:17:31Z".to_owned(),
+        seconds_left: Some(3600),
+        bytes_left: None,
+        bytes_up: 1,
+        bytes_down: 2,
+        down_bps: Some(4_000_000),
+        up_bps: None,
+    }
+}
+
+#[test]
+fn requests_have_a_tag_and_flat_arguments() {
+    let new = NewVouchers { plan: "hour".to_owned(), count: 3, prefix: None, form: Form::WeakDigits };
+    let mac = || "02:00:00:00:00:01".to_owned();
+    for (request, expected) in [
+        (Request::Status, json!({"command": "status"})),
+        (
+            Request::Login { mac: mac(), plan: "hour".to_owned() },
+            json!({"command": "login", "mac": "02:00:00:00:00:01", "plan": "hour"}),
+        ),
+        (Request::Logout(Target::Mac { mac: mac() }), json!({"command": "logout", "mac": mac()})),
+        (
+            Request::Logout(Target::Session { session: "s-1".to_owned() }),
+            json!({"command": "logout", "session": "s-1"}),
+        ),
+        (
+            Request::VoucherNew(new),
+            json!({"command": "voucher_new", "plan": "hour", "count": 3, "prefix": null, "form": "weak_digits"}),
+        ),
+        (
+            Request::VoucherShow { code: TypedCode::new("1".to_owned()) },
+            json!({"command": "voucher_show", "code": "1"}),
+        ),
+        (Request::Doctor { mac: None }, json!({"command": "doctor", "mac": null})),
+    ] {
+        assert_eq!(value(&request), expected);
+        assert_eq!(decode::<Request>(&encode(&request)).unwrap(), request);
+    }
+}
+
+#[test]
+fn wrong_requests_are_refused() {
+    for bad in [
+        "",
+        "status",
+        "{}",
+        "[]",
+        r#"{"command":"nonsense"}"#,
+        r#"{"command":"login","mac":"02:00:00:00:00:01"}"#,
+        r#"{"command":"logout"}"#,
+        r#"{"command":"logout","mac":"02:00:00:00:00:01","session":"s-1"}"#,
+        r#"{"command":"voucher_new","plan":"hour","count":-1,"form":"digits"}"#,
+        r#"{"command":"voucher_new","plan":"hour","count":1,"form":"roman"}"#,
+        r#"{"command":"status"} x"#,
+    ] {
+        assert!(decode::<Request>(bad.as_bytes()).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn answers_have_the_fields_of_the_interface() {
+    assert_eq!(
+        value(&session()),
+        json!({"id": "s-310", "mac": "02:00:00:00:00:01", "addresses": ["192.168.9.2"], "plan": "hour",
+            "origin": "voucher", "since": "2026-11-21T22:17:31Z", "seconds_left": 3600, "bytes_left": null,
+            "bytes_up": 1, "bytes_down": 2, "down_bps": 4_000_000, "up_bps": null})
+    );
+    let status = Status {
+        version: "0.1.0".to_owned(),
+        site: "kariakoo-01".to_owned(),
+        uplink: Uplink::Unknown,
+        cloud: Cloud { configured: false, last_success: None, cursor: None, outbox: 0 },
+        clock: Clock { trusted: true, now: "2026-11-21T22:17:31Z".to_owned() },
+        sessions: 1,
+        vouchers: Vouchers { unused: 2, active: 1, spent: 0 },
+        rules_intact: true,
+        uptime_s: 9,
+        anomalies: Anomalies { addresses: 1, ports: 2, new_devices: 3 },
+    };
+    assert_eq!(
+        value(&status),
+        json!({"version": "0.1.0", "site": "kariakoo-01", "uplink": "unknown",
+            "cloud": {"configured": false, "last_success": null, "cursor": null, "outbox": 0},
+            "clock": {"trusted": true, "now": "2026-11-21T22:17:31Z"}, "sessions": 1,
+            "vouchers": {"unused": 2, "active": 1, "spent": 0}, "rules_intact": true, "uptime_s": 9,
+            "anomalies": {"addresses": 1, "ports": 2, "new_devices": 3}})
+    );
+    let check = Check {
+        check: "rules".to_owned(),
+        state: Health::Warn,
+        message: "m".to_owned(),
+        remedy: String::new(),
+    };
+    assert_eq!(value(&check), json!({"check": "rules", "state": "warn", "message": "m", "remedy": ""}));
+    let failure = Response::Error(Failure::new(Code::NoSuchPlan, "m", "r"));
+    assert_eq!(value(&failure), json!({"error": {"code": "no_such_plan", "message": "m", "remedy": "r"}}));
+    let answer = Response::Ok(Answer::Login(session()));
+    assert_eq!(decode::<Response>(&encode(&answer)).unwrap(), answer);
+}
+
+#[test]
+fn codes_do_not_show_in_debug_texts() {
+    let shown = format!("{:?}", Request::VoucherShow { code: TypedCode::new("4821993705".to_owned()) });
+    let made = VoucherMade { code: "4821993705".to_owned(), plan: "p".to_owned(), batch: "b".to_owned() };
+    for text in [shown, format!("{made:?}")] {
+        assert!(!text.contains("4821"), "{text}");
+    }
+}
+
+#[test]
+fn lines_come_out_as_they_went_in_however_they_are_cut() {
+    let stream = b"one\ntwo\n\nthree\n";
+    for step in 1..stream.len() {
+        let mut lines = Lines::new(16);
+        let mut out = Vec::new();
+        for part in stream.chunks(step) {
+            lines.feed(part);
+            while let Some(line) = lines.take_line().unwrap() {
+                out.push(String::from_utf8(line).unwrap());
+            }
+        }
+        assert_eq!(out, ["one", "two", "", "three"], "in steps of {step}");
+        assert!(lines.is_empty());
+    }
+}
+
+#[test]
+fn a_line_may_not_be_longer_than_said() {
+    let mut lines = Lines::new(4);
+    lines.feed(b"abc\n");
+    assert_eq!(lines.take_line().unwrap(), Some(b"abc".to_vec()));
+    lines.feed(b"abcd\n");
+    assert!(matches!(lines.take_line(), Err(FrameError::TooLong(4))));
+    let mut endless = Lines::new(4);
+    endless.feed(b"abcd");
+    assert!(endless.take_line().is_err());
+}

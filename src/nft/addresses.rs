@@ -42,7 +42,7 @@ impl Nft {
             }
         }
         self.commit_books(batch)?;
-        self.forget_learned(settled);
+        self.forget_learned(&settled);
         Ok(moved.into_keys().collect())
     }
 
@@ -69,15 +69,10 @@ impl Nft {
 
     /// Addresses that are known now are no longer among those that the kernel has learned. That is apart from
     /// the change itself, which must not fail where guests have filled those sets: they run out.
-    pub(super) fn forget_learned(&mut self, homes: Vec<IpAddr>) {
-        let (v4, v6): (Vec<_>, Vec<_>) = homes.into_iter().partition(IpAddr::is_ipv4);
+    pub(super) fn forget_learned(&mut self, homes: &[IpAddr]) {
         let mut batch = Batch::new(TABLE);
-        for sets in [LEARNED, FRESH] {
-            for (set, homes) in [(sets.v4, &v4), (sets.v6, &v6)] {
-                let keys: Vec<_> = homes.iter().map(|home| Put::key(&octets(*home))).collect();
-                batch.add_elements(set, &keys);
-                batch.delete_elements(set, &keys);
-            }
+        for (set, keys) in [LEARNED, FRESH].into_iter().flat_map(|sets| sets.split(homes.iter().copied())) {
+            batch.remove_elements(set, &keys);
         }
         let _ = self.commit(batch);
     }
@@ -113,8 +108,7 @@ impl Nft {
                 ports.iter().map(|port| joined(&[&mac.bytes(), &octets(*address), &port.to_be_bytes()]));
             let keys: Vec<_> = keys.map(|key| Put::key(&key)).collect();
             // So that the time of one that is there begins anew.
-            batch.add_elements(ASKED.of(*address), &keys);
-            batch.delete_elements(ASKED.of(*address), &keys);
+            batch.remove_elements(ASKED.of(*address), &keys);
             let elements = keys.into_iter().map(|key| Put { stays, ..key });
             batch.add_elements(ASKED.of(*address), &elements.collect::<Vec<_>>());
         }

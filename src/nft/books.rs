@@ -59,11 +59,11 @@ impl Books {
             step.old.iter().for_each(|old| delete_objects_of(batch, step.mac, old));
         }
         self.write_objects(batch, &steps);
-        write_timed(batch, &steps, Removing);
+        remove_timed(batch, &steps);
         for step in &steps {
             step.new.iter().for_each(|new| add_objects_of(batch, step.mac, new));
         }
-        write_timed(batch, &steps, Adding);
+        add_timed(batch, &steps);
         self.sweep_objects(batch, steps.iter().flat_map(Step::left).cloned().collect());
         steps.iter().filter_map(|step| step.new.as_ref()).flat_map(|new| new.homes.clone()).collect()
     }
@@ -251,56 +251,52 @@ fn timed_of_home(
     each(TAKEN.of(home), Put { stays, ..Put::key(&octets(home)) });
 }
 
-/// Which side of a step is written.
-#[derive(Clone, Copy)]
-enum Writing {
-    Removing,
-    Adding,
-}
-use Writing::{Adding, Removing};
-
 /// Nothing of these devices goes up any more.
 pub(super) fn write_shut(batch: &mut Batch, devices: &[(Mac, &Kept)]) {
-    let online: Vec<_> = devices.iter().map(|(mac, _)| Put::key(&mac.bytes())).collect();
+    let online = devices.iter().map(|(mac, _)| Put::key(&mac.bytes()));
     let up = devices.iter().map(|(mac, kept)| up_of(*mac, kept, Bytes(0), None));
-    batch.add_elements(ONLINE, &online);
-    batch.delete_elements(ONLINE, &online);
-    batch.add_elements(UP, &up.collect::<Vec<_>>());
-    batch.delete_elements(UP, &online);
+    batch.remove_elements(ONLINE, &online.collect::<Vec<_>>());
+    batch.remove_elements(UP, &up.collect::<Vec<_>>());
     // From now on they are strangers, and speak for themselves.
-    let homes = devices.iter().flat_map(|(_, kept)| &kept.homes);
-    for (set, is_of) in [(TAKEN.v4, IpAddr::is_ipv4 as fn(&IpAddr) -> bool), (TAKEN.v6, IpAddr::is_ipv6)] {
-        let taken: Vec<_> =
-            homes.clone().filter(|home| is_of(home)).map(|home| Put::key(&octets(*home))).collect();
-        batch.add_elements(set, &taken);
-        batch.delete_elements(set, &taken);
+    let homes = devices.iter().flat_map(|(_, kept)| &kept.homes).copied();
+    for (set, taken) in TAKEN.split(homes) {
+        batch.remove_elements(set, &taken);
     }
 }
 
-/// One message a set, however many devices.
-fn write_timed(batch: &mut Batch, steps: &[Step<'_>], writing: Writing) {
-    let mut elements: BTreeMap<&'static str, Vec<Put>> = BTreeMap::new();
-    let mut each = |set, element| elements.entry(set).or_default().push(element);
+/// Elements by their set: one message a set, however many devices.
+#[derive(Default)]
+struct BySet(BTreeMap<&'static str, Vec<Put>>);
+
+impl BySet {
+    fn put(&mut self, set: &'static str, element: Put) {
+        self.0.entry(set).or_default().push(element);
+    }
+}
+
+fn remove_timed(batch: &mut Batch, steps: &[Step<'_>]) {
+    let mut elements = BySet::default();
     for step in steps {
-        match (writing, &step.old, &step.new) {
-            (Removing, Some(old), _) => timed_of(step.mac, old, Traffic::default(), None, &mut each),
+        match &step.old {
+            Some(old) => {
+                timed_of(step.mac, old, Traffic::default(), None, |set, element| elements.put(set, element));
+            }
             // They may stand there all the same: put in by somebody else, or left by who was shut.
-            (Removing, None, _) => {
-                each(ONLINE, Put::key(&step.mac.bytes()));
-                each(CARRIED, Put::key(&step.mac.bytes()));
+            None => {
+                elements.put(ONLINE, Put::key(&step.mac.bytes()));
+                elements.put(CARRIED, Put::key(&step.mac.bytes()));
             }
-            (Adding, _, Some(new)) => timed_of(step.mac, new, step.counted, step.stays, &mut each),
-            (Adding, _, None) => {}
         }
     }
-    for (set, elements) in elements {
-        batch.add_elements(set, &elements);
-        match writing {
-            Removing => {
-                let bare = |element: &Put| Put::key(&element.key);
-                batch.delete_elements(set, &elements.iter().map(bare).collect::<Vec<_>>());
-            }
-            Adding => {}
+    elements.0.iter().for_each(|(set, elements)| batch.remove_elements(set, elements));
+}
+
+fn add_timed(batch: &mut Batch, steps: &[Step<'_>]) {
+    let mut elements = BySet::default();
+    for step in steps {
+        if let Some(new) = &step.new {
+            timed_of(step.mac, new, step.counted, step.stays, |set, element| elements.put(set, element));
         }
     }
+    elements.0.iter().for_each(|(set, elements)| batch.add_elements(set, elements));
 }

@@ -157,16 +157,11 @@ impl Nft {
         let homes =
             if differences.is_empty() { Vec::new() } else { books.write(&mut batch, differences, now) };
         books.sweep(&mut batch);
-        if observed.line != Some(desired.line) {
-            write_line(&mut batch, base, desired.line);
-        }
-        if observed.route != desired.route {
-            base.write_route(&mut batch, desired.route);
-        }
+        write_ways(&mut batch, base, desired, (observed.line, observed.route));
         self.commit(batch)?;
         self.books = books;
         self.expected = Some(observed.shape.clone());
-        self.forget_learned(homes);
+        self.forget_learned(&homes);
         Ok(())
     }
 
@@ -191,12 +186,7 @@ impl Nft {
         let mut books = Books::default();
         let all = desired.passes.iter().map(|(mac, pass)| observed.going_on(*mac, pass, &desired.homes));
         books.write(&mut batch, all.collect(), now);
-        if desired.line == Line::Dead {
-            write_line(&mut batch, base, desired.line);
-        }
-        if desired.route == Route::Missing {
-            base.write_route(&mut batch, desired.route);
-        }
+        write_ways(&mut batch, base, desired, (Some(Line::Alive), Route::There));
         self.commit(batch)?;
         self.books = books;
         self.expected = Some(base.shape());
@@ -220,7 +210,7 @@ impl Nft {
             let homes = self.books.write(&mut batch, steps, now);
             match self.commit_books(batch) {
                 Ok(()) => {
-                    self.forget_learned(homes);
+                    self.forget_learned(&homes);
                     return Ok(());
                 }
                 // Kernels before 6.8 may let an element run out in the middle of a transaction; and somebody
@@ -255,10 +245,8 @@ impl Nft {
     /// Makes the kernel tell what it has to tell: from 6.12 on it keeps the news of a used up quota until the
     /// next transaction.
     pub fn nudge(&mut self) -> Result<(), NftError> {
-        let nobody = [Put::key(&[0; 4])];
         let mut batch = Batch::new(TABLE);
-        batch.add_elements(LEARNED.v4, &nobody);
-        batch.delete_elements(LEARNED.v4, &nobody);
+        batch.remove_elements(LEARNED.v4, &[Put::key(&[0; 4])]);
         self.commit(batch)
     }
 
@@ -361,11 +349,21 @@ impl NftError {
     }
 }
 
+/// What of the ways out is not yet as desired.
+fn write_ways(batch: &mut Batch, base: &Base, desired: &Desired, (line, route): (Option<Line>, Route)) {
+    if line != Some(desired.line) {
+        write_line(batch, base, desired.line);
+    }
+    if route != desired.route {
+        base.write_route(batch, desired.route);
+    }
+}
+
 fn write_line(batch: &mut Batch, base: &Base, line: Line) {
     let all: Vec<_> = base.names().into_iter().map(|name| Put::key(&interface_key(name))).collect();
-    batch.add_elements(OFFLINE, &all);
-    if line == Line::Alive {
-        batch.delete_elements(OFFLINE, &all);
+    match line {
+        Line::Alive => batch.remove_elements(OFFLINE, &all),
+        Line::Dead => batch.add_elements(OFFLINE, &all),
     }
 }
 

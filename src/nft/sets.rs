@@ -43,6 +43,13 @@ impl ByFamily {
         if address.is_ipv4() { self.v4 } else { self.v6 }
     }
 
+    /// Keys for `addresses`, each with the set it belongs to.
+    pub(super) fn split(self, addresses: impl IntoIterator<Item = IpAddr>) -> [(&'static str, Vec<Put>); 2] {
+        let (v4, v6): (Vec<_>, Vec<_>) = addresses.into_iter().partition(IpAddr::is_ipv4);
+        let keys = |of: Vec<IpAddr>| of.into_iter().map(|address| Put::key(&octets(address))).collect();
+        [(self.v4, keys(v4)), (self.v6, keys(v6))]
+    }
+
     pub(super) fn both(self) -> [&'static str; 2] {
         [self.v4, self.v6]
     }

@@ -218,6 +218,14 @@ impl Batch {
         self.elements(DELETE_ELEMENT, 0, Step { what: "delete elements from", name: set }, elements, 0);
     }
 
+    /// Elements gone, whether they were there or not: added first as they are given, which does nothing to
+    /// those that are there like that.
+    pub fn remove_elements(&mut self, set: &'static str, elements: &[Put]) {
+        self.add_elements(set, elements);
+        let keys: Vec<_> = elements.iter().map(|element| Put::key(&element.key)).collect();
+        self.delete_elements(set, &keys);
+    }
+
     fn elements(&mut self, kind: u16, flags: u16, step: Step, elements: &[Put], id: u32) {
         let Some(heaviest) = elements.iter().map(Put::weight).max() else { return };
         for chunk in elements.chunks((LONGEST_LIST / heaviest).max(1)) {

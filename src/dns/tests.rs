@@ -13,9 +13,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::domain::{
-    Boot, Clockwork, EntitlementId, Hint, Origin, SessionId, SessionView, Uplink, UplinkState, Wall,
-};
+use crate::domain::{Boot, SessionView, Uplink, UplinkState};
 use crate::wire::dns::{Code, Kind, Name, Query, Received, Reply, Response};
 
 mod abuse;
@@ -194,7 +192,7 @@ impl Lab {
     }
 
     fn put_online(&self, n: u8) {
-        let sessions = BTreeMap::from([(mac(n), session(mac(n)))]);
+        let sessions = BTreeMap::from([(mac(n), SessionView::unlimited(mac(n)))]);
         self.view.send_modify(|view| *view = Arc::new(View { sessions, uplink: view.uplink }));
     }
 
@@ -238,28 +236,4 @@ async fn exchange_over_tcp(stream: &mut TcpStream, message: &[u8]) -> io::Result
     let mut answer = vec![0; stream.read_u16().await?.into()];
     stream.read_exact(&mut answer).await?;
     Ok(answer)
-}
-
-fn session(mac: Mac) -> SessionView {
-    SessionView {
-        id: SessionId(1),
-        mac,
-        entitlement: EntitlementId(1),
-        plan: "hour".parse().unwrap(),
-        origin: Origin::Voucher,
-        hint: Hint::of("4821993705"),
-        batch: None,
-        since: Wall::from_secs(0),
-        ends: None,
-        clockwork: Clockwork::Runs,
-        whole: None,
-        bytes_left: None,
-        bytes_whole: None,
-        bytes_up: crate::domain::Bytes(0),
-        bytes_down: crate::domain::Bytes(0),
-        down: None,
-        up: None,
-        devices_online: 1,
-        devices: 1,
-    }
 }

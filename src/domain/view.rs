@@ -73,3 +73,31 @@ impl SessionView {
         self.ends.map(|ends| ends.since(now.boot)).into_iter().chain(paused).min()
     }
 }
+
+#[cfg(test)]
+impl SessionView {
+    /// A session of `mac` without any limit, for tests of rooms that only look.
+    pub(crate) fn unlimited(mac: Mac) -> Self {
+        Self {
+            id: SessionId(1),
+            mac,
+            entitlement: EntitlementId(1),
+            plan: "hour".parse().expect("a plan's name"),
+            origin: Origin::Voucher,
+            hint: Hint::of("4821993705"),
+            batch: None,
+            since: Wall::from_secs(0),
+            ends: None,
+            clockwork: Clockwork::Runs,
+            whole: None,
+            bytes_left: None,
+            bytes_whole: None,
+            bytes_up: Bytes(0),
+            bytes_down: Bytes(0),
+            down: None,
+            up: None,
+            devices_online: 1,
+            devices: 1,
+        }
+    }
+}

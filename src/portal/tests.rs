@@ -20,8 +20,7 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::config::{Anomaly, Gateway, Retention};
 use crate::domain::{
-    Bps, Bytes, Clockwork, EntitlementId, Hint, Now, Origin, Plan, PlanSource, Refusal, SessionId,
-    SessionView, Terms, Wall,
+    Bps, Bytes, Clockwork, Now, Plan, PlanSource, Refusal, SessionId, SessionView, Terms, Wall,
 };
 
 mod answers;
@@ -281,25 +280,12 @@ impl Lab {
 
 fn session(now: Now, left: u64) -> SessionView {
     SessionView {
-        id: SessionId(1),
-        mac: mac(GUEST),
-        entitlement: EntitlementId(1),
-        plan: "hour".parse().unwrap(),
-        origin: Origin::Voucher,
-        hint: Hint::of("4821993705"),
-        batch: None,
-        since: Wall::from_secs(0),
         ends: Some(now.boot.plus(Duration::from_secs(left))),
-        clockwork: Clockwork::Runs,
         whole: Some(Duration::from_secs(3600)),
         bytes_left: Some(Bytes(320_000_000)),
         bytes_whole: Some(Bytes(500_000_000)),
-        bytes_up: Bytes(0),
-        bytes_down: Bytes(0),
-        down: None,
-        up: None,
-        devices_online: 1,
         devices: 2,
+        ..SessionView::unlimited(mac(GUEST))
     }
 }
 

@@ -98,10 +98,7 @@ impl Desk {
             let wait = self.next_turn().since(self.ledger.clock.now().boot);
             tokio::select! {
                 Some(call) = inlets.portal.recv() => {
-                    let mut calls = vec![call];
-                    while calls.len() < BATCH && let Ok(call) = inlets.portal.try_recv() {
-                        calls.push(call);
-                    }
+                    let calls = gather(call, &mut inlets.portal);
                     self.serve_guests(calls).await;
                 }
                 Some(call) = inlets.control.recv() => self.serve_operator(call).await,
@@ -115,10 +112,7 @@ impl Desk {
                 }
                 Some(mac) = inlets.suspects.recv() => self.end_suspect(mac).await,
                 Some(one) = inlets.found.recv() => {
-                    let mut all = vec![one];
-                    while all.len() < BATCH && let Ok(one) = inlets.found.try_recv() {
-                        all.push(one);
-                    }
+                    let all = gather(one, &mut inlets.found);
                     self.found(all).await;
                 }
                 noticed = self.kernel.noticed() => match noticed {
@@ -165,8 +159,7 @@ impl Desk {
             return;
         }
         let inputs = blocked.into_iter().map(|mac| Input::KickDevice { mac }).collect();
-        let ended = self.transact(inputs).await;
-        let ended = ended.iter().filter(|reply| matches!(reply, Reply::Closed(_))).count();
+        let ended = closed(&self.transact(inputs).await);
         if ended > 0 {
             tracing::warn!(event = "blocked_ended", devices = ended, "devices that are blocked were online");
         }
@@ -179,7 +172,7 @@ impl Desk {
             Answer::Silent => Input::Gone { mac },
         };
         let replies = self.transact(answers.into_iter().map(input).collect()).await;
-        let gone = replies.iter().filter(|reply| matches!(reply, Reply::Closed(_))).count();
+        let gone = closed(&replies);
         if gone > 0 {
             tracing::info!(
                 event = "gone",
@@ -380,6 +373,17 @@ impl Desk {
         tracing::info!(event = "stopped", sessions, "stopped; the table stays in force");
         Ok(())
     }
+}
+
+/// What has come in together with `first`.
+fn gather<T>(first: T, rest: &mut mpsc::Receiver<T>) -> Vec<T> {
+    let more = std::iter::from_fn(|| rest.try_recv().ok());
+    std::iter::once(first).chain(more).take(BATCH).collect()
+}
+
+/// How many sessions were closed.
+fn closed(replies: &[Reply]) -> usize {
+    replies.iter().filter(|reply| matches!(reply, Reply::Closed(_))).count()
 }
 
 /// Options that are read at start only, and differ.

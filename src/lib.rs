@@ -7,6 +7,7 @@
 //! - `captive`: what a request means, and what it is answered
 //! - [`wire`]: codecs, bytes to types and back: netlink, DNS and the control socket
 //! - [`expiring`]: a bounded map with deadlines
+//! - [`backoff`]: when to try again
 //!
 //! Adapters: each owns one thing outside the program, knows the domain's types, and no other adapter.
 //! - [`clock`]: time and randomness
@@ -56,6 +57,7 @@
 //! 5. `store/schema.rs`: what survives a power cut.
 
 pub mod app;
+pub mod backoff;
 mod captive;
 pub mod cli;
 pub mod clock;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{Bps, Bytes, Mac, Plan, PlanId};
+use crate::domain::{Bps, Bytes, Mac, Plan, PlanId, SigningKey};
 
 /// Everything of `/etc/config/lango`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +142,7 @@ pub struct Cloud {
     pub token_file: PathBuf,
     pub ca_file: Option<PathBuf>,
     /// Ed25519 public key; set: unsigned feeds are refused.
-    pub signing_key: Option<[u8; 32]>,
+    pub signing_key: Option<SigningKey>,
     pub poll: Duration,
     pub provisional_plan: Option<PlanId>,
     pub allow_http: bool,

@@ -21,6 +21,7 @@ mod plan;
 mod record;
 mod roster;
 mod session;
+mod signing;
 mod time;
 mod traffic;
 mod uplink;
@@ -37,6 +38,7 @@ pub use ids::{BatchId, BootId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanI
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply, Restored};
 pub use session::{Closing, Session};
+pub use signing::{NotBase64, Signature, SigningKey};
 pub use time::{Boot, Now, Trust, Wall};
 pub use traffic::{Traffic, Usage};
 pub use uplink::{Evidence, Lack, Uplink, UplinkJudge, UplinkState};

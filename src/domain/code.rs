@@ -10,7 +10,7 @@ use std::fmt;
 
 use ring::hmac;
 
-use super::CodeKey;
+use super::{AccountKey, AccountName, CodeKey, Reference, ReferenceKey};
 
 const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const DIGITS_MADE: usize = 10;
@@ -35,7 +35,7 @@ impl Normal {
                 'O' => '0',
                 'I' | 'L' => '1',
                 other if other.is_ascii_alphanumeric() => other,
-                other => arabic_digit(other)?,
+                other => Some(ascii_digit(other)).filter(char::is_ascii_digit)?,
             };
             text.push(symbol);
             if text.len() > LONGEST {
@@ -51,14 +51,14 @@ impl Normal {
     }
 }
 
-/// Phones set to Arabic, Persian or Urdu type their own digits.
-fn arabic_digit(symbol: char) -> Option<char> {
+/// Phones set to Arabic, Persian or Urdu type their own digits; anything else is left as it is.
+pub(super) fn ascii_digit(symbol: char) -> char {
     let value = match symbol {
         '\u{660}'..='\u{669}' => symbol as u32 - 0x660,
         '\u{6f0}'..='\u{6f9}' => symbol as u32 - 0x6f0,
-        _ => return None,
+        _ => return symbol,
     };
-    char::from_digit(value, 10)
+    char::from_digit(value, 10).unwrap_or(symbol)
 }
 
 /// What a text that is no live code looks like.
@@ -78,10 +78,17 @@ pub fn shape(code: &Normal) -> Shape {
     if !lettered || !(made..=made + LONGEST_PREFIX).contains(&symbols.len()) {
         return Shape::Other;
     }
-    match symbols.split_last() {
-        Some((check, body)) if check_symbol(body) == Some(*check) => Shape::Other,
-        _ => Shape::Mistyped,
-    }
+    if checks(symbols) { Shape::Other } else { Shape::Mistyped }
+}
+
+/// Whether `code` is eight letters and the symbol that checks them, without a prefix.
+pub(super) fn has_right_check(code: &Normal) -> bool {
+    let symbols = code.as_str().as_bytes();
+    symbols.len() == LETTERS_MADE + 1 && checks(symbols)
+}
+
+fn checks(symbols: &[u8]) -> bool {
+    symbols.split_last().is_some_and(|(check, body)| check_symbol(body) == Some(*check))
 }
 
 /// Shape of codes to make.
@@ -183,15 +190,30 @@ impl SiteKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
-    /// HMAC-SHA256 over `voucher`, a zero byte and the normal form; its first 16 bytes.
+    /// The key of a voucher code.
     pub fn voucher(&self, code: &Normal) -> CodeKey {
+        CodeKey(self.hash(b"voucher\0", code.as_str()))
+    }
+
+    /// The key of a payment reference.
+    pub fn payment(&self, reference: &Reference) -> ReferenceKey {
+        ReferenceKey(self.hash(b"payment\0", reference.as_str()))
+    }
+
+    /// The key of an account.
+    pub fn account(&self, name: &AccountName) -> AccountKey {
+        AccountKey(self.hash(b"account\0", name.as_str()))
+    }
+
+    /// HMAC-SHA256 over the label, which ends in a zero byte, and the normal form; its first 16 bytes.
+    fn hash(&self, label: &[u8], normal: &str) -> [u8; 16] {
         let mut context = hmac::Context::with_key(&self.0);
-        context.update(b"voucher\0");
-        context.update(code.as_str().as_bytes());
+        context.update(label);
+        context.update(normal.as_bytes());
         let tag = context.sign();
         let mut key = [0; 16];
         key.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-        CodeKey(key)
+        key
     }
 }
 

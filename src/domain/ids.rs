@@ -76,15 +76,45 @@ impl FromStr for Mac {
     }
 }
 
-/// Keyed hash of a code: what is stored and looked up instead of the code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CodeKey(pub [u8; 16]);
+macro_rules! keyed_hash {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 16]);
 
-impl fmt::Display for CodeKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            /// 32 hex digits.
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let wrong = || IdError::new($what, text);
+                if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    return Err(wrong());
+                }
+                u128::from_str_radix(text, 16).map(|key| Self(key.to_be_bytes())).map_err(|_| wrong())
+            }
+        }
+    };
 }
+
+keyed_hash!(
+    /// Keyed hash of a code: what is stored and looked up instead of the code.
+    CodeKey, "the key of a voucher (32 hex digits)"
+);
+keyed_hash!(
+    /// Keyed hash of a payment reference: what is stored and looked up instead of the reference.
+    ReferenceKey, "the key of a payment (32 hex digits)"
+);
+keyed_hash!(
+    /// Keyed hash of the name of an account: what is stored and looked up instead of the name.
+    AccountKey, "the key of an account (32 hex digits)"
+);
 
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
@@ -206,6 +236,18 @@ mod tests {
             "+2:00:00:00:00:01",
         ] {
             assert!(bad.parse::<Mac>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_read_what_they_write() {
+        let key = CodeKey([0x00, 0x9f, 0xc0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xff]);
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!(key.to_string().to_uppercase().parse(), Ok(key));
+        for bad in
+            ["", "9f", &"0".repeat(31), &"0".repeat(33), &"g".repeat(32), &format!("+{}", "0".repeat(31))]
+        {
+            assert!(bad.parse::<CodeKey>().is_err(), "{bad}");
         }
     }
 

@@ -6,6 +6,7 @@
 //! Read `gate.rs` first: `decide` reads, `apply` changes, `due` is what time alone brings about,
 //! `desired` is what the kernel should hold.
 
+mod account;
 mod anomalies;
 mod attempts;
 mod book;
@@ -19,6 +20,7 @@ mod ids;
 mod pace;
 mod plan;
 mod record;
+mod reference;
 mod roster;
 mod session;
 mod signing;
@@ -28,15 +30,19 @@ mod uplink;
 mod view;
 mod voucher;
 
+pub use account::AccountName;
 pub use anomalies::{Anomalies, Anomaly, AnomalyCounts, Sight};
 pub use attempts::Blame;
 pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
 pub use downtime::{Downtime, Moment};
 pub use entitlement::{Clockwork, Ending, Entitlement, Origin, Stamp};
 pub use gate::{Gate, Limits};
-pub use ids::{BatchId, BootId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanId, SessionId};
+pub use ids::{
+    AccountKey, BatchId, BootId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanId, ReferenceKey, SessionId,
+};
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply, Restored};
+pub use reference::{Reference, Sought, seek};
 pub use session::{Closing, Session};
 pub use signing::{NotBase64, Signature, SigningKey};
 pub use time::{Boot, Now, Trust, Wall};

@@ -10,7 +10,7 @@ use std::fmt;
 
 use ring::hmac;
 
-use super::{AccountKey, AccountName, CodeKey, Reference, ReferenceKey};
+use super::{AccountKey, AccountName, CodeKey, IssuingKey, KeyNumber, Reference, ReferenceKey};
 
 const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const DIGITS_MADE: usize = 10;
@@ -150,7 +150,7 @@ pub fn make_code(form: CodeForm, prefix: &str, random: [u8; 16]) -> Result<Strin
 }
 
 /// Groups that are easy to read out and to type: 4 and the rest of 2 to 5.
-fn grouped(symbols: &[u8]) -> String {
+pub(super) fn grouped(symbols: &[u8]) -> String {
     let mut text = String::new();
     let mut rest = symbols;
     while !rest.is_empty() {
@@ -203,6 +203,11 @@ impl SiteKey {
     /// The key of an account.
     pub fn account(&self, name: &AccountName) -> AccountKey {
         AccountKey(self.hash(b"account\0", name.as_str()))
+    }
+
+    /// The key that issues self-verifying codes of a number.
+    pub fn issuing(&self, number: KeyNumber) -> IssuingKey {
+        IssuingKey::derive(&self.0, number)
     }
 
     /// HMAC-SHA256 over the label, which ends in a zero byte, and the normal form; its first 16 bytes.

@@ -22,6 +22,7 @@ mod plan;
 mod record;
 mod reference;
 mod roster;
+mod self_verifying;
 mod session;
 mod signing;
 mod time;
@@ -43,6 +44,7 @@ pub use ids::{
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply, Restored};
 pub use reference::{Reference, Sought, seek};
+pub use self_verifying::{Issued, IssuingKey, KeyNumber, PlanNumber, Serial, UsedSerials};
 pub use session::{Closing, Session};
 pub use signing::{NotBase64, Signature, SigningKey};
 pub use time::{Boot, Now, Trust, Wall};

@@ -192,6 +192,34 @@ text_id!(
     BootId, 64, "the id of a boot"
 );
 
+/// A cloud's own name of a row or a command: opaque, 1 to 64 printable ASCII characters. It is echoed in
+/// every event about it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CloudId(String);
+
+impl CloudId {
+    /// The text of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CloudId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for CloudId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let wrong = || IdError::new("a cloud's name of something (1 to 64 printable characters)", text);
+        if fits { Ok(Self(text.to_owned())) } else { Err(wrong()) }
+    }
+}
+
 /// The last characters of a code: all that is kept of it in the clear, for support.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hint(String);

@@ -13,10 +13,12 @@ mod book;
 mod code;
 mod downtime;
 mod entitlement;
+mod feed;
 mod gate;
 mod holdings;
 mod idle;
 mod ids;
+mod outbox;
 mod pace;
 mod plan;
 mod record;
@@ -37,10 +39,15 @@ pub use attempts::Blame;
 pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
 pub use downtime::{Downtime, Moment};
 pub use entitlement::{Clockwork, Ending, Entitlement, Origin, Stamp};
+pub use feed::{
+    Account, CloudCommand, Cursor, Listed, NotACursor, Op, Payment, Person, PhoneTail, Row, RowName,
+};
 pub use gate::{Gate, Limits};
 pub use ids::{
-    AccountKey, BatchId, BootId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanId, ReferenceKey, SessionId,
+    AccountKey, BatchId, BootId, CloudId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanId, ReferenceKey,
+    SessionId,
 };
+pub use outbox::{Fact, Outcome, Reported, Seq};
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply, Restored};
 pub use reference::{Reference, Sought, seek};

@@ -9,7 +9,9 @@
 pub mod conntrack;
 pub mod control;
 pub mod dns;
+pub mod events;
 pub mod exposition;
+pub mod feed;
 pub mod ip;
 pub mod neighbour;
 pub mod netlink;

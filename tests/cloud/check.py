@@ -18,6 +18,7 @@ import time
 import jsonschema
 import openapi_spec_validator
 import yaml
+from cloud import codes
 
 HERE = pathlib.Path(__file__).parent
 DESCRIPTION = yaml.safe_load((HERE / "openapi.yaml").read_text())
@@ -153,6 +154,20 @@ def the_description_is_openapi(_):
     openapi_spec_validator.validate(DESCRIPTION)
 
 
+def codes_and_keys_are_those_of_the_golden_file(_):
+    golden = json.loads((HERE.parent / "golden" / "codes.json").read_text())
+    site_key = bytes.fromhex(golden["site_key"])
+    for row in golden["keys"]:
+        assert codes.normal(row["kind"], row["text"]) == row["normal"], row
+        assert codes.key(site_key, row["kind"], row["text"]) == row["key"], row
+    assert codes.digest(reversed(golden["digest"]["lines"])) == golden["digest"]["sha256"]
+    assert codes.digest([]) == golden["digest"]["of_nothing"]
+    for row in golden["self_verifying"]["keys"]:
+        assert codes.self_verifying_key(site_key, row["number"]).hex() == row["key"], row
+    for row in golden["self_verifying"]["codes"]:
+        assert codes.self_verifying(site_key, row["number"], row["plan"], row["serial"]) == row["code"], row
+
+
 def a_first_sync_comes_in_pages_and_ends_in_the_digest(cloud):
     cloud.tell("plan", "hour", metered_s=3600, title={"en": "1 hour"}, price="500", currency="TZS")
     cloud.tell("voucher", "hour", count=500, batch="B1")
@@ -165,9 +180,9 @@ def a_first_sync_comes_in_pages_and_ends_in_the_digest(cloud):
 def what_changes_comes_alone(cloud):
     shadow = Shadow()
     cloud.tell("plan", "hour", metered_s=3600)
-    codes = cloud.tell("voucher", "hour", count=3)
+    made = cloud.tell("voucher", "hour", count=3)
     shadow.follow(cloud)
-    cloud.tell("delete", "voucher", codes[0])
+    cloud.tell("delete", "voucher", made[0])
     cloud.tell("plan", "hour", metered_s=7200)
     page = cloud.feed(shadow.cursor)
     assert not page["full"] and [op["op"] for op in page["ops"]] == ["del", "put"]
@@ -176,14 +191,14 @@ def what_changes_comes_alone(cloud):
 
 
 def a_row_that_goes_in_the_middle_of_a_reset_is_gone_after_it(cloud):
-    codes = cloud.tell("voucher", "hour", count=300)
+    made = cloud.tell("voucher", "hour", count=300)
     cloud.tell("settings", page_bytes=8192)
     shadow = Shadow()
     first = cloud.feed()
     assert first["more"] and first["full"]
     shadow.incoming = {f"voucher:{op['key']}": op for op in first["ops"]}
     shadow.cursor = first["cursor"]
-    cloud.tell("delete", "voucher", codes[0])
+    cloud.tell("delete", "voucher", made[0])
     cloud.tell("voucher", "hour")
     shadow.follow(cloud)
     assert len(shadow.rows) == 300
@@ -483,6 +498,7 @@ def running(folder, *options):
 
 CHECKS = (
     the_description_is_openapi,
+    codes_and_keys_are_those_of_the_golden_file,
     a_first_sync_comes_in_pages_and_ends_in_the_digest,
     what_changes_comes_alone,
     a_row_that_goes_in_the_middle_of_a_reset_is_gone_after_it,

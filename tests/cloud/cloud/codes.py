@@ -1,4 +1,7 @@
-"""What cloud and gateway compute alike: normal forms, keys, digests, self-verifying codes."""
+"""What cloud and gateway compute alike: normal forms, keys, digests, self-verifying codes.
+
+tests/golden/codes.json holds what must come out; `tests/cloud/check` compares.
+"""
 
 import hashlib
 import hmac

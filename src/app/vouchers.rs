@@ -12,8 +12,8 @@ use super::plans;
 use crate::clock::random;
 use crate::config::Config;
 use crate::domain::{
-    BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Mac, Moment, Normal, Now, Plan, PlanId, SiteKey,
-    Voucher, VoucherState, Wall, make_code,
+    BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Kind, Mac, Moment, Normal, Now, Plan, PlanId,
+    SiteKey, Voucher, VoucherState, Wall, make_code,
 };
 use crate::store::StoreError;
 use crate::wire::control::{
@@ -81,6 +81,9 @@ async fn make(
     let now = ledger.clock.now();
     let batch = batch_name(now.wall);
     let voucher = |made: &Made| Voucher {
+        kind: Kind::Voucher,
+        id: None,
+        proof: None,
         key: made.key,
         plan: plan.clone(),
         batch: Some(batch.clone()),
@@ -190,6 +193,9 @@ fn voucher_of(ledger: &Ledger, site: &SiteKey, row: &ImportRow, now: Now) -> Res
     let batch = row.batch.as_deref().filter(|text| !text.is_empty()).map(str::parse::<BatchId>);
     let activate_by = row.activate_by.as_deref().filter(|text| !text.is_empty());
     Ok(Voucher {
+        kind: Kind::Voucher,
+        id: None,
+        proof: None,
         key: site.voucher(&normal),
         plan,
         batch: batch.transpose().map_err(|error| format!("batch: {error}"))?,

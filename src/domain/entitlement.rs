@@ -275,6 +275,14 @@ impl Entitlement {
         self.origin != Origin::Manual || self.code.is_some()
     }
 
+    /// More was bought: the terms grew, and what was used stays used. Validity that is left grows with them.
+    pub(super) fn top_up(&mut self, terms: Terms) {
+        let more = terms.validity.unwrap_or_default().saturating_sub(self.terms.validity.unwrap_or_default());
+        self.stamp.validity_left = self.stamp.validity_left.map(|left| left + more);
+        self.stamp.expires = self.stamp.expires.map(|end| end.plus(more));
+        self.terms = terms;
+    }
+
     pub(super) fn set_stamp(&mut self, stamp: Stamp) {
         self.stamp = stamp;
     }

@@ -39,6 +39,34 @@ impl FromStr for Cursor {
     }
 }
 
+/// Where the reading of the feed stands; kept in one transaction with what a page brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stand {
+    /// What the next page has to follow; `None`: the very first is asked for.
+    pub at: Option<Cursor>,
+    pub walk: Walk,
+    /// The highest cursor at which all rows were in force. No page leads back behind it, or an old feed
+    /// could be replayed, signatures and all.
+    pub highest: Option<Cursor>,
+}
+
+/// Whether the pages that come are changes, or all there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Walk {
+    #[default]
+    Following,
+    /// In the middle of a reset: the rows before it are in force until its last page is in.
+    Resetting,
+}
+
+impl Stand {
+    /// The reading begins anew: the cloud said 410, or the digest differs. What was reached stays reached.
+    #[must_use]
+    pub fn over(self) -> Self {
+        Self { at: None, walk: Walk::Following, highest: self.highest }
+    }
+}
+
 /// One word of the cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {

@@ -21,9 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Attempts, Blame, Book, Boot, BootId, Closing, CodeKey, Decision, Downtime, Effect, Ending, Entitlement,
-    EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Pace, Plan, PlanId, Record, Refusal,
-    Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Trust, Uplink, Usage, View,
+    Attempts, Blame, Book, Boot, BootId, Claims, Closing, Cloud, CodeKey, Decision, Downtime, Effect, Ending,
+    Entitlement, EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Pace, Plan, PlanId, Record,
+    Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Trust, Uplink, Usage, View,
     VoucherState, Wall,
 };
 use crate::expiring::ExpiringMap;
@@ -49,7 +49,10 @@ pub struct Limits {
 /// Everything that has something left, and the rules over it.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    plans: BTreeMap<PlanId, Plan>,
+    /// Of the configuration.
+    file_plans: BTreeMap<PlanId, Plan>,
+    cloud: Cloud,
+    claims: Claims,
     limits: Limits,
     entitlements: Holdings,
     by_code: Book<CodeKey, EntitlementId>,
@@ -88,7 +91,9 @@ impl Gate {
         let downtime = if same_boot { restored.uplink } else { Downtime::unknown(now.boot) };
         let reached = if same_boot { restored.reached } else { now.boot };
         let mut gate = Self {
-            plans: by_id(plans),
+            file_plans: by_id(plans),
+            cloud: Cloud::restored(&restored),
+            claims: Claims::restored(restored.claims),
             limits,
             entitlements: Holdings::default(),
             by_code: Book::default(),
@@ -120,10 +125,14 @@ impl Gate {
             entitlement.online = 0;
             gate.take_in(entitlement);
         }
-        for session in &restored.sessions {
+        for mut session in restored.sessions {
+            if !same_boot {
+                session.lasted += restored.reached.since(session.at);
+                session.at = now.boot;
+            }
             if let Some(at) = gate.entitlements.get(session.entitlement).map(|e| e.last_stamp().at) {
                 gate.entitlements.change(session.entitlement, |e| e.joined(at));
-                gate.open(session, now.boot);
+                gate.open(&session, now.boot);
             }
         }
         gate.settle();
@@ -213,20 +222,24 @@ impl Gate {
         View { sessions: seen.map(|session| (session.mac, session)).collect(), uplink: self.downtime.state }
     }
 
-    /// The plans for sale.
+    /// The plans for sale, by their names; of one name, the file's wins.
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
-        self.plans.values()
+        let of_cloud = self.cloud.plans.values().map(|(plan, _)| plan);
+        let unknown = of_cloud.filter(|plan| !self.file_plans.contains_key(&plan.id));
+        let mut all: Vec<_> = self.file_plans.values().chain(unknown).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all.into_iter()
     }
 
     /// The plan of that name, if it is for sale.
     pub fn plan(&self, id: &PlanId) -> Option<&Plan> {
-        self.plans.get(id)
+        self.file_plans.get(id).or_else(|| self.cloud.plans.get(id).map(|(plan, _)| plan))
     }
 
     /// Replaces the plans and limits by those of a configuration that was read anew. What was sold, time,
     /// data and devices, stays as it was sold; the speed is the plan's, so all grants may have changed.
     pub fn configure(&mut self, plans: Vec<Plan>, limits: Limits) {
-        self.plans = by_id(plans);
+        self.file_plans = by_id(plans);
         self.limits = limits;
     }
 
@@ -332,7 +345,7 @@ impl Gate {
     /// The terms that the speed is read from: those of the plan as it is now, or, if it is no longer for
     /// sale, as it was sold. Speed belongs to the plan; time, data and devices to what was bought.
     fn rates_of<'a>(&'a self, entitlement: &'a Entitlement) -> &'a Terms {
-        self.plans.get(&entitlement.plan).map_or(&entitlement.terms, |plan| &plan.terms)
+        self.plan(&entitlement.plan).map_or(&entitlement.terms, |plan| &plan.terms)
     }
 
     /// Devices that have paid draw on their own budget only.

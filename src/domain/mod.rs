@@ -10,6 +10,8 @@ mod account;
 mod anomalies;
 mod attempts;
 mod book;
+mod claim;
+mod cloud;
 mod code;
 mod downtime;
 mod entitlement;
@@ -36,11 +38,13 @@ mod voucher;
 pub use account::AccountName;
 pub use anomalies::{Anomalies, Anomaly, AnomalyCounts, Sight};
 pub use attempts::Blame;
+pub use claim::{Bridged, Claim};
 pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
 pub use downtime::{Downtime, Moment};
 pub use entitlement::{Clockwork, Ending, Entitlement, Origin, Stamp};
 pub use feed::{
-    Account, CloudCommand, Cursor, Listed, NotACursor, Op, Payment, Person, PhoneTail, Row, RowName,
+    Account, CloudCommand, Cursor, Listed, NotACursor, Op, Payment, Person, PhoneTail, Row, RowName, Stand,
+    Walk,
 };
 pub use gate::{Gate, Limits};
 pub use ids::{
@@ -49,7 +53,7 @@ pub use ids::{
 };
 pub use outbox::{Fact, Outcome, Reported, Seq};
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
-pub use record::{Decision, Effect, Found, Input, Moving, Record, Refusal, Reply, Restored};
+pub use record::{Decision, Effect, Found, Generation, Input, Moving, Record, Refusal, Reply, Restored};
 pub use reference::{Reference, Sought, seek};
 pub use self_verifying::{Issued, IssuingKey, KeyNumber, PlanNumber, Serial, UsedSerials};
 pub use session::{Closing, Session};
@@ -58,10 +62,12 @@ pub use time::{Boot, Now, Trust, Wall};
 pub use traffic::{Traffic, Usage};
 pub use uplink::{Evidence, Lack, Uplink, UplinkJudge, UplinkState};
 pub use view::{Grant, SessionView, View};
-pub use voucher::{Voucher, VoucherState};
+pub use voucher::{Kind, Proof, Voucher, VoucherState};
 
 use attempts::Attempts;
 use book::Book;
+use claim::Claims;
+use cloud::Cloud;
 use holdings::Holdings;
 use idle::Idle;
 use pace::Pace;

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use super::{
-    Blame, Boot, BootId, Closing, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Mac, PlanId,
-    Session, SessionId, Stamp, Traffic, UplinkState, Usage, Voucher, Wall,
+    Blame, Boot, BootId, Claim, Closing, CloudId, CodeKey, Downtime, Ending, Entitlement, EntitlementId,
+    Issued, Mac, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq, Session, SessionId, Stamp, Stand,
+    Terms, Traffic, UplinkState, Usage, Voucher, Wall,
 };
 
 /// Something happened, or somebody asks for something.
@@ -83,6 +84,12 @@ pub enum Record {
     SessionCounted(Usage),
     /// What an open session has used by now.
     SessionStamped(Usage),
+    /// How long a session had been open at a moment of this boot.
+    SessionLasted {
+        session: SessionId,
+        lasted: Duration,
+        at: Boot,
+    },
     /// The uplink went down or came back; each guest's clock follows from this.
     UplinkChanged(Downtime),
     /// The latest CLOCK_BOOTTIME known to have been reached in this boot.
@@ -99,6 +106,53 @@ pub enum Record {
         boot: BootId,
         at: Boot,
     },
+    /// Rows of the cloud, none of them a plan. One that was redeemed here stays redeemed.
+    RowsPut {
+        rows: Vec<(Option<CloudId>, Row)>,
+        at: Wall,
+        generation: Generation,
+    },
+    /// The cloud took it back. One that was redeemed stays, and no longer counts as a row of the cloud.
+    RowGone(RowName),
+    PlanPut {
+        plan: Box<Plan>,
+        generation: Generation,
+    },
+    PlanGone(PlanId),
+    /// The feed was read until there.
+    FeedRead {
+        stand: Stand,
+        generation: Generation,
+    },
+    /// A reset is complete: rows and plans of the cloud of an older generation go, but what was redeemed.
+    ResetEnded(Generation),
+    /// The cloud is to be told.
+    Queued(Reported),
+    /// The cloud has all of its facts up to this one.
+    Acked(Seq),
+    ClaimOpened(Claim),
+    /// It was confirmed, or is forgotten.
+    ClaimClosed {
+        reference: ReferenceKey,
+        mac: Mac,
+    },
+    /// The code that proves itself with this serial was redeemed; `count`: so many on that day, counted since
+    /// 1970.
+    SerialUsed {
+        issued: Issued,
+        day: u32,
+        count: u32,
+    },
+    /// The code now belongs to an entitlement that was there, whose terms grew.
+    ToppedUp {
+        entitlement: EntitlementId,
+        code: CodeKey,
+        terms: Box<Terms>,
+    },
+    /// A command of the cloud was carried out, and never will be again.
+    CommandDone(CloudId),
+    /// The cloud wants the device kept out.
+    DeviceBlocked(Mac),
     /// A wrong code. Kept in memory only: guessing must not wear out the flash.
     TryFailed {
         mac: Mac,
@@ -112,6 +166,10 @@ impl Record {
         !matches!(self, Self::TryFailed { .. } | Self::SessionCounted(_) | Self::DeviceSeen { .. })
     }
 }
+
+/// Which reset brought a row of the cloud, or was the last one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u32);
 
 /// Something to do in the world, after its records are committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,4 +244,16 @@ pub struct Restored {
     /// The highest ids ever given out.
     pub last_entitlement: u64,
     pub last_session: u64,
+    /// Plans of the cloud, and in which generation it named them.
+    pub plans: Vec<(Plan, Generation)>,
+    /// How far the feed was read, and the generation of its rows.
+    pub stand: Stand,
+    pub generation: Generation,
+    pub claims: Vec<Claim>,
+    /// The commands carried out last, the oldest first.
+    pub commands: Vec<CloudId>,
+    pub blocked: Vec<Mac>,
+    /// Of the last day on which codes that prove themselves were redeemed: the day, counted since 1970, and how
+    /// many.
+    pub issued_on: (u32, u32),
 }

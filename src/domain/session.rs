@@ -1,6 +1,8 @@
 //! One device using one entitlement, from the moment it opens to the moment it closes.
 
-use super::{EntitlementId, Mac, Now, SessionId, Traffic, Wall};
+use std::time::Duration;
+
+use super::{Boot, EntitlementId, Mac, Now, SessionId, Traffic, Wall};
 
 /// A device that is online.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,11 +14,28 @@ pub struct Session {
     pub since: Wall,
     /// What went through since.
     pub used: Traffic,
+    /// How long it had been open at `at`; the time while the gateway was off is not known, and not in it.
+    pub lasted: Duration,
+    /// A moment of this boot.
+    pub at: Boot,
 }
 
 impl Session {
+    /// How long it has been open.
+    pub fn lasted_until(&self, now: Boot) -> Duration {
+        self.lasted + now.since(self.at)
+    }
+
     pub(super) fn open(id: SessionId, entitlement: EntitlementId, mac: Mac, now: Now) -> Self {
-        Self { id, entitlement, mac, since: now.wall, used: Traffic::default() }
+        Self {
+            id,
+            entitlement,
+            mac,
+            since: now.wall,
+            used: Traffic::default(),
+            lasted: Duration::ZERO,
+            at: now.boot,
+        }
     }
 }
 

@@ -17,8 +17,9 @@ use serde_json::value::RawValue;
 pub use self::fields::FieldError;
 use self::fields::{Fields, needed};
 pub use self::ops::{Ops, RefusedOp};
-pub use self::order::{Refusal, Stand, Walk};
+pub use self::order::Refusal;
 use crate::domain::{Cursor, RowName, Seq, Signature, SigningKey, SiteKey, Wall};
+pub use crate::domain::{Stand, Walk};
 
 /// Longest body, in bytes, before and after compression.
 pub const BODY_MAX: usize = 1024 * 1024;

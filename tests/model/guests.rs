@@ -3,7 +3,7 @@
 //! Several inputs share a commit. A voucher may have been looked up a while before it is decided over.
 
 use lango::domain::{
-    Blame, CodeKey, Decision, Effect, EntitlementId, Found, Hint, Input, Mac, Moving, PlanId, Record,
+    Blame, CodeKey, Decision, Effect, EntitlementId, Found, Hint, Input, Kind, Mac, Moving, PlanId, Record,
     Refusal, Reply, SessionId, Voucher, VoucherState,
 };
 
@@ -204,6 +204,9 @@ impl<F: Flash> World<F> {
         let made = self.now().wall;
         let by = std::time::Duration::from_secs(self.random.within(0..3 * 86_400));
         Voucher {
+            kind: Kind::Voucher,
+            id: None,
+            proof: None,
             key: CodeKey(key),
             plan: self.plan(),
             batch: None,

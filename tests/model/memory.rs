@@ -54,6 +54,7 @@ impl Flash for Memory {
             uplink: self.uplink,
             last_entitlement: self.last_entitlement,
             last_session: self.last_session,
+            ..Restored::default()
         }
     }
 }
@@ -116,9 +117,14 @@ impl Memory {
             }
             Record::UplinkChanged(downtime) => self.uplink = *downtime,
             Record::BootReached(boot) => self.reached = *boot,
+            Record::SessionLasted { session, lasted, at } => {
+                let session = self.sessions.get_mut(session).expect("only what is open lasts");
+                (session.lasted, session.at) = (*lasted, *at);
+            }
             Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => {
                 panic!("not for the flash: {record:?}")
             }
+            _ => panic!("without a cloud there is none of this: {record:?}"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, Bytes, CodeKey, Entitlement, EntitlementId, Hint, Mac, Now, Origin, Plan, PlanSource, Record,
+    Boot, Bytes, CodeKey, Entitlement, EntitlementId, Hint, Kind, Mac, Now, Origin, Plan, PlanSource, Record,
     Session, SessionId, Stamp, Traffic, Trust, Voucher, VoucherState, Wall,
 };
 use lango::store::{Opened, Store, StoreError};
@@ -37,6 +37,9 @@ pub(crate) fn mac(n: u64) -> Mac {
 pub(crate) fn voucher(n: u64) -> Voucher {
     Voucher {
         key: key(n),
+        kind: Kind::Voucher,
+        id: None,
+        proof: None,
         plan: "hour".parse().unwrap(),
         batch: Some("b1".parse().unwrap()),
         activate_by: Some(Wall::from_secs(NOON + 3_000_000)),

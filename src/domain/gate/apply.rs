@@ -26,6 +26,8 @@ impl Gate {
         self.over.settle();
         self.sessions.settle();
         self.idle.settle();
+        self.cloud.settle();
+        self.claims.settle();
         self.floor_settled = self.floor;
         self.reached_settled = self.reached;
         self.downtime_settled = self.downtime;
@@ -43,6 +45,8 @@ impl Gate {
         self.over.revert();
         self.sessions.revert();
         self.idle.revert();
+        self.cloud.revert();
+        self.claims.revert();
         self.floor = self.floor_settled;
         self.reached = self.reached_settled;
         self.downtime = self.downtime_settled;
@@ -98,6 +102,28 @@ impl Gate {
             Record::BootReached(boot) => self.reached = *boot,
             Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
             Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
+            Record::SessionLasted { session, lasted, at } => self.sessions.lasted(*session, *lasted, *at),
+            Record::PlanPut { plan, generation } => {
+                self.cloud.plans.put(plan.id.clone(), (plan.as_ref().clone(), *generation));
+            }
+            Record::PlanGone(id) => {
+                self.cloud.plans.remove(id);
+            }
+            Record::FeedRead { stand, generation } => {
+                self.cloud.read.put((), (*stand, *generation));
+            }
+            Record::ResetEnded(generation) => self.cloud.drop_plans_before(*generation),
+            Record::ClaimOpened(claim) => self.claims.put(*claim),
+            Record::ClaimClosed { reference, mac } => self.claims.remove(*reference, *mac),
+            Record::SerialUsed { day, count, .. } => self.cloud.issued_on.put((), (*day, *count)),
+            Record::ToppedUp { entitlement, code, terms } => {
+                self.by_code.put(*code, *entitlement);
+                self.entitlements.change(*entitlement, |e| e.top_up(terms.as_ref().clone()));
+            }
+            Record::CommandDone(id) => self.cloud.commands.put(id.clone(), ()),
+            Record::DeviceBlocked(mac) => self.cloud.blocked.put(*mac, ()),
+            // Kept in the store alone.
+            Record::RowsPut { .. } | Record::RowGone(_) | Record::Queued(_) | Record::Acked(_) => {}
             // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.
             Record::VouchersMade(_) | Record::BootChanged { .. } => {}
         }

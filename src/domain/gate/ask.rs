@@ -37,7 +37,7 @@ impl Gate {
     }
 
     pub(super) fn open_by_hand(&self, mac: Mac, plan: &PlanId, moment: Moment) -> Decision {
-        match self.plans.get(plan) {
+        match self.plan(plan) {
             Some(plan) => {
                 let entitlement = Entitlement::of(self.new_entitlement_id(), Origin::Manual, plan, moment);
                 self.open_with(mac, entitlement, moment)
@@ -47,7 +47,7 @@ impl Gate {
     }
 
     pub(super) fn make_vouchers(&self, vouchers: Vec<Voucher>) -> Decision {
-        if let Some(voucher) = vouchers.iter().find(|voucher| !self.plans.contains_key(&voucher.plan)) {
+        if let Some(voucher) = vouchers.iter().find(|voucher| self.plan(&voucher.plan).is_none()) {
             return Decision::refused(Refusal::NoSuchPlan(voucher.plan.clone()));
         }
         Decision { records: vec![Record::VouchersMade(vouchers)], ..Decision::done() }

@@ -44,7 +44,7 @@ impl Gate {
         if let Some(refusal) = refusal {
             return Decision::refused(refusal);
         }
-        let Some(plan) = self.plans.get(&voucher.plan) else {
+        let Some(plan) = self.plan(&voucher.plan) else {
             return Decision::refused(Refusal::NoSuchPlan(voucher.plan.clone()));
         };
         let begin_by = [voucher.activate_by, plan.activate_by].into_iter().flatten().min();

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::{Gate, Limits};
 use crate::domain::{
     BatchId, Blame, Boot, BootId, Bps, Bytes, Clockwork, Closing, CodeKey, Decision, Effect, Ending,
-    Entitlement, EntitlementId, Found, Hint, Input, Mac, Moving, Now, Plan, PlanId, PlanSource, Record,
+    Entitlement, EntitlementId, Found, Hint, Input, Kind, Mac, Moving, Now, Plan, PlanId, PlanSource, Record,
     Refusal, Reply, Restored, Session, SessionId, Terms, Traffic, Trust, Uplink, UplinkState, Usage, Voucher,
     VoucherState, Wall,
 };
@@ -57,6 +57,9 @@ impl Desk {
         let key = CodeKey([u8::try_from(self.vouchers.len()).unwrap(); 16]);
         let voucher = Voucher {
             key,
+            kind: Kind::Voucher,
+            id: None,
+            proof: None,
             plan: id(plan),
             batch: Some("b1".parse::<BatchId>().unwrap()),
             activate_by: None,
@@ -177,6 +180,7 @@ impl Desk {
             uplink: self.gate.downtime,
             last_entitlement: self.gate.next_entitlement - 1,
             last_session: self.gate.next_session - 1,
+            ..Restored::default()
         };
         let plans = self.gate.plans().cloned().collect();
         let (gate, records) = Gate::restore(restored, plans, self.gate.limits, &boot, self.now);

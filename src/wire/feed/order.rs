@@ -1,39 +1,13 @@
 //! Whether a page may be applied: it is of this site, follows what was applied before, and goes forward.
 //!
-//! Owns: where the reading of the feed stands, and every reason to refuse a page. Never: the page's ops.
+//! Owns: the order of pages, and every reason to refuse one. Never: the page's ops.
 
 use std::fmt;
 
 use super::{FieldError, Page};
-use crate::domain::{Cursor, Now, SigningKey, Trust};
-
-/// Where the reading stands; kept in one transaction with what the page brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stand {
-    /// What the next page has to follow; `None`: the very first is asked for.
-    pub at: Option<Cursor>,
-    pub walk: Walk,
-    /// The highest cursor at which all rows were in force. No page leads back behind it, or an old feed
-    /// could be replayed, signatures and all.
-    pub highest: Option<Cursor>,
-}
-
-/// Whether the pages that come are changes, or all there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Walk {
-    #[default]
-    Following,
-    /// In the middle of a reset: the rows before it are in force until its last page is in.
-    Resetting,
-}
+use crate::domain::{Cursor, Now, SigningKey, Stand, Trust, Walk};
 
 impl Stand {
-    /// The reading begins anew: the cloud said 410, or the digest differs. What was reached stays reached.
-    #[must_use]
-    pub fn over(self) -> Self {
-        Self { at: None, walk: Walk::Following, highest: self.highest }
-    }
-
     /// Where the reading stands after `page`, if that may be applied.
     ///
     /// # Errors

@@ -106,11 +106,12 @@ pub enum Record {
         boot: BootId,
         at: Boot,
     },
-    /// Rows of the cloud, none of them a plan. One that was redeemed here stays redeemed.
+    /// Rows of the cloud, none of them a plan. One that was redeemed here stays redeemed. `generation`: none
+    /// if they were looked up, which makes no row of the feed of them, and leaves one that is.
     RowsPut {
         rows: Vec<(Option<CloudId>, Row)>,
         at: Wall,
-        generation: Generation,
+        generation: Option<Generation>,
     },
     /// The cloud took it back. One that was redeemed stays, and no longer counts as a row of the cloud.
     RowGone(RowName),

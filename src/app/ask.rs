@@ -155,42 +155,39 @@ pub(super) fn parse<T: FromStr<Err = IdError>>(text: &str) -> Asked<T> {
 
 /// What a refusal is called in the interface.
 pub(super) fn refused(refusal: &Refusal) -> Failure {
-    let (code, message, remedy) = match refusal {
-        Refusal::NoSuchPlan(plan) => (
-            Code::NoSuchPlan,
-            format!("there is no plan {plan}"),
-            "lango plan list shows the plans; a plan is a section of the configuration",
-        ),
-        Refusal::Full => (
-            Code::Full,
-            "the hotspot has as many guests as it takes".to_owned(),
-            "raise option max_clients, or log somebody out",
-        ),
-        Refusal::NotOnline => (Code::NotOnline, "the device has no session".to_owned(), "lango sessions"),
-        Refusal::NoSuchSession => {
-            (Code::NoSuchSession, "there is no such session".to_owned(), "lango sessions lists them")
+    let (code, remedy) = match refusal {
+        Refusal::NoSuchPlan(_) => {
+            (Code::NoSuchPlan, "lango plan list shows the plans; a plan is a section of the configuration")
         }
-        Refusal::NotStored => (
-            Code::NotStored,
-            "it could not be written to flash, so it was not done".to_owned(),
-            "lango doctor says what is wrong with the storage",
-        ),
+        Refusal::Full => (Code::Full, "raise option max_clients, or log somebody out"),
+        Refusal::NotOnline => (Code::NotOnline, "lango sessions"),
+        Refusal::NoSuchSession => (Code::NoSuchSession, "lango sessions lists them"),
+        Refusal::NotStored => (Code::NotStored, "lango doctor says what is wrong with the storage"),
         Refusal::CodeUnknown
         | Refusal::CodeSpent
         | Refusal::CodeExpired
         | Refusal::CodeRevoked
         | Refusal::WrongDevice
         | Refusal::InUse
-        | Refusal::TooManyTries { .. } => (Code::Refused, "it was refused as things stand".to_owned(), ""),
+        | Refusal::TooManyTries { .. }
+        | Refusal::PhoneNeeded
+        | Refusal::PhoneWrong
+        | Refusal::PinNeeded
+        | Refusal::PinWrong
+        | Refusal::OneTimeCodeNeeded
+        | Refusal::OneTimeCodeWrong
+        | Refusal::CloudAway
+        | Refusal::TooManyClaims
+        | Refusal::EnoughForToday { .. } => (Code::Refused, ""),
     };
-    Failure::new(code, message, remedy)
+    Failure::new(code, refusal.to_string(), remedy)
 }
 
 /// Whether `reply` is anything but a refusal.
 pub(super) fn accepted(reply: Option<Reply>) -> Asked<()> {
     match reply {
         Some(Reply::Refused(refusal)) => Err(refused(&refusal)),
-        Some(Reply::Online(_) | Reply::Closed(_) | Reply::Done) | None => Ok(()),
+        Some(Reply::Online(_) | Reply::Closed(_) | Reply::Waiting | Reply::Done) | None => Ok(()),
     }
 }
 

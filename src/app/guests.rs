@@ -96,7 +96,7 @@ impl Batch {
         let mut batch = Self::default();
         for call in calls {
             match call {
-                portal::Call::Login { mac, typed, moving, reply } => {
+                portal::Call::Login { mac, typed, given: _, moving, reply } => {
                     let wish = Wish::Redeem(key_of(keys, &typed), moving);
                     batch.asked.push(Asked { mac, wish, reply });
                 }

@@ -133,7 +133,7 @@ impl Kernel {
                 Effect::Admit { mac } => {
                     admitted.insert(*mac);
                 }
-                Effect::CutFlows { .. } | Effect::Regrant => {}
+                Effect::CutFlows { .. } | Effect::Regrant | Effect::KeepOut | Effect::ReadPlans => {}
             }
         }
         let passes_still = |mac: &Mac| admitted.contains(mac) || self.trusted.contains(mac);
@@ -311,6 +311,8 @@ impl Kernel {
                     cut.insert(mac);
                 }
                 Effect::Regrant => all = true,
+                // The desk's.
+                Effect::KeepOut | Effect::ReadPlans => {}
             }
         }
         let (admitted, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =

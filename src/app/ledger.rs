@@ -219,6 +219,6 @@ impl Ledger {
 fn depends_on_others(reply: &Reply) -> bool {
     match reply {
         Reply::Online(_) | Reply::Refused(Refusal::InUse | Refusal::WrongDevice | Refusal::Full) => true,
-        Reply::Closed(_) | Reply::Done | Reply::Refused(_) => false,
+        Reply::Closed(_) | Reply::Waiting | Reply::Done | Reply::Refused(_) => false,
     }
 }

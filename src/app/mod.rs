@@ -47,7 +47,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Notice};
 use crate::control::Server;
 use crate::dns::{self, Responder};
-use crate::domain::{Input, Limits, Mac, Record, View};
+use crate::domain::{Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
 use crate::portal::{self, Connections};
 use crate::process::{Exit, Signals, raise_file_limit};
@@ -282,7 +282,15 @@ fn watch_guests(
 }
 
 fn limits(config: &Config) -> Limits {
-    Limits { max_clients: config.gateway.max_clients as usize, checkpoint: config.gateway.checkpoint }
+    let cloud = config.cloud.as_ref();
+    Limits {
+        max_clients: config.gateway.max_clients as usize,
+        checkpoint: config.gateway.checkpoint,
+        reports: if cloud.is_some() { Reports::ToCloud } else { Reports::ToNobody },
+        provisional_plan: cloud.and_then(|cloud| cloud.provisional_plan.clone()),
+        claims_kept: config.retention.claims,
+        ..Limits::default()
+    }
 }
 
 /// Says what is right in the configuration but has not the effect one may expect.

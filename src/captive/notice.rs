@@ -59,7 +59,7 @@ pub(crate) fn after_login(reply: Option<Reply>) -> AfterLogin {
     let refusal = match reply {
         Some(Reply::Online(_)) => return AfterLogin::Online,
         Some(Reply::Refused(refusal)) => refusal,
-        Some(Reply::Closed(_) | Reply::Done) | None => Refusal::NotStored,
+        Some(Reply::Closed(_) | Reply::Waiting | Reply::Done) | None => Refusal::NotStored,
     };
     AfterLogin::Refused(match refusal {
         Refusal::InUse => return AfterLogin::AskToMove,
@@ -71,7 +71,18 @@ pub(crate) fn after_login(reply: Option<Reply>) -> AfterLogin {
         Refusal::TooManyTries { retry_after } => Notice::TooManyTries { wait: retry_after },
         Refusal::Full => Notice::Full,
         Refusal::NoSuchPlan(_) => Notice::NoPlan,
-        Refusal::NotOnline | Refusal::NoSuchSession | Refusal::NotStored => Notice::NotStored,
+        Refusal::PhoneNeeded
+        | Refusal::PhoneWrong
+        | Refusal::PinNeeded
+        | Refusal::PinWrong
+        | Refusal::OneTimeCodeNeeded
+        | Refusal::OneTimeCodeWrong
+        | Refusal::CloudAway
+        | Refusal::TooManyClaims
+        | Refusal::EnoughForToday { .. }
+        | Refusal::NotOnline
+        | Refusal::NoSuchSession
+        | Refusal::NotStored => Notice::NotStored,
     })
 }
 

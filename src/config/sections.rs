@@ -10,7 +10,7 @@ use super::section::Section;
 use super::spec;
 use super::uci::RawSection;
 use super::{names, values};
-use crate::domain::{DataCap, Plan, PlanId, PlanSource, Terms};
+use crate::domain::{DataCap, Plan, PlanId, PlanNumber, PlanSource, Terms};
 
 /// A plan of the file, named by its section, its title in the hotspot's `language`. `None`: it has no
 /// usable name.
@@ -29,6 +29,7 @@ pub(super) fn plan(raw: &RawSection, language: &str, findings: &mut Findings) ->
     let bound_devices = s.value("bound_devices", values::number(0, 65_535));
     let idle_timeout = s.optional("idle_timeout", values::duration);
     let count_while_uplink_down = s.value("count_while_uplink_down", values::boolean);
+    let number = s.optional("number", values::number(0, 15)).and_then(PlanNumber::new);
     let price = s.optional("price", values::price).unwrap_or_default();
     let currency = s.optional("currency", values::currency).unwrap_or_default();
     if bound_devices != 0 && bound_devices < devices {
@@ -42,6 +43,7 @@ pub(super) fn plan(raw: &RawSection, language: &str, findings: &mut Findings) ->
         source: PlanSource::File,
         title: title.into_iter().map(|title| (language.to_owned(), title)).collect(),
         activate_by,
+        number,
         terms: Terms {
             metered,
             validity,

@@ -99,6 +99,7 @@ pub(super) static PLAN: SectionSpec = SectionSpec {
         one("activate_by", ""),
         one("devices", "1"),
         one("bound_devices", "0"),
+        one("number", ""),
         one("idle_timeout", ""),
         one("count_while_uplink_down", "0"),
         one("price", ""),

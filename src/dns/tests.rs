@@ -193,7 +193,7 @@ impl Lab {
 
     fn put_online(&self, n: u8) {
         let sessions = BTreeMap::from([(mac(n), SessionView::unlimited(mac(n)))]);
-        self.view.send_modify(|view| *view = Arc::new(View { sessions, uplink: view.uplink }));
+        self.view.send_modify(|view| *view = Arc::new(View { sessions, ..View::clone(view) }));
     }
 
     fn set_uplink(&self, uplink: Uplink) {

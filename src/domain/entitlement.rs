@@ -270,9 +270,10 @@ impl Entitlement {
         [metered, self.validity_left(moment)].into_iter().flatten().min().map(|left| now.plus(left))
     }
 
-    /// Whether its device could come back to it: nothing but a session ties a grant by hand to a device.
+    /// Whether its device could come back to it: nothing but a session ties to a device what was
+    /// opened without a code.
     pub(super) fn survives_its_sessions(&self) -> bool {
-        self.origin != Origin::Manual || self.code.is_some()
+        self.code.is_some()
     }
 
     /// More was bought: the terms grew, and what was used stays used. Validity that is left grows with them.

@@ -12,6 +12,7 @@
 
 mod apply;
 mod ask;
+mod cloud;
 mod redeem;
 mod report;
 #[cfg(test)]
@@ -37,13 +38,45 @@ const PAID_REMEMBERED: usize = 8192;
 /// A voucher may have been looked up this long before it is decided over, and no longer.
 const LOOK_UP: Duration = Duration::from_secs(60);
 
+/// The cloud hears what open sessions have used at every twelfth checkpoint: once an hour, if nobody changes
+/// that. More would wear out the flash.
+const CHECKPOINTS_PER_USAGE: u32 = 12;
+
 /// What the configuration bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Devices online at the same time.
     pub max_clients: usize,
     /// How often the meters go to flash.
     pub checkpoint: Duration,
+    pub reports: Reports,
+    /// What lets a guest in whose payment cannot be looked up.
+    pub provisional_plan: Option<PlanId>,
+    /// How long a payment that nobody confirms is waited for.
+    pub claims_kept: Duration,
+    /// Codes that prove themselves, redeemed in a day: what a stolen key can cost.
+    pub issued_a_day: u32,
+}
+
+/// Who is told of what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reports {
+    ToCloud,
+    /// There is no cloud, and nobody to keep facts for.
+    ToNobody,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_clients: 1000,
+            checkpoint: Duration::from_secs(300),
+            reports: Reports::ToNobody,
+            provisional_plan: None,
+            claims_kept: Duration::from_secs(48 * 60 * 60),
+            issued_a_day: 200,
+        }
+    }
 }
 
 /// Everything that has something left, and the rules over it.
@@ -68,6 +101,7 @@ pub struct Gate {
     next_entitlement: u64,
     next_session: u64,
     checkpoint_due: Boot,
+    usage_due: Boot,
     floor: Wall,
     floor_settled: Wall,
     reached: Boot,
@@ -93,8 +127,7 @@ impl Gate {
         let mut gate = Self {
             file_plans: by_id(plans),
             cloud: Cloud::restored(&restored),
-            claims: Claims::restored(restored.claims),
-            limits,
+            claims: Claims::restored(restored.claims.clone()),
             entitlements: Holdings::default(),
             by_code: Book::default(),
             over: Book::default(),
@@ -107,12 +140,14 @@ impl Gate {
             next_entitlement: restored.last_entitlement + 1,
             next_session: restored.last_session + 1,
             checkpoint_due: now.boot.plus(limits.checkpoint),
+            usage_due: now.boot.plus(limits.checkpoint * CHECKPOINTS_PER_USAGE),
             floor: restored.floor,
             floor_settled: restored.floor,
             reached,
             reached_settled: reached,
             downtime,
             downtime_settled: downtime,
+            limits,
         };
         let online = restored.sessions.iter().map(|session| session.mac);
         for mac in restored.recent.into_iter().chain(online) {
@@ -142,6 +177,12 @@ impl Gate {
 
     /// What `input` leads to. Reads only.
     pub fn decide(&self, input: Input, now: Now) -> Decision {
+        let mut decision = self.answer(input, now);
+        self.report_sessions(&mut decision.records, now);
+        decision
+    }
+
+    fn answer(&self, input: Input, now: Now) -> Decision {
         let moment = self.moment(now);
         match input {
             Input::Redeem { mac, code, moving } => self.redeem(mac, code, moving, moment),
@@ -156,6 +197,16 @@ impl Gate {
             Input::Suspect { mac } => self.close_device(mac, Closing::Anomaly, moment),
             Input::MakeVouchers { vouchers } => self.make_vouchers(vouchers),
             Input::RevokeVoucher { voucher } => self.revoke_voucher(&voucher, moment),
+            Input::FeedRead { stand, page } => self.read_feed(stand, page),
+            Input::RowsPut { rows, from } => self.put_rows(rows, from, moment),
+            Input::RowGone { name, known } => self.drop_row(name, known, moment),
+            Input::PlanPut(plan) => self.put_plan(plan),
+            Input::ResetEnded => self.end_reset(),
+            Input::Paid { payment, mac } => self.paid(&payment, mac, moment),
+            Input::Command { id, command } => self.obey(id, &command, moment),
+            Input::NotApplied { cursor, id, why } => self.not_applied(cursor, id, why, now),
+            Input::StartOver => self.start_over(),
+            Input::Acked(seq) => Decision { records: vec![Record::Acked(seq)], ..Decision::done() },
         }
     }
 
@@ -164,6 +215,11 @@ impl Gate {
         let mut decision = self.ended(self.moment(now));
         if self.checkpoint_due <= now.boot {
             decision.records.extend(self.checkpoint(self.moment(now)));
+            decision.records.extend(self.forget_claims(now));
+        }
+        self.report_sessions(&mut decision.records, now);
+        if self.usage_due <= now.boot {
+            decision.records.extend(self.report_usage(now));
         }
         decision
     }
@@ -171,7 +227,10 @@ impl Gate {
     /// The meters of all entitlements and the floor, to be written before an orderly stop.
     pub fn last_words(&self, now: Now) -> Vec<Record> {
         let moment = self.moment(now);
-        self.ended(moment).records.into_iter().chain(self.checkpoint(moment)).collect()
+        let mut records = self.ended(moment).records;
+        self.report_sessions(&mut records, now);
+        records.extend(self.checkpoint(moment));
+        records
     }
 
     /// When to call [`Gate::due`] and [`Gate::take_quiet`] next; `now` says from when on. Never later than the
@@ -219,7 +278,11 @@ impl Gate {
     pub fn view(&self, now: Now) -> View {
         let moment = self.moment(now);
         let seen = self.sessions.values().filter_map(|session| self.session_view(session, moment));
-        View { sessions: seen.map(|session| (session.mac, session)).collect(), uplink: self.downtime.state }
+        View {
+            sessions: seen.map(|session| (session.mac, session)).collect(),
+            uplink: self.downtime.state,
+            waiting: self.claims.values().map(|claim| claim.mac).collect(),
+        }
     }
 
     /// The plans for sale, by their names; of one name, the file's wins.

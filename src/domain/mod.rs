@@ -46,14 +46,17 @@ pub use feed::{
     Account, CloudCommand, Cursor, Listed, NotACursor, Op, Payment, Person, PhoneTail, Row, RowName, Stand,
     Walk,
 };
-pub use gate::{Gate, Limits};
+pub use gate::{Gate, Limits, Reports};
 pub use ids::{
     AccountKey, BatchId, BootId, CloudId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanId, ReferenceKey,
     SessionId,
 };
 pub use outbox::{Fact, Outcome, Reported, Seq};
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
-pub use record::{Decision, Effect, Found, Generation, Input, Moving, Record, Refusal, Reply, Restored};
+pub use record::{
+    Decision, Effect, Found, Generation, Input, IssuedCode, Moving, PageKind, Reach, Record, Refusal, Reply,
+    Restored, RowsFrom, SerialState, Shown,
+};
 pub use reference::{Reference, Sought, seek};
 pub use self_verifying::{Issued, IssuingKey, KeyNumber, PlanNumber, Serial, UsedSerials};
 pub use session::{Closing, Session};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{PlanId, Wall};
+use super::{PlanId, PlanNumber, Wall};
 
 /// Bytes of IP packets, headers included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,38 @@ impl Terms {
         idle_timeout: None,
         count_while_uplink_down: false,
     };
+
+    /// These and as much again; `None` if `more` is something else, so that they do not add up.
+    pub fn plus(&self, more: &Self) -> Option<Self> {
+        let (metered, validity) = (span(self.metered, more.metered)?, span(self.validity, more.validity)?);
+        let data = DataCap {
+            total: bytes(self.data.total, more.data.total)?,
+            up: bytes(self.data.up, more.data.up)?,
+            down: bytes(self.data.down, more.data.down)?,
+        };
+        let alike = Self { metered: self.metered, validity: self.validity, data: self.data, ..more.clone() };
+        // The speed is the plan's as it is now.
+        let same = Self { down: more.down, up: more.up, ..self.clone() } == alike;
+        same.then(|| Self { metered, validity, data, ..more.clone() })
+    }
+}
+
+/// The sum where both have a limit, none where neither has one.
+fn span(a: Option<Duration>, b: Option<Duration>) -> Option<Option<Duration>> {
+    match (a, b) {
+        (None, None) => Some(None),
+        (Some(a), Some(b)) => Some(Some(a.saturating_add(b))),
+        (None, Some(_)) | (Some(_), None) => None,
+    }
+}
+
+/// As [`span`].
+fn bytes(a: Option<Bytes>, b: Option<Bytes>) -> Option<Option<Bytes>> {
+    match (a, b) {
+        (None, None) => Some(None),
+        (Some(a), Some(b)) => Some(Some(Bytes(a.0.saturating_add(b.0)))),
+        (None, Some(_)) | (Some(_), None) => None,
+    }
 }
 
 /// One thing for sale.
@@ -71,6 +103,8 @@ pub struct Plan {
     pub title: BTreeMap<String, String>,
     /// Last moment to begin.
     pub activate_by: Option<Wall>,
+    /// What stands for it inside codes that prove themselves; `None`: none are accepted for it.
+    pub number: Option<PlanNumber>,
     pub terms: Terms,
     /// Decimal text in major units, shown as it is.
     pub price: String,
@@ -85,6 +119,7 @@ impl Plan {
             source,
             title: BTreeMap::new(),
             activate_by: None,
+            number: None,
             terms: Terms::UNLIMITED,
             price: String::new(),
             currency: String::new(),

@@ -3,41 +3,120 @@
 //! Owns: the words between the Gate and the rest. Never: a rule. Neighbours: `store` writes a [`Record`],
 //! `app` performs an [`Effect`].
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{
-    Blame, Boot, BootId, Claim, Closing, CloudId, CodeKey, Downtime, Ending, Entitlement, EntitlementId,
-    Issued, Mac, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq, Session, SessionId, Stamp, Stand,
-    Terms, Traffic, UplinkState, Usage, Voucher, Wall,
+    Blame, Boot, BootId, Claim, Closing, CloudCommand, CloudId, CodeKey, Cursor, Downtime, Ending,
+    Entitlement, EntitlementId, Hint, Issued, Mac, PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row,
+    RowName, Seq, Session, SessionId, Stamp, Stand, Terms, Traffic, UplinkState, Usage, Voucher, Wall,
 };
 
 /// Something happened, or somebody asks for something.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A guest typed a code.
-    Redeem { mac: Mac, code: Found, moving: Moving },
+    Redeem {
+        mac: Mac,
+        code: Found,
+        moving: Moving,
+    },
     /// A guest ends its session on this device.
-    Logout { mac: Mac },
+    Logout {
+        mac: Mac,
+    },
     /// An operator opens a device by hand.
-    Grant { mac: Mac, plan: PlanId },
+    Grant {
+        mac: Mac,
+        plan: PlanId,
+    },
     /// An operator cuts a session.
-    Kick { session: SessionId },
+    Kick {
+        session: SessionId,
+    },
     /// An operator cuts whatever session a device has.
-    KickDevice { mac: Mac },
+    KickDevice {
+        mac: Mac,
+    },
     /// The counters were read.
     Counted(Vec<Usage>),
     /// Who watches the uplink has news of it.
     UplinkChanged(UplinkState),
     /// A device that was asked has answered.
-    Seen { mac: Mac },
+    Seen {
+        mac: Mac,
+    },
     /// A device that was quiet was asked and did not answer.
-    Gone { mac: Mac },
+    Gone {
+        mac: Mac,
+    },
     /// A device is at two places, or its address is claimed by another one.
-    Suspect { mac: Mac },
+    Suspect {
+        mac: Mac,
+    },
     /// Vouchers were made here or imported.
-    MakeVouchers { vouchers: Vec<Voucher> },
+    MakeVouchers {
+        vouchers: Vec<Voucher>,
+    },
     /// A voucher is withdrawn.
-    RevokeVoucher { voucher: Voucher },
+    RevokeVoucher {
+        voucher: Voucher,
+    },
+    /// A page of the feed was read, and `stand` is where the reading stands after it. Comes before what the
+    /// page holds.
+    FeedRead {
+        stand: Stand,
+        page: PageKind,
+    },
+    /// What a page or a lookup holds of rows, other than plans.
+    RowsPut {
+        rows: Vec<(Option<CloudId>, Row)>,
+        from: RowsFrom,
+    },
+    /// The cloud takes a row back. `known`: what the store has of it.
+    RowGone {
+        name: RowName,
+        known: Option<Box<Voucher>>,
+    },
+    PlanPut(Box<Plan>),
+    /// The last page of a reset was read. Comes after what the page holds.
+    ResetEnded,
+    /// A payment came in, for whoever claims it, or for this device. It is as the store has it.
+    Paid {
+        payment: Box<Voucher>,
+        mac: Option<Mac>,
+    },
+    /// The cloud wants this done, once.
+    Command {
+        id: CloudId,
+        command: CloudCommand,
+    },
+    /// A page, or one of its ops, was not applied.
+    NotApplied {
+        cursor: Option<Cursor>,
+        id: Option<CloudId>,
+        why: String,
+    },
+    /// The feed has to be read from the start.
+    StartOver,
+    /// The cloud has all facts up to this one.
+    Acked(Seq),
+}
+
+/// What the pages of a feed are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageKind {
+    /// What has changed.
+    Changes,
+    /// All there is.
+    Reset,
+}
+
+/// What brought rows of the cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsFrom {
+    Feed,
+    Lookup,
 }
 
 /// Whether the guest has agreed that another device gives up its place.
@@ -50,10 +129,50 @@ pub enum Moving {
 /// What a look into the store found for a typed code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A code that was made.
+    /// A code that was made, a payment, an account.
     Voucher(Box<Voucher>),
+    /// The same, and what the guest gave besides.
+    Proved(Box<Voucher>, Shown),
+    /// A code that proves itself and has no row yet.
+    Issued(IssuedCode),
+    /// What may be the reference of a payment, which is not known here.
+    Reference(ReferenceKey, Reach),
     /// No such code; who is to blame for the try depends on its shape.
     Nothing(Blame),
+}
+
+/// What a guest gave besides the text that finds a voucher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Nothing,
+    Phone(PhoneTail),
+    RightPin,
+    WrongPin,
+}
+
+/// A code that proves itself, as read with the site's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedCode {
+    pub key: CodeKey,
+    pub hint: Hint,
+    pub issued: Issued,
+    pub serial: SerialState,
+}
+
+/// Whether a serial was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SerialState {
+    Fresh,
+    Used,
+}
+
+/// What the cloud says of a reference that is not known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It does not know it either; the payment may be on its way.
+    Unknown,
+    /// It cannot be asked.
+    Away,
 }
 
 /// A fact, written to flash before anything acts on it.
@@ -183,6 +302,10 @@ pub enum Effect {
     CutFlows { mac: Mac },
     /// Compare all that is granted with what is desired: any of it may have changed.
     Regrant,
+    /// The devices that are kept out have changed.
+    KeepOut,
+    /// Read the plans of the configuration anew.
+    ReadPlans,
 }
 
 /// Why not.
@@ -201,12 +324,58 @@ pub enum Refusal {
     },
     /// The hotspot has as many guests as it takes.
     Full,
+    /// The last digits of the phone that paid are asked for.
+    PhoneNeeded,
+    PhoneWrong,
+    /// The PIN of the account is asked for.
+    PinNeeded,
+    PinWrong,
+    /// A one-time code was sent to the phone, and is asked for.
+    OneTimeCodeNeeded,
+    OneTimeCodeWrong,
+    /// Only the cloud could say, and it cannot be asked.
+    CloudAway,
+    /// The device, or the site, has too many payments under way that nobody has confirmed.
+    TooManyClaims,
+    /// As many codes that prove themselves were redeemed today as may be in a day.
+    EnoughForToday {
+        retry_after: Duration,
+    },
     /// The device has no session.
     NotOnline,
     NoSuchSession,
     NoSuchPlan(PlanId),
     /// The record could not be written.
     NotStored,
+}
+
+impl fmt::Display for Refusal {
+    /// For operators and the cloud; guests are told in words of the portal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchPlan(plan) => return write!(f, "there is no plan {plan}"),
+            Self::Full => "the hotspot has as many guests as it takes",
+            Self::NotOnline => "the device has no session",
+            Self::NoSuchSession => "there is no such session",
+            Self::NotStored => "it could not be written to flash, so it was not done",
+            Self::CodeUnknown
+            | Self::CodeSpent
+            | Self::CodeExpired
+            | Self::CodeRevoked
+            | Self::WrongDevice
+            | Self::InUse
+            | Self::TooManyTries { .. }
+            | Self::PhoneNeeded
+            | Self::PhoneWrong
+            | Self::PinNeeded
+            | Self::PinWrong
+            | Self::OneTimeCodeNeeded
+            | Self::OneTimeCodeWrong
+            | Self::CloudAway
+            | Self::TooManyClaims
+            | Self::EnoughForToday { .. } => "it was refused as things stand",
+        })
+    }
 }
 
 /// What is answered to who asked.
@@ -216,6 +385,8 @@ pub enum Reply {
     Online(SessionId),
     /// The session was closed.
     Closed(SessionId),
+    /// The payment is not confirmed yet; the device is let through when it is.
+    Waiting,
     Done,
     Refused(Refusal),
 }

@@ -1,6 +1,6 @@
 //! The Gate as others may see it: a snapshot, made after every commit and shared without a lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
@@ -31,6 +31,8 @@ pub struct Grant {
 pub struct View {
     pub sessions: BTreeMap<Mac, SessionView>,
     pub uplink: UplinkState,
+    /// Devices whose guests say to have paid, and which nobody has confirmed.
+    pub waiting: BTreeSet<Mac>,
 }
 
 /// One device that is online.

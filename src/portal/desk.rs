@@ -8,16 +8,22 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::connection::Visit;
-use super::{Call, Context};
+use super::{Call, Context, Given};
 use crate::domain::{Mac, Moving, Reply};
 
 /// A desk that has not answered by then is taken to have failed; well within the time of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the desk says to the code `typed` on `mac`; `None`: nothing.
-pub(super) async fn login(visit: &Visit, mac: Mac, typed: String, moving: Moving) -> Option<Reply> {
+pub(super) async fn login(
+    visit: &Visit,
+    mac: Mac,
+    typed: String,
+    given: Given,
+    moving: Moving,
+) -> Option<Reply> {
     visit.owes_word(mac);
-    ask(&visit.context, |reply| Call::Login { mac, typed, moving, reply }).await
+    ask(&visit.context, |reply| Call::Login { mac, typed, given, moving, reply }).await
 }
 
 /// Ends the session of `mac`; `None`: the desk said nothing.

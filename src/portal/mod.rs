@@ -45,11 +45,29 @@ pub trait Who {
     fn own(&self, interface: u32) -> Vec<IpAddr>;
 }
 
+/// What a guest gave besides the text that finds what was bought, as it was typed.
+#[derive(Clone, Default)]
+pub struct Given {
+    /// The last digits of the phone that paid.
+    pub phone_last4: Option<String>,
+    /// The PIN of an account.
+    pub pin: Option<String>,
+    /// The phone that a one-time code is to be sent to, or was.
+    pub phone: Option<String>,
+    pub one_time_code: Option<String>,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Given(…)")
+    }
+}
+
 /// What the portal asks of the desk.
 #[derive(Debug)]
 pub enum Call {
     /// A guest typed a code (as typed, at most 4 KiB). The answer is `Online` or `Refused`.
-    Login { mac: Mac, typed: String, moving: Moving, reply: oneshot::Sender<Reply> },
+    Login { mac: Mac, typed: String, given: Given, moving: Moving, reply: oneshot::Sender<Reply> },
     /// A guest ends its session on this device.
     Logout { mac: Mac, reply: oneshot::Sender<Reply> },
     /// The response to the last login or logout of `mac` is written, or its connection is gone. Flows of

@@ -15,7 +15,7 @@ use hyper::{Request, StatusCode, Version, header};
 use super::connection::Visit;
 use super::pages::{self, Frame, localized};
 use super::response::{self, Reply};
-use super::{desk, form};
+use super::{Given, desk, form};
 use crate::captive::{
     AfterLogin, Answer, Asked, Form, Head, Hosts, Notice, Outage, Page, Pairs, Standing, after_login, answer,
     api, clipped, origin_is_ours,
@@ -144,7 +144,14 @@ impl Guest<'_> {
             return self.refused(Notice::Empty, Some(mac), "");
         }
         let moving = if fields.get("move") == Some("1") { Moving::Agreed } else { Moving::Ask };
-        let reply = desk::login(self.visit, mac, typed.to_owned(), moving).await;
+        let field = |name| fields.get(name).map(|text| clipped(text.trim())).filter(|text| !text.is_empty());
+        let given = Given {
+            phone_last4: field("phone_last4"),
+            pin: field("pin"),
+            phone: field("phone"),
+            one_time_code: field("otp"),
+        };
+        let reply = desk::login(self.visit, mac, typed.to_owned(), given, moving).await;
         response::closing(match after_login(reply) {
             AfterLogin::Online => self.go_to("/status"),
             AfterLogin::Refused(notice) => self.refused(notice, Some(mac), typed),
@@ -157,10 +164,10 @@ impl Guest<'_> {
     }
 
     async fn log_out(&self, mac: Mac) -> Reply {
-        use crate::domain::Reply::{Closed, Done, Online, Refused};
+        use crate::domain::Reply::{Closed, Done, Online, Refused, Waiting};
         response::closing(match desk::logout(self.visit, mac).await {
             Some(Closed(_) | Done | Refused(Refusal::NotOnline)) => self.go_to("/"),
-            Some(Online(_) | Refused(_)) | None => self.refused(Notice::NotStored, None, ""),
+            Some(Online(_) | Waiting | Refused(_)) | None => self.refused(Notice::NotStored, None, ""),
         })
     }
 

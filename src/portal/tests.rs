@@ -91,7 +91,7 @@ fn mac(n: u8) -> Mac {
 async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String>>>) {
     while let Some(call) = asked.recv().await {
         match call {
-            Call::Login { mac, typed, moving, reply } => {
+            Call::Login { mac, typed, moving, reply, .. } => {
                 calls.borrow_mut().push(format!("login {mac} {typed:?} {moving:?}"));
                 let refused = |refusal| super::Reply::Refused(refusal);
                 let answer = match typed.as_str() {

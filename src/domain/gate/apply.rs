@@ -4,8 +4,8 @@
 //! the records.
 
 use super::{
-    Boot, Downtime, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now, PAID_LATELY, Record,
-    Session, SessionId, Uplink, Usage, VoucherState,
+    Boot, CHECKPOINTS_PER_USAGE, Downtime, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now,
+    PAID_LATELY, Record, Session, SessionId, Uplink, Usage, VoucherState,
 };
 use crate::domain::Bytes;
 
@@ -58,6 +58,9 @@ impl Gate {
         if self.checkpoint_due <= now.boot {
             self.checkpoint_due = now.boot.plus(self.limits.checkpoint);
             self.remember_who_is_online(now.boot);
+        }
+        if self.usage_due <= now.boot {
+            self.usage_due = now.boot.plus(self.limits.checkpoint * CHECKPOINTS_PER_USAGE);
         }
     }
 

@@ -3,26 +3,103 @@
 //! Owns: the order of the refusals, which is also what a guesser learns. Never: changes the Gate; `apply.rs`
 //! does. Neighbours: `attempts.rs` counts wrong codes.
 
+use std::time::Duration;
+
 use super::{
     Blame, Closing, Decision, Effect, Ending, Entitlement, EntitlementId, Gate, Mac, Moment, Record, Refusal,
     Reply, Session, SessionId,
 };
-use crate::domain::{Found, Moving, Origin, Voucher, VoucherState};
+use crate::domain::{
+    Fact, Found, IssuedCode, Kind, Moving, Plan, Proof, SerialState, Shown, Voucher, VoucherState, Wall,
+};
+
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The day, counted since 1970, and how much of it is over.
+fn day_of(wall: Wall) -> (u32, Duration) {
+    let seconds = u64::try_from(wall.as_secs()).unwrap_or(0);
+    let day = A_DAY.as_secs();
+    (u32::try_from(seconds / day).unwrap_or(u32::MAX), Duration::from_secs(seconds % day))
+}
 
 impl Gate {
     pub(super) fn redeem(&self, mac: Mac, code: Found, moving: Moving, moment: Moment) -> Decision {
         if let Some(retry_after) = self.wait(mac, moment.now) {
             return Decision::refused(Refusal::TooManyTries { retry_after });
         }
-        let voucher = match code {
-            Found::Voucher(voucher) => *voucher,
+        let (voucher, shown) = match code {
+            Found::Voucher(voucher) => (voucher, Shown::Nothing),
+            Found::Proved(voucher, shown) => (voucher, shown),
+            Found::Issued(code) => return self.redeem_issued(mac, code, moving, moment),
+            Found::Reference(reference, reach) => return self.claim(mac, reference, reach, moment),
             Found::Nothing(blame) => return self.wrong_code(mac, blame, moment),
         };
         // What was redeemed after the code was looked up is in the Gate and not yet in `voucher`.
-        match self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(*id)) {
+        let entitlement = self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(*id));
+        let holds_it = |e: &Entitlement| self.sessions.of_device(mac).is_some_and(|s| s.entitlement == e.id);
+        if !entitlement.is_some_and(holds_it)
+            && let Some(refused) = self.unproved(mac, voucher.proof.as_ref(), shown, moment)
+        {
+            return refused;
+        }
+        match entitlement {
             Some(entitlement) => self.use_again(mac, entitlement, moving, moment),
             None => self.use_first(mac, &voucher, moment),
         }
+    }
+
+    /// Refuses who has not shown what `proof` asks for. To show something wrong is a guess.
+    fn unproved(&self, mac: Mac, proof: Option<&Proof>, shown: Shown, moment: Moment) -> Option<Decision> {
+        let (refusal, is_guess) = match (proof?, shown) {
+            (Proof::Phone(right), Shown::Phone(given)) if *right == given => return None,
+            (Proof::Pin(_), Shown::RightPin) => return None,
+            (Proof::Phone(_), Shown::Phone(_)) => (Refusal::PhoneWrong, true),
+            (Proof::Pin(_), Shown::WrongPin) => (Refusal::PinWrong, true),
+            (Proof::Phone(_), _) => (Refusal::PhoneNeeded, false),
+            (Proof::Pin(_), _) => (Refusal::PinNeeded, false),
+        };
+        let mut decision = Decision::refused(refusal);
+        if is_guess {
+            decision.records.push(Record::TryFailed { mac, blame: self.lane(mac, moment.now) });
+        }
+        Some(decision)
+    }
+
+    /// A code that proves itself gets its row now, with what it opens.
+    fn redeem_issued(&self, mac: Mac, code: IssuedCode, moving: Moving, moment: Moment) -> Decision {
+        if let Some(entitlement) = self.by_code.get(&code.key).and_then(|id| self.entitlements.get(*id)) {
+            return self.use_again(mac, entitlement, moving, moment);
+        }
+        if code.serial == SerialState::Used || self.over.get(&code.key).is_some() {
+            return Decision::refused(Refusal::CodeSpent);
+        }
+        let Some(plan) = self.plans().find(|plan| plan.number == Some(code.issued.plan)) else {
+            return self.wrong_code(mac, Blame::DeviceAndSite, moment);
+        };
+        let (day, seconds) = day_of(moment.now.wall);
+        let count = self.cloud.issued_on(day);
+        if count >= self.limits.issued_a_day {
+            return Decision::refused(Refusal::EnoughForToday { retry_after: A_DAY.saturating_sub(seconds) });
+        }
+        let voucher = Voucher {
+            key: code.key,
+            kind: Kind::Voucher,
+            id: None,
+            proof: None,
+            plan: plan.id.clone(),
+            batch: None,
+            activate_by: None,
+            made: moment.now.wall,
+            hint: code.hint,
+            entitlement: None,
+            state: VoucherState::Unused,
+        };
+        let mut decision = self.use_first(mac, &voucher, moment);
+        if !decision.records.is_empty() {
+            let used = Record::SerialUsed { issued: code.issued, day, count: count + 1 };
+            decision.records.splice(0..0, [Record::VouchersMade(vec![voucher]), used]);
+        }
+        decision
     }
 
     fn wrong_code(&self, mac: Mac, blame: Blame, moment: Moment) -> Decision {
@@ -32,7 +109,7 @@ impl Gate {
         decision
     }
 
-    fn use_first(&self, mac: Mac, voucher: &Voucher, moment: Moment) -> Decision {
+    pub(super) fn use_first(&self, mac: Mac, voucher: &Voucher, moment: Moment) -> Decision {
         let state = self.over.get(&voucher.key).map_or(voucher.state, |(state, _)| *state);
         let refusal = match state {
             VoucherState::Unused => None,
@@ -51,11 +128,49 @@ impl Gate {
         if begin_by.is_some_and(|last| moment.now.wall > last) {
             return Decision::refused(Refusal::CodeExpired);
         }
-        let mut entitlement = Entitlement::of(self.new_entitlement_id(), Origin::Voucher, plan, moment);
+        let mut decision = match self.top_up(mac, voucher, plan, moment) {
+            Some(decision) => decision,
+            None => self.open_for(mac, voucher, plan, moment),
+        };
+        if decision.records.is_empty() {
+            return decision;
+        }
+        let opened = decision.records.iter().find_map(|record| match record {
+            Record::EntitlementOpened(new) => Some(new.id),
+            Record::ToppedUp { entitlement, .. } => Some(*entitlement),
+            _ => None,
+        });
+        if let Some(entitlement) = opened {
+            let (id, name, plan) = (voucher.id.clone(), voucher.name(), voucher.plan.clone());
+            let fact = Fact::Redeemed { id, name, plan, entitlement, mac };
+            self.report(fact, moment.now, &mut decision.records);
+        }
+        self.settle_claims(voucher, &mut decision.records);
+        decision
+    }
+
+    fn open_for(&self, mac: Mac, voucher: &Voucher, plan: &Plan, moment: Moment) -> Decision {
+        let mut entitlement = Entitlement::of(self.new_entitlement_id(), voucher.kind.origin(), plan, moment);
         entitlement.code = Some(voucher.key);
         entitlement.hint = voucher.hint.clone();
         entitlement.batch = voucher.batch.clone();
         self.open_with(mac, entitlement, moment)
+    }
+
+    /// Adds what was bought to what the device is using, if it is of the same plan.
+    fn top_up(&self, mac: Mac, voucher: &Voucher, plan: &Plan, moment: Moment) -> Option<Decision> {
+        let session = self.sessions.of_device(mac)?;
+        let entitlement = self.entitlements.get(session.entitlement)?;
+        let adds_up = entitlement.plan == plan.id
+            && entitlement.survives_its_sessions()
+            && entitlement.ending(moment).is_none();
+        let terms = entitlement.terms.plus(&plan.terms).filter(|_| adds_up)?;
+        let mut decision = Decision { reply: Reply::Online(session.id), ..Decision::done() };
+        decision.records.push(Record::EntitlementStamped(entitlement.stamp_at(moment)));
+        let (entitlement, code) = (entitlement.id, voucher.key);
+        decision.records.push(Record::ToppedUp { entitlement, code, terms: Box::new(terms) });
+        decision.effects.push(Effect::Regrant);
+        Some(decision)
     }
 
     /// Opens `entitlement`, which is new, and a session of `mac` with it.

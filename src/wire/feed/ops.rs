@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::fields::{FieldError, Fields, needed};
 use crate::domain::{
     Account, AccountKey, AccountName, Bps, Bytes, CloudCommand, CloudId, CodeKey, DataCap, Hint, Listed,
-    Normal, Op, Payment, Person, PhoneTail, Plan, PlanId, PlanSource, Reference, ReferenceKey, Row, RowName,
-    SiteKey, Terms, Wall,
+    Normal, Op, Payment, Person, PhoneTail, Plan, PlanId, PlanNumber, PlanSource, Reference, ReferenceKey,
+    Row, RowName, SiteKey, Terms, Wall,
 };
 
 /// Languages of a title.
@@ -178,10 +178,16 @@ fn plan(fields: &mut Fields<'_>, id: PlanId) -> Result<Plan, FieldError> {
     let mut plan = Plan::unlimited(id, PlanSource::Cloud);
     plan.title = title(fields)?;
     plan.activate_by = time(fields, "activate_by")?;
+    plan.number = number(fields)?;
     plan.terms = terms(fields)?;
     plan.price = fields.read("price", |text| short(text, PRICE_MAX))?.unwrap_or_default();
     plan.currency = fields.read("currency", |text| short(text, PRICE_MAX))?.unwrap_or_default();
     Ok(plan)
+}
+
+fn number(fields: &mut Fields<'_>) -> Result<Option<PlanNumber>, FieldError> {
+    let unfit = FieldError { field: "number", what: "is not 0 to 15" };
+    fields.get("number")?.map(|number| PlanNumber::new(number).ok_or(unfit)).transpose()
 }
 
 fn terms(fields: &mut Fields<'_>) -> Result<Terms, FieldError> {

@@ -215,7 +215,8 @@ fn servers(
 
 /// The store with the Gate over it, what the store has to be told of a new boot, and the keys.
 fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, Keys), Fault> {
-    let Opened { store, restored, report } = store::open(&config.gateway.state_dir).map_err(Fault::Open)?;
+    let Opened { store, restored, report, .. } =
+        store::open(&config.gateway.state_dir).map_err(Fault::Open)?;
     let alarming = match report.found {
         Found::Nothing | Found::Clean | Found::Unclosed => false,
         Found::Damaged { .. } | Found::Missing | Found::ReadOnly => true,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::{OpenError, StoreError};
 use crate::domain::Wall;
@@ -144,7 +144,9 @@ impl Place {
         copied(&self.wal(), &other.wal())
     }
 
-    /// Makes the last good copy anew. It takes the old one's place only when it is whole and on flash.
+    /// Makes the last good copy anew. It takes the old one's place only when it is whole and on flash. It has no
+    /// name towards the cloud, so whoever opens it gives it one, whatever is cut short in between: it would
+    /// give numbers to facts that the database gave to others after the copy was made.
     pub(super) fn keep_copy(&self, conn: &Connection, now: Wall) -> Result<(), StoreError> {
         let unfinished = self.unfinished();
         let io = |error: io::Error| StoreError::Io(format!("{}: {error}", unfinished.display()));
@@ -153,6 +155,7 @@ impl Place {
             let file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(io)?;
             conn.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])?;
+            unname(&unfinished)?;
             file.sync_all().map_err(io)?;
             fs::rename(&unfinished, self.copy()).map_err(io)
         };
@@ -164,6 +167,15 @@ impl Place {
         conn.execute("UPDATE meta SET copied = ?1", [now.as_secs()])?;
         Ok(())
     }
+}
+
+/// Takes the name towards the cloud out of a database.
+fn unname(copy: &Path) -> Result<(), StoreError> {
+    let conn = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // No file beside it; it is synced as a whole.
+    conn.pragma_update(None, "journal_mode", "MEMORY")?;
+    conn.execute("UPDATE meta SET device = NULL", [])?;
+    Ok(conn.close().map_err(|(_, error)| error)?)
 }
 
 fn with_wal(db: &Path) -> PathBuf {

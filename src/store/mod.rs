@@ -26,7 +26,9 @@ use tokio::sync::oneshot;
 
 use self::files::Place;
 use self::thread::{Database, Job, Thread};
-use crate::domain::{BatchId, CodeKey, Entitlement, EntitlementId, Mac, Record, Restored, Voucher, Wall};
+use crate::domain::{
+    BatchId, CodeKey, Entitlement, EntitlementId, Issued, Mac, Record, Restored, Seq, Voucher, Wall,
+};
 
 /// Opens the database in `state_dir`; makes both if they are missing. Blocks.
 ///
@@ -39,13 +41,16 @@ pub fn open(state_dir: &Path) -> Result<Opened, OpenError> {
     let thread = Thread::start(place, ready.conn, ready.medium)
         .map_err(|error| OpenError::io(state_dir, "start a thread for", &error))?;
     let store = Store { thread: Arc::new(thread) };
-    Ok(Opened { store, restored: ready.restored, report: ready.report })
+    Ok(Opened { store, restored: ready.restored, device: ready.device, report: ready.report })
 }
 
 /// A database that serves.
 pub struct Opened {
     pub store: Store,
     pub restored: Restored,
+    /// What the cloud calls this database, such as `gw-5f1c09ae`. A new one has a new name, and so has a copy that
+    /// takes the place of a damaged one: both give numbers to facts that others had.
+    pub device: String,
     /// What was found and repaired.
     pub report: Report,
 }
@@ -65,6 +70,15 @@ pub struct VoucherCounts {
     pub spent: u64,
 }
 
+/// What waits for the cloud to have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxSize {
+    pub facts: u64,
+    pub bytes: u64,
+    /// When the oldest became a fact.
+    pub oldest: Option<Wall>,
+}
+
 /// What became of a wish for a good copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -74,7 +88,7 @@ pub enum Kept {
 }
 
 impl Store {
-    /// The vouchers of `keys`, in their order.
+    /// What can be redeemed by `keys`, in their order: codes, payments, accounts.
     pub async fn find(&self, keys: Vec<CodeKey>) -> Result<Vec<Option<Voucher>>, StoreError> {
         self.ask(move |database| database.find(&keys)).await
     }
@@ -93,12 +107,38 @@ impl Store {
 
     /// How many vouchers there are.
     pub async fn counts(&self) -> Result<VoucherCounts, StoreError> {
-        self.ask(|database| read::counts(database.conn())).await
+        self.ask(|database| read::codes::counts(database.conn())).await
     }
 
     /// The vouchers of a batch, or all.
     pub async fn list(&self, batch: Option<BatchId>) -> Result<Vec<Voucher>, StoreError> {
-        self.ask(move |database| read::list(database.conn(), batch.as_ref())).await
+        self.ask(move |database| read::codes::list(database.conn(), batch.as_ref())).await
+    }
+
+    /// Which of the codes that prove themselves were redeemed, in their order.
+    pub async fn used_serials(&self, of: Vec<Issued>) -> Result<Vec<bool>, StoreError> {
+        self.ask(move |database| read::cloud::used_serials(database.conn(), &of)).await
+    }
+
+    /// Facts that the cloud does not have yet, the oldest first, up to `most` bytes, or one that is longer.
+    pub async fn outbox(&self, most: usize) -> Result<Vec<(Seq, String)>, StoreError> {
+        self.ask(move |database| read::cloud::outbox(database.conn(), most)).await
+    }
+
+    /// How much waits for the cloud to have it.
+    pub async fn outbox_size(&self) -> Result<OutboxSize, StoreError> {
+        self.ask(|database| database.outbox_size()).await
+    }
+
+    /// Whether the cloud has yet to hear that one of `keys` was redeemed.
+    pub async fn is_unreported(&self, keys: Vec<CodeKey>) -> Result<bool, StoreError> {
+        self.ask(move |database| read::cloud::is_unreported(database.conn(), &keys)).await
+    }
+
+    /// SHA-256 over the names of all rows of the feed; `None` while they are not known whole: before the first page,
+    /// and amid a reset.
+    pub async fn digest(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        self.ask(|database| read::cloud::digest(database.conn())).await
     }
 
     /// An entitlement, ended or not, and the devices that used it. Of one that has ended, the moment of

@@ -1,30 +1,28 @@
 //! Rows as domain values.
 //!
 //! Owns: every `SELECT`. A value that is not of the type, length or wording that `write.rs` writes is
-//! damage. Never: writes. Neighbours: `schema.rs` says what the columns mean; `thread.rs`
-//! calls these between its transactions.
+//! damage. Never: writes. Neighbours: `schema.rs` says what the columns mean; `thread.rs` calls these between
+//! its transactions; `codes.rs` reads what guests redeem, `cloud.rs` what comes from the cloud and goes there.
+
+pub(super) mod cloud;
+pub(super) mod codes;
 
 use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::types::{FromSql, FromSqlError, Type};
-use rusqlite::{Connection, OptionalExtension, Row, Statement};
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{StoreError, VoucherCounts, write};
+use super::{StoreError, write};
 use crate::domain::{
-    BatchId, Boot, BootId, Bps, Bytes, CodeKey, DataCap, Downtime, Ending, Entitlement, EntitlementId, Hint,
-    Mac, Now, Origin, Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms, Traffic, Trust,
-    Uplink, UplinkState, Voucher, VoucherState, Wall,
+    Boot, BootId, Bps, Bytes, CodeKey, DataCap, Downtime, Ending, Entitlement, EntitlementId, Hint, Kind,
+    Mac, Now, Origin, PhoneTail, Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms,
+    Traffic, Trust, Uplink, UplinkState, Wall,
 };
 
 /// A device whose session closed within this time before the floor has paid lately.
 const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
-
-const VOUCHER: &str = "
-    SELECT v.key, plan.text, batch.text, l.activate_by, l.made, v.hint, v.entitlement, v.revoked, e.ended
-    FROM voucher v JOIN lot l ON l.id = v.lot JOIN name plan ON plan.id = l.plan
-    LEFT JOIN name batch ON batch.id = l.batch LEFT JOIN entitlement e ON e.id = v.entitlement";
 
 const ENTITLEMENT: &str = "
     SELECT e.id, e.origin, plan.text AS plan, e.metered, e.validity, e.data_total, e.data_up, e.data_down,
@@ -36,48 +34,6 @@ const ENTITLEMENT: &str = "
 
 const NAMES_OF_ENTITLEMENT: &str =
     "JOIN name plan ON plan.id = e.plan LEFT JOIN name batch ON batch.id = e.batch";
-
-/// Looks up codes, by a statement prepared once.
-pub(super) struct Finder<'c> {
-    by_key: Statement<'c>,
-}
-
-impl<'c> Finder<'c> {
-    pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
-        Ok(Self { by_key: conn.prepare(&format!("{VOUCHER} WHERE v.key = ?1"))? })
-    }
-
-    /// The vouchers of `keys`, in their order.
-    pub(super) fn find(&mut self, keys: &[CodeKey]) -> Result<Vec<Option<Voucher>>, StoreError> {
-        let look = |key: &CodeKey| Ok(self.by_key.query_row([key.0], voucher).optional()?);
-        keys.iter().map(look).collect()
-    }
-}
-
-/// All vouchers, or those of a batch, in the order of their lots.
-pub(super) fn list(conn: &Connection, batch: Option<&BatchId>) -> Result<Vec<Voucher>, StoreError> {
-    let sql = format!("{VOUCHER} WHERE ?1 IS NULL OR batch.text = ?1 ORDER BY v.lot, v.key");
-    let mut statement = conn.prepare(&sql)?;
-    let rows = statement.query_map([batch.map(BatchId::as_str)], voucher)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// How many vouchers there are of each kind; touches no table that grows with them.
-pub(super) fn counts(conn: &Connection) -> Result<VoucherCounts, StoreError> {
-    let count = |sql: &str| conn.query_row(sql, [], |row| number(row, 0));
-    let made = count("SELECT ifnull(sum(vouchers), 0) FROM lot")?;
-    let withdrawn = count("SELECT count(*) FROM voucher WHERE revoked = 1 AND entitlement IS NULL")?;
-    let active = count(
-        "SELECT count(*) FROM meter m JOIN entitlement e ON e.id = m.entitlement WHERE e.code IS NOT NULL",
-    )?;
-    let ended = |how: Ending| {
-        let of = "SELECT count(*) FROM entitlement WHERE code IS NOT NULL AND ended = ?1";
-        conn.query_row(of, [write::ending_word(how)], |row| number(row, 0))
-    };
-    let spent = ended(Ending::Spent)?;
-    let begun = active + spent + ended(Ending::Expired)? + ended(Ending::Revoked)?;
-    Ok(VoucherCounts { unused: made.saturating_sub(begun + withdrawn), active, spent })
-}
 
 /// An entitlement and the devices that used it. The stamp of one that has ended is of no boot: its `at`
 /// is 0.
@@ -119,6 +75,7 @@ pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
         entitlement.online = online.get(&entitlement.id).copied().unwrap_or(0);
         entitlement.bound = bound.remove(&entitlement.id).unwrap_or_default();
     }
+    let (stand, generation) = cloud::feed(conn)?;
     let last = |sql: &str| conn.query_row(sql, [], |row| number(row, 0));
     Ok(Restored {
         entitlements,
@@ -130,6 +87,13 @@ pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
         uplink: clocks.uplink,
         last_entitlement: last("SELECT ifnull(max(id), 0) FROM entitlement")?,
         last_session: last("SELECT ifnull(max(id), 0) FROM session")?,
+        plans: cloud::plans(conn)?,
+        stand,
+        generation,
+        claims: cloud::claims(conn)?,
+        commands: cloud::commands(conn)?,
+        blocked: cloud::blocked(conn)?,
+        issued_on: cloud::issued_on(conn)?,
     })
 }
 
@@ -168,11 +132,13 @@ fn open_sessions(conn: &Connection) -> rusqlite::Result<Vec<Session>> {
             mac: mac(row, 2)?,
             since: wall(row, 3)?,
             used: Traffic { up: Bytes(number(row, 4)?), down: Bytes(number(row, 5)?) },
+            lasted: Duration::from_millis(number(row, 6)?),
+            at: Boot::from_millis(number(row, 7)?),
         })
     };
     conn.prepare(
-        "SELECT id, entitlement, mac, since, bytes_up, bytes_down FROM session WHERE closed IS NULL
-         ORDER BY id",
+        "SELECT id, entitlement, mac, since, bytes_up, bytes_down, lasted, at FROM session
+         WHERE closed IS NULL ORDER BY id",
     )?
     .query_map([], session)?
     .collect()
@@ -198,29 +164,6 @@ fn recent(conn: &Connection, floor: Wall) -> rusqlite::Result<Vec<Mac>> {
         .collect()
 }
 
-fn voucher(row: &Row<'_>) -> rusqlite::Result<Voucher> {
-    let entitlement = row.get::<_, Option<i64>>(6)?.map(|id| unsigned(6, id)).transpose()?;
-    let ended = row.get::<_, Option<String>>(8)?.map(|word| ending(8, &word)).transpose()?;
-    let state = match (row.get::<_, bool>(7)?, entitlement, ended) {
-        (true, ..) => VoucherState::Revoked,
-        (false, None, _) => VoucherState::Unused,
-        (false, Some(_), None) => VoucherState::Active,
-        (false, Some(_), Some(Ending::Spent)) => VoucherState::Spent,
-        (false, Some(_), Some(Ending::Expired)) => VoucherState::Expired,
-        (false, Some(_), Some(Ending::Revoked)) => VoucherState::Revoked,
-    };
-    Ok(Voucher {
-        key: CodeKey(row.get(0)?),
-        plan: text(1, &row.get::<_, String>(1)?)?,
-        batch: row.get::<_, Option<String>>(2)?.map(|batch| text(2, &batch)).transpose()?,
-        activate_by: row.get::<_, Option<i64>>(3)?.map(Wall::from_secs),
-        made: wall(row, 4)?,
-        hint: Hint::of(&row.get::<_, String>(5)?),
-        entitlement: entitlement.map(EntitlementId),
-        state,
-    })
-}
-
 fn entitlement_row(row: &Row<'_>) -> rusqlite::Result<Entitlement> {
     let columns = Columns(row);
     let id = EntitlementId(columns.number("id")?);
@@ -229,21 +172,7 @@ fn entitlement_row(row: &Row<'_>) -> rusqlite::Result<Entitlement> {
     let at = Now { boot: Boot::from_millis(columns.number("at")?), wall: opened, trust: Trust::Floor };
     let origin = origin(&columns.get::<String>("origin")?)?;
     let mut kept = Entitlement::of(id, origin, &Plan::unlimited(plan, PlanSource::File), at.into());
-    kept.terms = Terms {
-        metered: columns.span("metered")?,
-        validity: columns.span("validity")?,
-        data: DataCap {
-            total: columns.optional("data_total")?.map(Bytes),
-            up: columns.optional("data_up")?.map(Bytes),
-            down: columns.optional("data_down")?.map(Bytes),
-        },
-        down: columns.optional("rate_down")?.map(Bps),
-        up: columns.optional("rate_up")?.map(Bps),
-        devices: columns.get("devices")?,
-        bound_devices: columns.get("bound_devices")?,
-        idle_timeout: columns.span("idle_timeout")?,
-        count_while_uplink_down: columns.get("count_offline")?,
-    };
+    kept.terms = columns.terms()?;
     kept.code = columns.get::<Option<[u8; 16]>>("code")?.map(CodeKey);
     kept.hint = Hint::of(&columns.get::<String>("hint")?);
     kept.batch = columns.get::<Option<String>>("batch")?.map(|batch| text(0, &batch)).transpose()?;
@@ -278,6 +207,25 @@ impl Columns<'_, '_> {
 
     fn span(&self, name: &str) -> rusqlite::Result<Option<Duration>> {
         Ok(self.optional(name)?.map(Duration::from_millis))
+    }
+
+    /// What was promised: columns of the same names in `entitlement` and `plan`.
+    fn terms(&self) -> rusqlite::Result<Terms> {
+        Ok(Terms {
+            metered: self.span("metered")?,
+            validity: self.span("validity")?,
+            data: DataCap {
+                total: self.optional("data_total")?.map(Bytes),
+                up: self.optional("data_up")?.map(Bytes),
+                down: self.optional("data_down")?.map(Bytes),
+            },
+            down: self.optional("rate_down")?.map(Bps),
+            up: self.optional("rate_up")?.map(Bps),
+            devices: self.get("devices")?,
+            bound_devices: self.get("bound_devices")?,
+            idle_timeout: self.span("idle_timeout")?,
+            count_while_uplink_down: self.get("count_offline")?,
+        })
     }
 }
 
@@ -314,6 +262,15 @@ fn ending(column: usize, word: &str) -> rusqlite::Result<Ending> {
 fn uplink(column: usize, word: &str) -> rusqlite::Result<Uplink> {
     let all = [Uplink::Up, Uplink::Down, Uplink::Unknown];
     all.into_iter().find(|uplink| uplink.word() == word).ok_or_else(|| foreign(column))
+}
+
+fn phone(column: usize, digits: &str) -> rusqlite::Result<PhoneTail> {
+    PhoneTail::of(digits).ok_or_else(|| foreign(column))
+}
+
+fn kind(column: usize, word: &str) -> rusqlite::Result<Kind> {
+    let all = [Kind::Voucher, Kind::Payment, Kind::Account];
+    all.into_iter().find(|kind| kind.word() == word).ok_or_else(|| foreign(column))
 }
 
 fn foreign(column: usize) -> rusqlite::Error {

@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::files::{Place, exists, sync_dir};
-use super::read::Finder;
+use super::read::codes::Finder;
 use super::write::Writer;
 use super::{OpenError, StoreError, read, schema};
 use crate::clock;
@@ -98,6 +98,7 @@ pub(super) enum Medium {
 pub(super) struct Ready {
     pub(super) conn: Connection,
     pub(super) restored: Restored,
+    pub(super) device: String,
     pub(super) report: Report,
     pub(super) medium: Medium,
 }
@@ -193,11 +194,12 @@ impl Place {
             .and_then(|_| Finder::prepare(&conn))
             .map_err(|error| Failure::Damaged(format!("its tables are not as they were made: {error}")))?;
         let restored = read::restored(&conn).map_err(|error| self.failure(error))?;
+        let device = named(&conn).map_err(|error| self.failure(error.into()))?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
             .map_err(|error| self.failure(error.into()))?;
         sync_dir(&self.dir).map_err(Failure::Open)?;
         let report = Report { path: self.db.clone(), found, migrated_from };
-        Ok(Ready { conn, restored, report, medium: Medium::Writable })
+        Ok(Ready { conn, restored, device, report, medium: Medium::Writable })
     }
 
     fn failure(&self, error: StoreError) -> Failure {
@@ -263,6 +265,14 @@ fn set_up(conn: &Connection) -> rusqlite::Result<String> {
     conn.pragma_update(None, "cell_size_check", true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+}
+
+/// The name of the database towards the cloud. A new one has none yet, and nor has a copy: see
+/// [`Place::keep_copy`].
+fn named(conn: &Connection) -> rusqlite::Result<String> {
+    let new = format!("gw-{:08x}", u32::from_le_bytes(clock::random()));
+    conn.execute("UPDATE meta SET device = ?1 WHERE device IS NULL", [new])?;
+    conn.query_row("SELECT device FROM meta", [], |row| row.get(0))
 }
 
 fn check_tables(conn: &Connection, place: &Place) -> Result<(), Failure> {

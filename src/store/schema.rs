@@ -5,7 +5,8 @@
 //!
 //! Times on the wall are seconds since 1970 (UTC), spans and CLOCK_BOOTTIME are milliseconds, amounts
 //! are bytes. A login changes one page each of `entitlement`, `meter`, `voucher`, `device`, `session`
-//! and `session_closed`; more indexes would cost flash with every login, so there are none.
+//! and `session_closed`, and with a cloud of `outbox`, its index and its sequence; more indexes would cost
+//! flash with every login, so there are none.
 //! The rows with the highest ids of `entitlement` and `session` are never deleted: ids do not repeat.
 
 use rusqlite::Connection;
@@ -14,7 +15,7 @@ use rusqlite::Connection;
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES];
+const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD];
 
 const FIRST: &str = "
 CREATE TABLE meta (
@@ -125,6 +126,114 @@ ALTER TABLE session ADD COLUMN bytes_up  -- personal: what went up since it open
           INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN bytes_down -- personal: what came down since
           INTEGER NOT NULL DEFAULT 0;
+";
+
+/// Of an open session it was not known before how long it had been so.
+const CLOUD: &str = "
+ALTER TABLE meta ADD COLUMN device       -- what the cloud calls this database; null: a copy, or not named yet
+          TEXT;
+ALTER TABLE meta ADD COLUMN issued_day   -- the last day on which a code that proves itself was redeemed, since 1970
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN issued_count -- how many were on that day
+          INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE lot ADD COLUMN kind          -- voucher, payment, account
+          TEXT NOT NULL DEFAULT 'voucher';
+ALTER TABLE lot ADD COLUMN generation    -- of the feed; null: no rows of it: made here, looked up, taken back
+          INTEGER;
+
+DROP INDEX lot_of;
+CREATE INDEX lot_of ON lot (plan, made, batch, activate_by, kind, generation);
+
+DROP INDEX entitlement_ended;
+CREATE INDEX entitlement_ended ON entitlement (ended, origin) WHERE ended IS NOT NULL AND code IS NOT NULL;
+
+ALTER TABLE voucher ADD COLUMN id        -- the cloud's name of it
+          TEXT;
+
+CREATE TABLE proof (
+  key   BLOB PRIMARY KEY, -- voucher.key
+  phone TEXT,             -- personal: the last 4 digits of the phone that paid
+  pin   TEXT              -- personal: argon2id hash of the PIN of an account
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE top_up (
+  code        BLOB PRIMARY KEY, -- personal: voucher.key, of one that made an entitlement larger that was there
+  entitlement INTEGER NOT NULL  -- entitlement.id
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE plan (
+  id             TEXT PRIMARY KEY, -- the cloud's plans, by their names; those of the file are not here
+  generation     INTEGER NOT NULL, -- of the feed
+  title          TEXT NOT NULL,    -- JSON: language tag to text
+  price          TEXT NOT NULL,    -- decimal, in major units
+  currency       TEXT NOT NULL,
+  activate_by    INTEGER,          -- wall time until which it has to be begun
+  metered        INTEGER,          -- what it promises, as of entitlement
+  validity       INTEGER,
+  data_total     INTEGER,
+  data_up        INTEGER,
+  data_down      INTEGER,
+  rate_up        INTEGER,
+  rate_down      INTEGER,
+  devices        INTEGER NOT NULL,
+  bound_devices  INTEGER NOT NULL,
+  idle_timeout   INTEGER,
+  count_offline  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE feed (
+  one        INTEGER PRIMARY KEY CHECK (one = 1), -- there is one row
+  at         TEXT,             -- cursor that the next page has to follow; null: the first page is due
+  resetting  INTEGER NOT NULL, -- 1: amid a reset, the rows before it are in force
+  highest    TEXT,             -- cursor behind which no page leads
+  generation INTEGER NOT NULL  -- of the rows that the feed brings now
+) STRICT;
+
+INSERT INTO feed (one, resetting, generation) VALUES (1, 0, 0);
+
+CREATE TABLE outbox (
+  seq   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again
+  at    INTEGER NOT NULL, -- wall time at which it became a fact
+  event TEXT NOT NULL,    -- personal: the fact as JSON, as it is sent
+  usage INTEGER,          -- session.id, where the fact is what it has used so far
+  code  BLOB              -- personal: voucher.key, where the fact is that it was redeemed
+) STRICT;
+
+CREATE INDEX outbox_usage ON outbox (usage) WHERE usage IS NOT NULL;
+
+CREATE INDEX outbox_code ON outbox (code) WHERE code IS NOT NULL;
+
+CREATE TABLE claim (
+  reference BLOB NOT NULL,    -- personal: keyed hash of the reference that a guest says to have paid under
+  mac       BLOB NOT NULL,    -- personal: the device, 6 bytes
+  since     INTEGER NOT NULL, -- personal: wall time
+  bridged   INTEGER NOT NULL, -- 1: the guest was let in ahead of the payment
+  PRIMARY KEY (reference, mac)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE serial (
+  issuer INTEGER NOT NULL, -- number of the key that issued the codes
+  chunk  INTEGER NOT NULL, -- which 2048 of its 65536 serials
+  used   BLOB NOT NULL,    -- a bit for each, 256 bytes
+  PRIMARY KEY (issuer, chunk)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE command (
+  number INTEGER PRIMARY KEY,
+  id     TEXT NOT NULL UNIQUE -- the cloud's name of a command that was carried out
+) STRICT;
+
+CREATE TABLE blocked (
+  mac BLOB PRIMARY KEY -- personal: a device that the cloud wants kept out, 6 bytes
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE session ADD COLUMN lasted    -- personal: how long it had been open at `at`
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN at        -- CLOCK_BOOTTIME, in the boot of meta.boot
+          INTEGER NOT NULL DEFAULT 0;
+
+UPDATE session SET at = (SELECT reached FROM meta) WHERE closed IS NULL;
 ";
 
 /// What `PRAGMA user_version` says.

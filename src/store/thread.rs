@@ -14,10 +14,11 @@ use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
 use super::files::Place;
-use super::read::Finder;
+use super::read::cloud;
+use super::read::codes::Finder;
 use super::recover::Medium;
 use super::write::Writer;
-use super::{Kept, StoreError};
+use super::{Kept, OutboxSize, StoreError};
 use crate::domain::{CodeKey, Record, Voucher, Wall};
 
 /// The journal moves into the tables from this size on, in bytes.
@@ -103,6 +104,12 @@ impl<'c> Database<'c> {
         self.finder.find(keys)
     }
 
+    pub(super) fn outbox_size(&mut self) -> Result<OutboxSize, StoreError> {
+        let waiting = self.writer.waiting()?;
+        let oldest = cloud::oldest(self.conn)?;
+        Ok(OutboxSize { facts: waiting.facts, bytes: waiting.bytes, oldest })
+    }
+
     pub(super) fn keep_copy(&mut self, now: Wall) -> Result<Kept, StoreError> {
         if self.medium == Medium::ReadOnly {
             return Err(StoreError::ReadOnly);
@@ -156,13 +163,18 @@ impl<'c> Database<'c> {
         if self.medium == Medium::ReadOnly {
             return Err(StoreError::ReadOnly);
         }
-        match self.write(group) {
+        let outcome = match self.write(group) {
             Err(StoreError::Full) => {
+                self.writer.taken_back();
                 self.empty_journal();
                 self.write(group)
             }
             outcome => outcome,
+        };
+        if outcome.is_err() {
+            self.writer.taken_back();
         }
+        outcome
     }
 
     fn write(&mut self, group: &[(Vec<Record>, Outcome)]) -> Result<(), StoreError> {

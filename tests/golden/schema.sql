@@ -7,6 +7,9 @@ CREATE TABLE meta (
           INTEGER NOT NULL DEFAULT 0, uplink       -- up, down, unknown
           TEXT NOT NULL DEFAULT 'unknown', uplink_since -- CLOCK_BOOTTIME, in that boot
           INTEGER NOT NULL DEFAULT 0, downtime     -- how long it had been down in that boot until then
+          INTEGER NOT NULL DEFAULT 0, device       -- what the cloud calls this database; null: a copy, or not named yet
+          TEXT, issued_day   -- the last day on which a code that proves itself was redeemed, since 1970
+          INTEGER NOT NULL DEFAULT 0, issued_count -- how many were on that day
           INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE name (
@@ -21,9 +24,9 @@ CREATE TABLE lot (
   made        INTEGER NOT NULL, -- wall time at which its vouchers were made
   activate_by INTEGER,          -- wall time until which they have to be begun
   vouchers    INTEGER NOT NULL  -- how many there are
-) STRICT;
-
-CREATE INDEX lot_of ON lot (plan, made, batch, activate_by);
+, kind          -- voucher, payment, account
+          TEXT NOT NULL DEFAULT 'voucher', generation    -- of the feed; null: no rows of it: made here, looked up, taken back
+          INTEGER) STRICT;
 
 CREATE TABLE voucher (
   key         BLOB PRIMARY KEY, -- keyed hash of the code, 16 bytes; the code is kept nowhere
@@ -31,7 +34,8 @@ CREATE TABLE voucher (
   hint        TEXT NOT NULL,    -- personal: the last 3 characters of the code, for support
   entitlement INTEGER,          -- entitlement.id; null: never redeemed
   revoked     INTEGER NOT NULL  -- 1: withdrawn
-) STRICT, WITHOUT ROWID;
+, id        -- the cloud's name of it
+          TEXT) STRICT, WITHOUT ROWID;
 
 CREATE INDEX voucher_withdrawn ON voucher (revoked) WHERE revoked = 1 AND entitlement IS NULL;
 
@@ -62,8 +66,6 @@ CREATE TABLE entitlement (
   bytes_down     INTEGER
 ) STRICT;
 
-CREATE INDEX entitlement_ended ON entitlement (ended) WHERE ended IS NOT NULL AND code IS NOT NULL;
-
 CREATE TABLE meter (
   entitlement   INTEGER PRIMARY KEY, -- entitlement.id, of one that has not ended
   at            INTEGER NOT NULL,    -- CLOCK_BOOTTIME of this reading, in the boot of meta.boot
@@ -90,8 +92,91 @@ CREATE TABLE session (
   why         TEXT              -- why it closed
 , bytes_up  -- personal: what went up since it opened
           INTEGER NOT NULL DEFAULT 0, bytes_down -- personal: what came down since
+          INTEGER NOT NULL DEFAULT 0, lasted    -- personal: how long it had been open at `at`
+          INTEGER NOT NULL DEFAULT 0, at        -- CLOCK_BOOTTIME, in the boot of meta.boot
           INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX session_closed ON session (closed);
 
-PRAGMA user_version = 2;
+CREATE INDEX lot_of ON lot (plan, made, batch, activate_by, kind, generation);
+
+CREATE INDEX entitlement_ended ON entitlement (ended, origin) WHERE ended IS NOT NULL AND code IS NOT NULL;
+
+CREATE TABLE proof (
+  key   BLOB PRIMARY KEY, -- voucher.key
+  phone TEXT,             -- personal: the last 4 digits of the phone that paid
+  pin   TEXT              -- personal: argon2id hash of the PIN of an account
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE top_up (
+  code        BLOB PRIMARY KEY, -- personal: voucher.key, of one that made an entitlement larger that was there
+  entitlement INTEGER NOT NULL  -- entitlement.id
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE plan (
+  id             TEXT PRIMARY KEY, -- the cloud's plans, by their names; those of the file are not here
+  generation     INTEGER NOT NULL, -- of the feed
+  title          TEXT NOT NULL,    -- JSON: language tag to text
+  price          TEXT NOT NULL,    -- decimal, in major units
+  currency       TEXT NOT NULL,
+  activate_by    INTEGER,          -- wall time until which it has to be begun
+  metered        INTEGER,          -- what it promises, as of entitlement
+  validity       INTEGER,
+  data_total     INTEGER,
+  data_up        INTEGER,
+  data_down      INTEGER,
+  rate_up        INTEGER,
+  rate_down      INTEGER,
+  devices        INTEGER NOT NULL,
+  bound_devices  INTEGER NOT NULL,
+  idle_timeout   INTEGER,
+  count_offline  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE feed (
+  one        INTEGER PRIMARY KEY CHECK (one = 1), -- there is one row
+  at         TEXT,             -- cursor that the next page has to follow; null: the first page is due
+  resetting  INTEGER NOT NULL, -- 1: amid a reset, the rows before it are in force
+  highest    TEXT,             -- cursor behind which no page leads
+  generation INTEGER NOT NULL  -- of the rows that the feed brings now
+) STRICT;
+
+CREATE TABLE outbox (
+  seq   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again
+  at    INTEGER NOT NULL, -- wall time at which it became a fact
+  event TEXT NOT NULL,    -- personal: the fact as JSON, as it is sent
+  usage INTEGER,          -- session.id, where the fact is what it has used so far
+  code  BLOB              -- personal: voucher.key, where the fact is that it was redeemed
+) STRICT;
+
+CREATE TABLE sqlite_sequence(name,seq);
+
+CREATE INDEX outbox_usage ON outbox (usage) WHERE usage IS NOT NULL;
+
+CREATE INDEX outbox_code ON outbox (code) WHERE code IS NOT NULL;
+
+CREATE TABLE claim (
+  reference BLOB NOT NULL,    -- personal: keyed hash of the reference that a guest says to have paid under
+  mac       BLOB NOT NULL,    -- personal: the device, 6 bytes
+  since     INTEGER NOT NULL, -- personal: wall time
+  bridged   INTEGER NOT NULL, -- 1: the guest was let in ahead of the payment
+  PRIMARY KEY (reference, mac)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE serial (
+  issuer INTEGER NOT NULL, -- number of the key that issued the codes
+  chunk  INTEGER NOT NULL, -- which 2048 of its 65536 serials
+  used   BLOB NOT NULL,    -- a bit for each, 256 bytes
+  PRIMARY KEY (issuer, chunk)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE command (
+  number INTEGER PRIMARY KEY,
+  id     TEXT NOT NULL UNIQUE -- the cloud's name of a command that was carried out
+) STRICT;
+
+CREATE TABLE blocked (
+  mac BLOB PRIMARY KEY -- personal: a device that the cloud wants kept out, 6 bytes
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 3;

@@ -69,6 +69,8 @@ pub(crate) fn session(id: u64, entitlement: u64) -> Session {
         mac: mac(id),
         since: Wall::from_secs(NOON),
         used: Traffic::default(),
+        lasted: Duration::ZERO,
+        at: Boot::from_millis(1000 + id),
     }
 }
 

@@ -1,0 +1,101 @@
+//! Rows of what guests redeem, as domain values: codes, payments and accounts.
+//!
+//! Owns: the one statement that finds them, and their counts. Never: how far one is used up; its entitlement
+//! says that. Neighbour: `write/codes.rs` is the way there.
+
+use rusqlite::{Connection, OptionalExtension, Row, Statement};
+
+use super::{ending, kind, number, phone, text, unsigned, wall};
+use crate::domain::{BatchId, CodeKey, Ending, EntitlementId, Hint, Proof, Voucher, VoucherState, Wall};
+use crate::store::{StoreError, VoucherCounts, write};
+
+const VOUCHER: &str = "
+    SELECT v.key, plan.text, batch.text, l.activate_by, l.made, v.hint, v.entitlement, v.revoked, e.ended,
+      l.kind, v.id, p.phone, p.pin
+    FROM voucher v JOIN lot l ON l.id = v.lot JOIN name plan ON plan.id = l.plan
+    LEFT JOIN name batch ON batch.id = l.batch LEFT JOIN entitlement e ON e.id = v.entitlement
+    LEFT JOIN proof p ON p.key = v.key";
+
+/// Looks up what was typed, by a statement prepared once.
+pub(in crate::store) struct Finder<'c> {
+    by_key: Statement<'c>,
+}
+
+impl<'c> Finder<'c> {
+    pub(in crate::store) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self { by_key: conn.prepare(&format!("{VOUCHER} WHERE v.key = ?1"))? })
+    }
+
+    /// The rows of `keys`, in their order.
+    pub(in crate::store) fn find(&mut self, keys: &[CodeKey]) -> Result<Vec<Option<Voucher>>, StoreError> {
+        let look = |key: &CodeKey| Ok(self.by_key.query_row([key.0], voucher).optional()?);
+        keys.iter().map(look).collect()
+    }
+}
+
+/// All codes, or those of a batch, in the order of their lots.
+pub(in crate::store) fn list(conn: &Connection, batch: Option<&BatchId>) -> Result<Vec<Voucher>, StoreError> {
+    let sql = format!(
+        "{VOUCHER} WHERE l.kind = 'voucher' AND (?1 IS NULL OR batch.text = ?1) ORDER BY v.lot, v.key"
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let rows = statement.query_map([batch.map(BatchId::as_str)], voucher)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many codes there are of each kind; touches no table that grows with those that are unused.
+pub(in crate::store) fn counts(conn: &Connection) -> Result<VoucherCounts, StoreError> {
+    let count = |sql: &str| conn.query_row(sql, [], |row| number(row, 0));
+    let made = count("SELECT ifnull(sum(vouchers), 0) FROM lot WHERE kind = 'voucher'")?;
+    let withdrawn = count(
+        "SELECT count(*) FROM voucher v CROSS JOIN lot l ON l.id = v.lot
+         WHERE v.revoked = 1 AND v.entitlement IS NULL AND l.kind = 'voucher'",
+    )?;
+    let open = "FROM meter m CROSS JOIN entitlement e ON e.id = m.entitlement";
+    let opened = count(&format!("SELECT count(*) {open} WHERE e.code IS NOT NULL AND e.origin = 'voucher'"))?;
+    let ended = |how: Ending| {
+        let of = "SELECT count(*) FROM entitlement
+                  WHERE code IS NOT NULL AND ended = ?1 AND origin = 'voucher'";
+        conn.query_row(of, [write::ending_word(how)], |row| number(row, 0))
+    };
+    let topped = "FROM top_up t CROSS JOIN voucher v ON v.key = t.code CROSS JOIN lot l ON l.id = v.lot
+                  CROSS JOIN entitlement e ON e.id = t.entitlement WHERE l.kind = 'voucher'";
+    let topped_up = count(&format!("SELECT count(*) {topped}"))?;
+    let topped_up_active = count(&format!("SELECT count(*) {topped} AND e.ended IS NULL"))?;
+    let topped_up_spent = count(&format!("SELECT count(*) {topped} AND e.ended = 'spent'"))?;
+    let spent = ended(Ending::Spent)?;
+    let begun = opened + spent + ended(Ending::Expired)? + ended(Ending::Revoked)? + topped_up;
+    Ok(VoucherCounts {
+        unused: made.saturating_sub(begun + withdrawn),
+        active: opened + topped_up_active,
+        spent: spent + topped_up_spent,
+    })
+}
+
+fn voucher(row: &Row<'_>) -> rusqlite::Result<Voucher> {
+    let entitlement = row.get::<_, Option<i64>>(6)?.map(|id| unsigned(6, id)).transpose()?;
+    let ended = row.get::<_, Option<String>>(8)?.map(|word| ending(8, &word)).transpose()?;
+    let state = match (row.get::<_, bool>(7)?, entitlement, ended) {
+        (true, ..) => VoucherState::Revoked,
+        (false, None, _) => VoucherState::Unused,
+        (false, Some(_), None) => VoucherState::Active,
+        (false, Some(_), Some(Ending::Spent)) => VoucherState::Spent,
+        (false, Some(_), Some(Ending::Expired)) => VoucherState::Expired,
+        (false, Some(_), Some(Ending::Revoked)) => VoucherState::Revoked,
+    };
+    let tail = row.get::<_, Option<String>>(11)?.map(|digits| phone(11, &digits)).transpose()?;
+    let pin = row.get::<_, Option<String>>(12)?;
+    Ok(Voucher {
+        key: CodeKey(row.get(0)?),
+        kind: kind(9, &row.get::<_, String>(9)?)?,
+        id: row.get::<_, Option<String>>(10)?.map(|id| text(10, &id)).transpose()?,
+        proof: tail.map(Proof::Phone).or(pin.map(Proof::Pin)),
+        plan: text(1, &row.get::<_, String>(1)?)?,
+        batch: row.get::<_, Option<String>>(2)?.map(|batch| text(2, &batch)).transpose()?,
+        activate_by: row.get::<_, Option<i64>>(3)?.map(Wall::from_secs),
+        made: wall(row, 4)?,
+        hint: Hint::of(&row.get::<_, String>(5)?),
+        entitlement: entitlement.map(EntitlementId),
+        state,
+    })
+}

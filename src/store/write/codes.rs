@@ -1,0 +1,381 @@
+//! What guests redeem, as SQL: the rows of `voucher`, which are codes, payments and accounts, and their lots.
+//!
+//! Owns: the statements for `voucher`, `lot`, `name`, `proof`, `top_up`; that a row which was redeemed stays
+//! so; that lots know how many rows they have, and go with the last one. Never: what an entitlement is.
+//!
+//! Rows are written in the order of their keys: that is how they lie in the table, so each page is changed once.
+
+use rusqlite::{Connection, OptionalExtension, Row as Columns, Statement, params};
+
+use super::int;
+use crate::domain::{
+    BatchId, CloudId, CodeKey, EntitlementId, Generation, Kind, PlanId, Proof, Row, RowName, Voucher,
+    VoucherState, Wall,
+};
+use crate::store::StoreError;
+
+/// The statements that write what guests redeem.
+pub(super) struct Codes<'c> {
+    find_name: Statement<'c>,
+    add_name: Statement<'c>,
+    find_lot: Statement<'c>,
+    add_lot: Statement<'c>,
+    find_released: Statement<'c>,
+    add_released: Statement<'c>,
+    count_lot: Statement<'c>,
+    drop_empty_lot: Statement<'c>,
+    old_lots: Statement<'c>,
+    drop_proofs: Statement<'c>,
+    drop_rows: Statement<'c>,
+    release_lots: Statement<'c>,
+    drop_empty_lots: Statement<'c>,
+    add: Statement<'c>,
+    find: Statement<'c>,
+    change: Statement<'c>,
+    remove: Statement<'c>,
+    set_proof: Statement<'c>,
+    drop_proof: Statement<'c>,
+    redeem: Statement<'c>,
+    top_up: Statement<'c>,
+    revoke: Statement<'c>,
+}
+
+/// What the rows of a lot have in common.
+#[derive(Clone, PartialEq, Eq)]
+struct Lot {
+    plan: PlanId,
+    batch: Option<BatchId>,
+    made: Wall,
+    activate_by: Option<Wall>,
+    kind: Kind,
+    generation: Option<Generation>,
+}
+
+impl Lot {
+    fn of(voucher: &Voucher, generation: Option<Generation>) -> Self {
+        let Voucher { plan, batch, made, activate_by, kind, .. } = voucher.clone();
+        Self { plan, batch, made, activate_by, kind, generation }
+    }
+}
+
+/// The lots that a record touches, and how many rows more each of them has.
+#[derive(Default)]
+struct Lots(Vec<Touched>);
+
+struct Touched {
+    id: i64,
+    /// None if nothing was put there, but taken away.
+    lot: Option<Lot>,
+    more: i64,
+}
+
+impl Lots {
+    fn lost(&mut self, id: i64) {
+        match self.0.iter_mut().find(|touched| touched.id == id) {
+            Some(touched) => touched.more -= 1,
+            None => self.0.push(Touched { id, lot: None, more: -1 }),
+        }
+    }
+
+    fn got(&mut self, id: i64) {
+        if let Some(touched) = self.0.iter_mut().find(|touched| touched.id == id) {
+            touched.more += 1;
+        }
+    }
+}
+
+/// A row as it is before it is put again.
+struct Present {
+    lot: i64,
+    made: Wall,
+    generation: Option<i64>,
+    hint: String,
+    id: Option<String>,
+    redeemed: bool,
+}
+
+impl Present {
+    fn of(row: &Columns<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            lot: row.get(0)?,
+            made: Wall::from_secs(row.get(1)?),
+            generation: row.get(2)?,
+            hint: row.get(3)?,
+            id: row.get(4)?,
+            redeemed: row.get(5)?,
+        })
+    }
+}
+
+impl<'c> Codes<'c> {
+    pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            find_name: conn.prepare("SELECT id FROM name WHERE text = ?1")?,
+            add_name: conn.prepare("INSERT INTO name (text) VALUES (?1) RETURNING id")?,
+            find_lot: conn.prepare(
+                "SELECT id FROM lot WHERE plan = ?1 AND made = ?2 AND batch IS ?3 AND activate_by IS ?4
+                   AND kind = ?5 AND generation IS ?6",
+            )?,
+            add_lot: conn.prepare(
+                "INSERT INTO lot (plan, made, batch, activate_by, kind, generation, vouchers)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) RETURNING id",
+            )?,
+            find_released: conn.prepare(
+                "SELECT to_.id FROM lot from_ JOIN lot to_ ON to_.plan = from_.plan AND to_.made = from_.made
+                   AND to_.batch IS from_.batch AND to_.activate_by IS from_.activate_by
+                   AND to_.kind = from_.kind AND to_.generation IS NULL WHERE from_.id = ?1 LIMIT 1",
+            )?,
+            add_released: conn.prepare(
+                "INSERT INTO lot (plan, made, batch, activate_by, kind, generation, vouchers)
+                 SELECT plan, made, batch, activate_by, kind, NULL, 0 FROM lot WHERE id = ?1 RETURNING id",
+            )?,
+            count_lot: conn.prepare("UPDATE lot SET vouchers = vouchers + ?2 WHERE id = ?1")?,
+            drop_empty_lot: conn.prepare("DELETE FROM lot WHERE id = ?1 AND vouchers <= 0")?,
+            old_lots: conn.prepare(
+                "SELECT lot, count(*) FROM voucher WHERE entitlement IS NULL
+                   AND lot IN (SELECT id FROM lot WHERE generation < ?1) GROUP BY lot",
+            )?,
+            drop_proofs: conn.prepare(
+                "DELETE FROM proof WHERE key IN (SELECT v.key FROM voucher v JOIN lot l ON l.id = v.lot
+                   WHERE v.entitlement IS NULL AND l.generation < ?1)",
+            )?,
+            drop_rows: conn.prepare(
+                "DELETE FROM voucher WHERE entitlement IS NULL
+                   AND lot IN (SELECT id FROM lot WHERE generation < ?1)",
+            )?,
+            release_lots: conn.prepare("UPDATE lot SET generation = NULL WHERE generation < ?1")?,
+            drop_empty_lots: conn.prepare("DELETE FROM lot WHERE generation < ?1 AND vouchers <= 0")?,
+            add: conn.prepare(
+                "INSERT INTO voucher (key, lot, hint, entitlement, revoked, id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO NOTHING",
+            )?,
+            find: conn.prepare(
+                "SELECT v.lot, l.made, l.generation, v.hint, v.id, v.entitlement IS NOT NULL
+                 FROM voucher v JOIN lot l ON l.id = v.lot WHERE v.key = ?1",
+            )?,
+            change: conn.prepare("UPDATE voucher SET lot = ?2, hint = ?3, id = ?4 WHERE key = ?1")?,
+            remove: conn.prepare("DELETE FROM voucher WHERE key = ?1")?,
+            set_proof: conn.prepare(
+                "INSERT INTO proof (key, phone, pin) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (key) DO UPDATE SET phone = excluded.phone, pin = excluded.pin",
+            )?,
+            drop_proof: conn.prepare("DELETE FROM proof WHERE key = ?1")?,
+            redeem: conn
+                .prepare("UPDATE voucher SET entitlement = ?2 WHERE key = ?1 AND entitlement IS NULL")?,
+            top_up: conn.prepare("INSERT INTO top_up (code, entitlement) VALUES (?1, ?2)")?,
+            revoke: conn.prepare("UPDATE voucher SET revoked = 1 WHERE key = ?1")?,
+        })
+    }
+
+    /// Those whose key exists are left as they are.
+    pub(super) fn made(&mut self, vouchers: &[Voucher]) -> Result<(), StoreError> {
+        let mut sorted: Vec<&Voucher> = vouchers.iter().collect();
+        sorted.sort_unstable_by_key(|voucher| voucher.key);
+        let mut lots = Lots::default();
+        for voucher in sorted {
+            let lot = self.lot(Lot::of(voucher, None), &mut lots)?;
+            if self.add(voucher, lot)? {
+                lots.got(lot);
+            }
+        }
+        self.count(lots)
+    }
+
+    /// Puts rows of the cloud in: new ones, and in place of those that are there.
+    pub(super) fn put(
+        &mut self,
+        rows: &[(Option<CloudId>, Row)],
+        at: Wall,
+        generation: Option<Generation>,
+    ) -> Result<(), StoreError> {
+        let read = |(id, row): &(Option<CloudId>, Row)| Voucher::of_row(id.clone(), row.clone(), at);
+        let mut sorted: Vec<Voucher> = rows.iter().filter_map(read).collect();
+        // Of one key that comes twice the last one counts, so their order must hold.
+        sorted.sort_by_key(|voucher| voucher.key);
+        let mut lots = Lots::default();
+        for voucher in sorted {
+            self.put_one(voucher, generation, &mut lots)?;
+        }
+        self.count(lots)
+    }
+
+    fn put_one(
+        &mut self,
+        mut new: Voucher,
+        generation: Option<Generation>,
+        lots: &mut Lots,
+    ) -> Result<(), StoreError> {
+        let Some(old) = self.present(new.key)? else {
+            let lot = self.lot(Lot::of(&new, generation), lots)?;
+            if self.add(&new, lot)? {
+                lots.got(lot);
+            }
+            return Ok(());
+        };
+        new.made = old.made;
+        let generation = match (generation, old.generation) {
+            (Some(generation), _) => Some(generation),
+            (None, old) => old.and_then(|old| u32::try_from(old).ok()).map(Generation),
+        };
+        let lot = self.lot(Lot::of(&new, generation), lots)?;
+        // A row that came in the clear once keeps what support knows it by.
+        let hint = if new.hint.as_str().is_empty() { old.hint.as_str() } else { new.hint.as_str() };
+        let id = new.id.as_ref().map(CloudId::as_str);
+        if (old.lot, old.hint.as_str(), old.id.as_deref()) != (lot, hint, id) {
+            self.change.execute(params![new.key.0, lot, hint, id])?;
+        }
+        if old.lot != lot {
+            lots.lost(old.lot);
+            lots.got(lot);
+        }
+        self.prove(&new)
+    }
+
+    /// What was redeemed stays, without being a row of the feed any more.
+    pub(super) fn gone(&mut self, name: &RowName) -> Result<(), StoreError> {
+        let key = match name {
+            RowName::Plan(_) => return Ok(()),
+            RowName::Voucher(key) => *key,
+            RowName::Payment(key) => CodeKey(key.0),
+            RowName::Account(key) => CodeKey(key.0),
+        };
+        let Some(old) = self.present(key)? else { return Ok(()) };
+        let mut lots = Lots::default();
+        if !old.redeemed {
+            self.drop_proof.execute([key.0])?;
+            self.remove.execute([key.0])?;
+        } else if old.generation.is_some() {
+            let lot = self.released(old.lot)?;
+            self.change.execute(params![key.0, lot, old.hint, old.id])?;
+            lots.0.push(Touched { id: lot, lot: None, more: 1 });
+        } else {
+            return Ok(());
+        }
+        lots.lost(old.lot);
+        self.count(lots)
+    }
+
+    /// Rows of a generation before that one go, but what was redeemed: it stays in its lot, which is no longer
+    /// of the feed.
+    pub(super) fn reset_ended(&mut self, generation: Generation) -> Result<(), StoreError> {
+        let old = [i64::from(generation.0)];
+        let lost = self.old_lots.query_map(old, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let lost: Vec<(i64, i64)> = lost.collect::<Result<_, _>>()?;
+        for (lot, count) in lost {
+            self.count_lot.execute([lot, -count])?;
+        }
+        self.drop_proofs.execute(old)?;
+        self.drop_rows.execute(old)?;
+        self.drop_empty_lots.execute(old)?;
+        self.release_lots.execute(old)?;
+        Ok(())
+    }
+
+    pub(super) fn revoked(&mut self, key: CodeKey) -> Result<(), StoreError> {
+        self.revoke.execute([key.0])?;
+        Ok(())
+    }
+
+    /// One code, one entitlement.
+    pub(super) fn redeem(&mut self, code: CodeKey, by: EntitlementId) -> Result<(), StoreError> {
+        if self.redeem.execute(params![code.0, int(by.0)])? == 1 {
+            return Ok(());
+        }
+        let what = format!("the code of {by} does not exist, or belongs to another entitlement");
+        Err(StoreError::Contradiction(what))
+    }
+
+    /// The code belongs to an entitlement that another one opened.
+    pub(super) fn top_up(&mut self, code: CodeKey, of: EntitlementId) -> Result<(), StoreError> {
+        self.redeem(code, of)?;
+        self.top_up.execute(params![code.0, int(of.0)])?;
+        Ok(())
+    }
+
+    /// The number of a name.
+    pub(super) fn name(&mut self, text: &str) -> rusqlite::Result<i64> {
+        match self.find_name.query_row([text], |row| row.get(0)).optional()? {
+            Some(name) => Ok(name),
+            None => self.add_name.query_row([text], |row| row.get(0)),
+        }
+    }
+
+    fn present(&mut self, key: CodeKey) -> rusqlite::Result<Option<Present>> {
+        self.find.query_row([key.0], Present::of).optional()
+    }
+
+    /// Whether its key is new.
+    fn add(&mut self, voucher: &Voucher, lot: i64) -> Result<bool, StoreError> {
+        let added = self.add.execute(params![
+            voucher.key.0,
+            lot,
+            voucher.hint.as_str(),
+            voucher.entitlement.map(|id| int(id.0)),
+            voucher.state == VoucherState::Revoked,
+            voucher.id.as_ref().map(CloudId::as_str),
+        ])?;
+        if added == 1 {
+            self.prove(voucher)?;
+        }
+        Ok(added == 1)
+    }
+
+    fn prove(&mut self, voucher: &Voucher) -> Result<(), StoreError> {
+        let (phone, pin) = match (&voucher.proof, voucher.kind) {
+            (Some(Proof::Phone(tail)), _) => {
+                (Some(String::from_utf8_lossy(&tail.digits()).into_owned()), None)
+            }
+            (Some(Proof::Pin(hash)), _) => (None, Some(hash)),
+            (None, Kind::Voucher) => return Ok(()),
+            (None, Kind::Payment | Kind::Account) => {
+                self.drop_proof.execute([voucher.key.0])?;
+                return Ok(());
+            }
+        };
+        self.set_proof.execute(params![voucher.key.0, phone, pin])?;
+        Ok(())
+    }
+
+    /// The lot of such rows, one of `lots` from now on.
+    fn lot(&mut self, like: Lot, lots: &mut Lots) -> rusqlite::Result<i64> {
+        if let Some(known) = lots.0.iter().rfind(|touched| touched.lot.as_ref() == Some(&like)) {
+            return Ok(known.id);
+        }
+        let id = self.stored_lot(&like)?;
+        match lots.0.iter_mut().find(|touched| touched.id == id) {
+            Some(touched) => touched.lot = Some(like),
+            None => lots.0.push(Touched { id, lot: Some(like), more: 0 }),
+        }
+        Ok(id)
+    }
+
+    fn stored_lot(&mut self, like: &Lot) -> rusqlite::Result<i64> {
+        let plan = self.name(like.plan.as_str())?;
+        let batch = like.batch.as_ref().map(|batch| self.name(batch.as_str())).transpose()?;
+        let generation = like.generation.map(|generation| generation.0);
+        let activate_by = like.activate_by.map(Wall::as_secs);
+        let columns = params![plan, like.made.as_secs(), batch, activate_by, like.kind.word(), generation];
+        match self.find_lot.query_row(columns, |row| row.get(0)).optional()? {
+            Some(lot) => Ok(lot),
+            None => self.add_lot.query_row(columns, |row| row.get(0)),
+        }
+    }
+
+    /// The lot like `lot` that is not of the feed.
+    fn released(&mut self, lot: i64) -> rusqlite::Result<i64> {
+        match self.find_released.query_row([lot], |row| row.get(0)).optional()? {
+            Some(found) => Ok(found),
+            None => self.add_released.query_row([lot], |row| row.get(0)),
+        }
+    }
+
+    fn count(&mut self, lots: Lots) -> Result<(), StoreError> {
+        for Touched { id, more, .. } in lots.0 {
+            if more != 0 {
+                self.count_lot.execute([id, more])?;
+            }
+            self.drop_empty_lot.execute([id])?;
+        }
+        Ok(())
+    }
+}

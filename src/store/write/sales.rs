@@ -1,0 +1,247 @@
+//! What was sold, as SQL: entitlements, their meters and devices, sessions.
+//!
+//! Owns: the statements for these tables. Never: whose a code is; `codes.rs` is asked for that, and for the
+//! names of plans and batches. Neighbour: `read.rs` is the way back.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use super::codes::Codes;
+use super::{bytes, ending_word, int, millis, rate};
+use crate::domain::{
+    Boot, Closing, CodeKey, Ending, Entitlement, EntitlementId, Mac, Session, SessionId, Stamp, Terms,
+    Traffic, Usage, Wall,
+};
+use crate::store::StoreError;
+
+/// The statements that write what was sold.
+pub(super) struct Sales<'c> {
+    open_entitlement: Statement<'c>,
+    open_meter: Statement<'c>,
+    stamp: Statement<'c>,
+    end_entitlement: Statement<'c>,
+    end_meter: Statement<'c>,
+    validity: Statement<'c>,
+    set_terms: Statement<'c>,
+    prolong: Statement<'c>,
+    bind: Statement<'c>,
+    open_session: Statement<'c>,
+    close_session: Statement<'c>,
+    stamp_session: Statement<'c>,
+    last_session: Statement<'c>,
+    redate_meters: Statement<'c>,
+    redate_sessions: Statement<'c>,
+}
+
+impl<'c> Sales<'c> {
+    pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            open_entitlement: conn.prepare(
+                "INSERT INTO entitlement (id, origin, code, hint, batch, opened, plan, metered, validity,
+                   data_total, data_up, data_down, rate_up, rate_down, devices, bound_devices,
+                   idle_timeout, count_offline)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+            )?,
+            open_meter: conn.prepare(
+                "INSERT INTO meter (entitlement, at, used, validity_left, expires, bytes_up, bytes_down, downtime)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            stamp: conn.prepare(
+                "UPDATE meter SET at = ?2, used = ?3, validity_left = ?4, expires = ?5, bytes_up = ?6,
+                   bytes_down = ?7, downtime = ?8 WHERE entitlement = ?1",
+            )?,
+            end_entitlement: conn.prepare(
+                "UPDATE entitlement SET ended = ?2, used = ?3, validity_left = ?4, expires = ?5,
+                   bytes_up = ?6, bytes_down = ?7 WHERE id = ?1 AND ended IS NULL",
+            )?,
+            end_meter: conn.prepare("DELETE FROM meter WHERE entitlement = ?1")?,
+            validity: conn.prepare("SELECT validity FROM entitlement WHERE id = ?1 AND ended IS NULL")?,
+            set_terms: conn.prepare(
+                "UPDATE entitlement SET metered = ?2, validity = ?3, data_total = ?4, data_up = ?5,
+                   data_down = ?6, rate_up = ?7, rate_down = ?8, devices = ?9, bound_devices = ?10,
+                   idle_timeout = ?11, count_offline = ?12 WHERE id = ?1",
+            )?,
+            prolong: conn.prepare(
+                "UPDATE meter SET validity_left = validity_left + ?2, expires = expires + ?3
+                 WHERE entitlement = ?1",
+            )?,
+            bind: conn
+                .prepare("INSERT INTO device (entitlement, mac) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?,
+            open_session: conn.prepare(
+                "INSERT INTO session (id, entitlement, mac, since, bytes_up, bytes_down, lasted, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            close_session: conn.prepare(
+                "UPDATE session SET closed = ?2, why = ?3, bytes_up = ?4, bytes_down = ?5
+                 WHERE id = ?1 AND closed IS NULL",
+            )?,
+            stamp_session: conn.prepare(
+                "UPDATE session SET bytes_up = ?2, bytes_down = ?3 WHERE id = ?1 AND closed IS NULL",
+            )?,
+            last_session: conn
+                .prepare("UPDATE session SET lasted = ?2, at = ?3 WHERE id = ?1 AND closed IS NULL")?,
+            redate_meters: conn.prepare(
+                "UPDATE meter SET at = ?1, downtime = 0, validity_left = max(0, validity_left
+                   - max(0, (SELECT reached FROM meta) - at))",
+            )?,
+            redate_sessions: conn.prepare(
+                "UPDATE session SET at = ?1, lasted = lasted + max(0, (SELECT reached FROM meta) - at)
+                 WHERE closed IS NULL",
+            )?,
+        })
+    }
+
+    /// One code, one entitlement: the second one is refused here too, whatever the domain thought.
+    pub(super) fn opened(&mut self, new: &Entitlement, codes: &mut Codes<'c>) -> Result<(), StoreError> {
+        if let Some(code) = new.code {
+            codes.redeem(code, new.id)?;
+        }
+        let plan = codes.name(new.plan.as_str())?;
+        let batch = new.batch.as_ref().map(|batch| codes.name(batch.as_str())).transpose()?;
+        let terms = &new.terms;
+        self.open_entitlement.execute(params![
+            int(new.id.0),
+            new.origin.word(),
+            new.code.map(|code| code.0),
+            new.hint.as_str(),
+            batch,
+            new.opened.as_secs(),
+            plan,
+            terms.metered.map(millis),
+            terms.validity.map(millis),
+            terms.data.total.map(bytes),
+            terms.data.up.map(bytes),
+            terms.data.down.map(bytes),
+            terms.up.map(rate),
+            terms.down.map(rate),
+            terms.devices,
+            terms.bound_devices,
+            terms.idle_timeout.map(millis),
+            terms.count_while_uplink_down,
+        ])?;
+        set_meter(&mut self.open_meter, new.last_stamp())?;
+        new.bound.iter().try_for_each(|mac| self.bound(new.id, *mac))
+    }
+
+    /// What has ended has no meter any more, and keeps the figures of its end.
+    pub(super) fn stamped(&mut self, stamp: &Stamp) -> Result<(), StoreError> {
+        set_meter(&mut self.stamp, stamp)
+    }
+
+    pub(super) fn ended(&mut self, stamp: &Stamp, how: Ending) -> Result<(), StoreError> {
+        self.end_entitlement.execute(params![
+            int(stamp.entitlement.0),
+            ending_word(how),
+            millis(stamp.used),
+            stamp.validity_left.map(millis),
+            stamp.expires.map(Wall::as_secs),
+            bytes(stamp.bytes_up),
+            bytes(stamp.bytes_down),
+        ])?;
+        self.end_meter.execute([int(stamp.entitlement.0)])?;
+        Ok(())
+    }
+
+    /// What is left of validity grows as its whole does.
+    pub(super) fn topped_up(
+        &mut self,
+        id: EntitlementId,
+        code: CodeKey,
+        terms: &Terms,
+        codes: &mut Codes<'c>,
+    ) -> Result<(), StoreError> {
+        codes.top_up(code, id)?;
+        let before: Option<Option<i64>> =
+            self.validity.query_row([int(id.0)], |row| row.get(0)).optional()?;
+        let Some(before) = before else {
+            return Err(StoreError::Contradiction(format!("{id} is topped up, and is not there")));
+        };
+        self.set_terms.execute(params![
+            int(id.0),
+            terms.metered.map(millis),
+            terms.validity.map(millis),
+            terms.data.total.map(bytes),
+            terms.data.up.map(bytes),
+            terms.data.down.map(bytes),
+            terms.up.map(rate),
+            terms.down.map(rate),
+            terms.devices,
+            terms.bound_devices,
+            terms.idle_timeout.map(millis),
+            terms.count_while_uplink_down,
+        ])?;
+        let more = (terms.validity.map_or(0, millis) - before.unwrap_or(0)).max(0);
+        self.prolong.execute([int(id.0), more, more / 1000])?;
+        Ok(())
+    }
+
+    pub(super) fn bound(&mut self, entitlement: EntitlementId, mac: Mac) -> Result<(), StoreError> {
+        self.bind.execute(params![int(entitlement.0), mac.bytes()])?;
+        Ok(())
+    }
+
+    pub(super) fn session_opened(&mut self, new: &Session) -> Result<(), StoreError> {
+        self.open_session.execute(params![
+            int(new.id.0),
+            int(new.entitlement.0),
+            new.mac.bytes(),
+            new.since.as_secs(),
+            bytes(new.used.up),
+            bytes(new.used.down),
+            millis(new.lasted),
+            int(new.at.as_millis()),
+        ])?;
+        Ok(())
+    }
+
+    pub(super) fn session_closed(
+        &mut self,
+        session: SessionId,
+        at: Wall,
+        why: Closing,
+        used: Traffic,
+    ) -> Result<(), StoreError> {
+        let (up, down) = (bytes(used.up), bytes(used.down));
+        self.close_session.execute(params![int(session.0), at.as_secs(), why.word(), up, down])?;
+        Ok(())
+    }
+
+    pub(super) fn session_stamped(&mut self, usage: Usage) -> Result<(), StoreError> {
+        self.stamp_session.execute([int(usage.session.0), bytes(usage.up), bytes(usage.down)])?;
+        Ok(())
+    }
+
+    pub(super) fn session_lasted(
+        &mut self,
+        session: SessionId,
+        lasted: Duration,
+        at: Boot,
+    ) -> Result<(), StoreError> {
+        self.last_session.execute([int(session.0), millis(lasted), int(at.as_millis())])?;
+        Ok(())
+    }
+
+    /// A new boot began at `at`. Goes by what the last one had reached, so that must not be set yet.
+    pub(super) fn redate(&mut self, at: Boot) -> Result<(), StoreError> {
+        let at = [int(at.as_millis())];
+        self.redate_meters.execute(at)?;
+        self.redate_sessions.execute(at)?;
+        Ok(())
+    }
+}
+
+/// `statement` makes a row of `meter`, or changes it.
+fn set_meter(statement: &mut Statement<'_>, stamp: &Stamp) -> Result<(), StoreError> {
+    statement.execute(params![
+        int(stamp.entitlement.0),
+        int(stamp.at.as_millis()),
+        millis(stamp.used),
+        stamp.validity_left.map(millis),
+        stamp.expires.map(Wall::as_secs),
+        bytes(stamp.bytes_up),
+        bytes(stamp.bytes_down),
+        millis(stamp.downtime),
+    ])?;
+    Ok(())
+}

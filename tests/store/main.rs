@@ -5,9 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod cloud;
 mod crash;
 mod damage;
 mod media;
+mod outbox;
 mod sales;
 mod size;
 

@@ -7,16 +7,23 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 
-use lango::domain::{EntitlementId, Voucher, VoucherState};
+use lango::domain::{EntitlementId, Record, Seq, Voucher, VoucherState, Walk};
 use lango::store::{Found, OpenError, Store};
+use lango::wire::events;
 
+use super::outbox::redeemed;
+use super::rows::{listed, put, read_to};
 use super::sales::{key, login, open, wait};
 
 const DIR: &str = "LANGO_TEST_STORE";
 const ROUNDS: usize = 8;
 const LOGINS_BEFORE_THE_KILL: usize = 60;
 
-/// A process that logs in guests for ever and prints the number of each one whose commit returned.
+/// Rows of a page of the feed; their numbers begin where no guest's does.
+const ROWS: u64 = 30;
+const FIRST_ROW: u64 = 1 << 40;
+
+/// A process that logs in guests for ever, reads the feed meanwhile, and prints the number of each one whose commit returned.
 struct Killed {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
@@ -64,8 +71,10 @@ fn log_in_if_asked() {
     if let Some(dir) = std::env::var_os(DIR) {
         let opened = open(Path::new(&dir));
         let first = opened.restored.last_entitlement + 1;
+        let page = opened.restored.stand.at.map_or(1, |cursor| cursor.seq + 1);
         let tasks = tokio::task::LocalSet::new();
         let store = Rc::new(opened.store);
+        tasks.spawn_local(read_for_ever(store.clone(), page));
         for lane in 0..4 {
             tasks.spawn_local(log_in_for_ever(store.clone(), first + lane));
         }
@@ -76,8 +85,20 @@ fn log_in_if_asked() {
 async fn log_in_for_ever(store: Rc<Store>, first: u64) {
     let mut out = std::io::stdout();
     for number in (first..).step_by(4) {
-        store.commit(login(number)).await.unwrap();
+        let facts = vec![Record::Queued(redeemed(number))];
+        store.commit([login(number), facts].concat()).await.unwrap();
         writeln!(out, "stored {number}").unwrap();
+    }
+}
+
+fn rows_until(page: u64) -> std::ops::Range<u64> {
+    FIRST_ROW..FIRST_ROW + page * ROWS
+}
+
+async fn read_for_ever(store: Rc<Store>, first: u64) {
+    for page in first.. {
+        let rows = (rows_until(page - 1).end..rows_until(page).end).map(listed).collect();
+        store.commit(vec![put(rows, 0), read_to(page, Walk::Following, 0)]).await.unwrap();
     }
 }
 
@@ -109,8 +130,20 @@ fn after_a_kill_every_acknowledged_login_is_there_and_none_is_half() {
             let Voucher { entitlement, state, .. } = voucher.unwrap();
             assert_eq!((entitlement, state), (Some(EntitlementId(*id)), VoucherState::Active));
         }
+        let page = opened.restored.stand.at.map_or(0, |cursor| cursor.seq);
+        let found = wait(opened.store.find(rows_until(page + 1).map(key).collect())).unwrap();
+        let (read, unread) = found.split_at((page * ROWS) as usize);
+        assert!(read.iter().all(Option::is_some), "the feed stands behind a page that is not there");
+        assert!(unread.iter().all(Option::is_none), "a page is there, and the feed stands before it");
         let made = wait(opened.store.list(None)).unwrap().len();
-        assert_eq!(made, ids.len(), "a voucher without its redemption");
+        assert_eq!(made, ids.len() + read.len(), "a voucher without its redemption");
+        let told = wait(opened.store.outbox(usize::MAX)).unwrap();
+        let mut events: Vec<String> = told.iter().map(|(_, event)| event.clone()).collect();
+        let mut expected: Vec<String> = ids.iter().map(|id| events::write(&redeemed(*id))).collect();
+        events.sort();
+        expected.sort();
+        assert_eq!(events, expected, "each redemption is told, once");
+        assert!(told.iter().map(|(Seq(seq), _)| *seq).is_sorted());
         // The next round may not find a closed database, nor lean on what this look has written.
         stored = ids;
     }

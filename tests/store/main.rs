@@ -1,7 +1,8 @@
 //! The store as `app` uses it: what is committed is there again, whatever happens in between.
 //!
 //! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
-//! (needs root, for tmpfs), `size` measures, `sales` makes the records.
+//! (needs root, for tmpfs), `schema` opens older databases, `rows`, `cloud` and `outbox` are about the cloud,
+//! `size` measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -10,7 +11,9 @@ mod crash;
 mod damage;
 mod media;
 mod outbox;
+mod rows;
 mod sales;
+mod schema;
 mod size;
 
 use std::collections::BTreeSet;
@@ -339,64 +342,4 @@ fn only_the_owner_reads_the_files() {
         seen += 1;
     }
     assert_eq!(seen, 3, "database, journal, copy");
-}
-
-/// A database as the first release made it, with a guest who is online.
-#[test]
-fn a_database_of_the_first_schema_is_brought_up_to_date() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("lango.db");
-    let conn = rusqlite::Connection::open(&path).unwrap();
-    conn.execute_batch(include_str!("../golden/schema-1.sql")).unwrap();
-    conn.execute_batch(
-        "INSERT INTO meta VALUES (1, 1800000000, 'b1', NULL);
-         INSERT INTO name VALUES (1, 'hour');
-         INSERT INTO lot VALUES (1, 1, NULL, 1799990000, NULL, 1);
-         INSERT INTO voucher VALUES (zeroblob(16), 1, '705', 7, 0);
-         INSERT INTO entitlement VALUES (7, 'voucher', zeroblob(16), '705', NULL, 1800000000, 1, 3600000,
-           86400000, 500, NULL, NULL, NULL, NULL, 1, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL);
-         INSERT INTO meter VALUES (7, 90000, 60000, 86340000, 1800086400, 3, 4);
-         INSERT INTO session VALUES (9, 7, x'020000000001', 1800000000, NULL, NULL);",
-    )
-    .unwrap();
-    drop(conn);
-    let opened = open(dir.path());
-    assert_eq!((&opened.report.found, opened.report.migrated_from), (&Found::Clean, Some(1)));
-    let [kept] = opened.restored.entitlements.as_slice() else { panic!("{:?}", opened.restored) };
-    let stamp = Stamp {
-        entitlement: EntitlementId(7),
-        at: Boot::from_millis(90_000),
-        downtime: Duration::ZERO,
-        used: Duration::from_secs(60),
-        validity_left: Some(Duration::from_secs(86_340)),
-        expires: Some(Wall::from_secs(NOON + 86_400)),
-        bytes_up: Bytes(3),
-        bytes_down: Bytes(4),
-    };
-    assert_eq!((kept.last_stamp(), kept.online, kept.data_left()), (&stamp, 1, Some(Bytes(493))));
-    let [session] = opened.restored.sessions.as_slice() else { panic!("{:?}", opened.restored) };
-    assert_eq!((session.id, session.mac, session.used), (SessionId(9), mac(1), Traffic::default()));
-    assert_eq!((opened.restored.uplink, opened.restored.reached), (Downtime::default(), Boot::default()));
-    let usage = Usage { session: SessionId(9), up: Bytes(1), down: Bytes(2) };
-    commit(&opened.store, vec![Record::SessionStamped(usage)]).unwrap();
-    drop(opened);
-    let again = open(dir.path());
-    assert_eq!((again.report.migrated_from, again.restored.sessions[0].used), (None, usage.used()));
-}
-
-#[test]
-fn the_tables_are_those_of_the_golden_file() {
-    let dir = tempfile::tempdir().unwrap();
-    // A schema of version 0: a file without tables.
-    std::fs::write(dir.path().join("lango.db"), b"").unwrap();
-    drop(open(dir.path()));
-    let conn = rusqlite::Connection::open(dir.path().join("lango.db")).unwrap();
-    let mut statement =
-        conn.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").unwrap();
-    let tables = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-    let version: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    let live = tables.map(|sql| sql.unwrap() + ";\n\n").collect::<String>()
-        + &format!("PRAGMA user_version = {version};\n");
-    let golden = include_str!("../golden/schema.sql");
-    assert_eq!(live, golden, "a changed table needs a migration, and then tests/golden/schema.sql");
 }

@@ -5,12 +5,19 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lango::domain::{Bytes, EntitlementId, Record, SessionId, Usage, Voucher};
+use lango::domain::{
+    Bytes, EntitlementId, Generation, Issued, KeyNumber, PlanNumber, Record, Serial, SessionId, Usage,
+    Voucher, Walk, Wall,
+};
 use tokio::task::JoinSet;
 
+use super::outbox::{closed, opened, redeemed};
+use super::rows::{listed, put, read_to};
 use super::sales::{commit, key, login, mac, open, stamp, voucher, wait};
 
 const MANY: u64 = 100_000;
+/// So few that the journal is not emptied amid them.
+const LOGINS: usize = 25;
 
 /// Transactions and pages in the journal. Each transaction is one fsync.
 fn journal(dir: &Path) -> (usize, usize) {
@@ -81,23 +88,51 @@ fn when_a_shared_transaction_fails_every_caller_learns_it_and_nothing_is_stored(
     assert_eq!(ids, [1, 3]);
 }
 
+/// Bytes that each of `logins` writes to the journal, in one transaction.
+fn bytes_of(dir: &Path, logins: impl Fn(u64) -> Vec<Record>) -> usize {
+    let store = open(dir).store;
+    made(&store, 20_000);
+    drop(store);
+    let store = open(dir).store;
+    let (commits_before, pages_before) = journal(dir);
+    for number in 1..=LOGINS as u64 {
+        commit(&store, logins(number)).unwrap();
+    }
+    let (commits, pages) = journal(dir);
+    assert_eq!(commits - commits_before, LOGINS);
+    (pages - pages_before) * (1024 + 24) / LOGINS
+}
+
 /// The promise is 16 KiB, one fsync.
 #[test]
 fn a_login_writes_little_and_in_one_transaction() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path()).store;
-    made(&store, 20_000);
-    drop(store);
-    let store = open(dir.path()).store;
-    let (commits_before, pages_before) = journal(dir.path());
-    for number in 1..=40 {
-        // The code exists already.
-        commit(&store, login(number)).unwrap();
-    }
-    let (commits, pages) = journal(dir.path());
-    assert_eq!(commits - commits_before, 40);
-    let bytes = (pages - pages_before) * (1024 + 24) / 40;
+    // The code exists already.
+    let bytes = bytes_of(dir.path(), login);
     assert!(bytes <= 9 * 1024, "{bytes} bytes a login");
+}
+
+#[test]
+fn a_login_that_the_cloud_hears_of_keeps_the_promise_too() {
+    let facts = |n| [Record::Queued(redeemed(n)), Record::Queued(opened(n))];
+    let dir = tempfile::tempdir().unwrap();
+    let listed = bytes_of(dir.path(), |n| [login(n), facts(n).into()].concat());
+    let dir = tempfile::tempdir().unwrap();
+    let proving_itself = bytes_of(dir.path(), |n| {
+        let number = n + 1_000_000;
+        let made = Wall::from_secs(super::sales::NOON + n.cast_signed());
+        let voucher = Voucher { made, batch: None, ..voucher(number) };
+        let issued = Issued {
+            key: KeyNumber::new(3).unwrap(),
+            plan: PlanNumber::new(1).unwrap(),
+            serial: Serial(u16::try_from(n * 997).unwrap()),
+        };
+        let used = Record::SerialUsed { issued, day: 20_000, count: u32::try_from(n).unwrap() };
+        [vec![Record::VouchersMade(vec![voucher]), used], login(number), facts(number).into()].concat()
+    });
+    println!("{listed} bytes a login with a listed code, {proving_itself} with one that proves itself");
+    assert!(listed <= 12 * 1024, "{listed} bytes");
+    assert!(proving_itself <= 16 * 1024, "{proving_itself} bytes");
 }
 
 #[test]
@@ -142,4 +177,91 @@ fn a_hundred_thousand_vouchers_stay_small_and_quick() {
     assert!(opening < Duration::from_millis(200), "open {opening:?}");
     assert!(finding < Duration::from_millis(2), "find {finding:?}");
     assert!(counting < Duration::from_millis(50), "counts {counting:?}");
+}
+
+/// A page of the size that is asked for.
+const PAGE: u64 = 2000;
+
+fn page(number: u64, generation: u32) -> Vec<Record> {
+    let rows = (number * PAGE..(number + 1) * PAGE).map(listed).collect();
+    vec![put(rows, generation), read_to(number + 1, Walk::Following, generation)]
+}
+
+#[test]
+fn a_hundred_thousand_codes_of_the_cloud_stay_small_and_quick() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let mut pages = Vec::new();
+    for number in 0..MANY / PAGE {
+        let started = Instant::now();
+        commit(&store, page(number, 0)).unwrap();
+        pages.push(started.elapsed());
+    }
+    drop(store);
+    let size = || fs::metadata(dir.path().join("lango.db")).unwrap().len();
+    let first = size();
+    let store = open(dir.path()).store;
+    let started = Instant::now();
+    for n in 0..1000 {
+        assert!(wait(store.find(vec![key(n * 97)])).unwrap()[0].is_some());
+    }
+    let finding = started.elapsed() / 1000;
+    let started = Instant::now();
+    assert!(wait(store.digest()).unwrap().is_some());
+    let digesting = started.elapsed();
+    // All of it anew, and then all but a page of it gone.
+    let started = Instant::now();
+    for number in 0..MANY / PAGE {
+        commit(&store, page(number, 1)).unwrap();
+    }
+    commit(&store, vec![Record::ResetEnded(Generation(1))]).unwrap();
+    let again = started.elapsed();
+    assert_eq!(wait(store.counts()).unwrap().unused, MANY);
+    commit(&store, page(0, 2)).unwrap();
+    let started = Instant::now();
+    commit(&store, vec![Record::ResetEnded(Generation(2))]).unwrap();
+    let clearing = started.elapsed();
+    assert_eq!(wait(store.counts()).unwrap().unused, PAGE);
+    drop(store);
+    let (all, longest) = (pages.iter().sum::<Duration>(), pages.iter().max().unwrap());
+    println!(
+        "{first} bytes, {} after a reset; all pages {all:?}, the longest {longest:?}, anew {again:?}; \
+         find {finding:?}, digest {digesting:?}, 98,000 gone in {clearing:?}",
+        size()
+    );
+    assert!(first <= 8_000_000, "{first} bytes");
+    assert!(size() <= 12_000_000, "{} bytes after a reset", size());
+    assert!(*longest < Duration::from_secs(1), "a page {longest:?}");
+    assert!(all < Duration::from_secs(15), "all pages {all:?}");
+    assert!(finding < Duration::from_millis(2), "find {finding:?}");
+    assert!(digesting < Duration::from_secs(3), "digest {digesting:?}");
+    assert!(clearing < Duration::from_secs(4), "98,000 gone in {clearing:?}");
+}
+
+#[test]
+fn a_month_without_a_cloud_fits_the_outbox() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let sessions = 30 * 200;
+    for day in 0..30 {
+        let of_day = day * 200..(day + 1) * 200;
+        let facts = of_day.flat_map(|n| [redeemed(n), opened(n), closed(n)]);
+        commit(&store, facts.map(Record::Queued).collect()).unwrap();
+    }
+    let waiting = wait(store.outbox_size()).unwrap();
+    drop(store);
+    let size = fs::metadata(dir.path().join("lango.db")).unwrap().len();
+    let started = Instant::now();
+    let store = open(dir.path()).store;
+    let opening = started.elapsed();
+    let started = Instant::now();
+    assert_eq!(wait(store.outbox_size()).unwrap(), waiting);
+    let counting = started.elapsed();
+    let started = Instant::now();
+    assert!(!wait(store.is_unreported((0..PAGE).map(|n| key(n + 1_000_000)).collect())).unwrap());
+    let asking = started.elapsed();
+    println!("{waiting:?} in {size} bytes; open {opening:?}, count {counting:?}, ask for a page {asking:?}");
+    assert_eq!(waiting.facts, sessions * 3);
+    assert!(waiting.bytes < 4 * 1024 * 1024 && size < 6_000_000, "{waiting:?}, {size} bytes");
+    assert!(counting < Duration::from_millis(500) && asking < Duration::from_millis(500));
 }

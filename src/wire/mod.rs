@@ -9,10 +9,13 @@
 pub mod conntrack;
 pub mod control;
 pub mod dns;
+pub mod enrolment;
 pub mod events;
 pub mod exposition;
 pub mod feed;
+pub mod gzip;
 pub mod ip;
+pub mod lookup;
 pub mod neighbour;
 pub mod netlink;
 pub mod nftables;

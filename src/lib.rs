@@ -19,6 +19,7 @@
 //! - [`store`]: SQLite on a thread of its own: open, repair, commit, load
 //! - [`portal`]: HTTP for guests: limits, forms, pages
 //! - [`dns`]: DNS for guests: what a name leads to before login; learns the garden's addresses
+//! - [`sync`]: the client of the cloud: the feed down, the outbox up, lookups
 //! - [`control`]: the socket between the commands and the daemon
 //! - [`process`]: exit codes, signals, the panic hook
 //! - [`telemetry`]: log lines to stderr or syslog
@@ -73,6 +74,7 @@ pub mod portal;
 pub mod presence;
 pub mod process;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod uplink;
 pub mod wire;

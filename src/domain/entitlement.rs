@@ -288,6 +288,11 @@ impl Entitlement {
         self.stamp = stamp;
     }
 
+    /// The wall clock was wrong, and so is the end it told. What it took is not given back.
+    pub(super) fn forget_wall(&mut self) {
+        self.stamp.expires = None;
+    }
+
     /// A new boot: CLOCK_BOOTTIME began again, and so did the clock of outages. The last boot is known to
     /// have gone on until `reached`.
     pub(super) fn redate(&mut self, reached: Boot, now: Boot) {

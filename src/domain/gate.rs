@@ -207,6 +207,7 @@ impl Gate {
             Input::NotApplied { cursor, id, why } => self.not_applied(cursor, id, why, now),
             Input::StartOver => self.start_over(),
             Input::Acked(seq) => Decision { records: vec![Record::Acked(seq)], ..Decision::done() },
+            Input::ResetFloor { to } => self.reset_floor(to, moment),
         }
     }
 

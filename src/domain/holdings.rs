@@ -78,6 +78,12 @@ impl Holdings {
         self.index(id, before, ends(self));
     }
 
+    /// No end on the wall is known any more.
+    pub(super) fn forget_wall(&mut self) {
+        let known: Vec<_> = self.by_wall.iter().map(|((_, id), ())| *id).collect();
+        known.into_iter().for_each(|id| self.change(id, Entitlement::forget_wall));
+    }
+
     pub(super) fn remove(&mut self, id: EntitlementId) -> Option<Entitlement> {
         let gone = self.entitlements.remove(&id)?;
         self.index(id, Ends::of(&gone), Ends::default());

@@ -62,6 +62,10 @@ pub enum Input {
     RevokeVoucher {
         voucher: Voucher,
     },
+    /// An operator says that the wall clock was wrong, and that it is `to` or later.
+    ResetFloor {
+        to: Wall,
+    },
     /// A page of the feed was read, and `stand` is where the reading stands after it. Comes before what the
     /// page holds.
     FeedRead {
@@ -219,6 +223,8 @@ pub enum Record {
     },
     /// The latest wall time known to have been reached.
     FloorRaised(Wall),
+    /// That time was wrong, and so are the ends told by it: no end on the wall is known any more.
+    FloorReset(Wall),
     /// CLOCK_BOOTTIME began again: all stamps are now of this boot, taken at `at`. Validity went on until
     /// the last [`Record::BootReached`] of the boot before; of outages nothing is known.
     BootChanged {

@@ -30,6 +30,8 @@ pub(super) struct Writer<'c> {
     cloud: Cloud<'c>,
     outbox: Outbox<'c>,
     raise_floor: Statement<'c>,
+    reset_floor: Statement<'c>,
+    forget_wall: Statement<'c>,
     set_boot: Statement<'c>,
     set_uplink: Statement<'c>,
     set_reached: Statement<'c>,
@@ -43,6 +45,8 @@ impl<'c> Writer<'c> {
             cloud: Cloud::prepare(conn)?,
             outbox: Outbox::prepare(conn)?,
             raise_floor: conn.prepare("UPDATE meta SET floor = ?1 WHERE floor < ?1")?,
+            reset_floor: conn.prepare("UPDATE meta SET floor = ?1")?,
+            forget_wall: conn.prepare("UPDATE meter SET expires = NULL WHERE expires IS NOT NULL")?,
             set_boot: conn.prepare(
                 "UPDATE meta SET boot = ?1, reached = ?2, uplink = 'unknown', uplink_since = ?2, downtime = 0",
             )?,
@@ -70,6 +74,7 @@ impl<'c> Writer<'c> {
             Record::UplinkChanged(downtime) => self.uplink_changed(*downtime),
             Record::BootReached(boot) => self.boot_reached(*boot),
             Record::FloorRaised(floor) => self.floor_raised(*floor),
+            Record::FloorReset(floor) => self.floor_reset(*floor),
             Record::BootChanged { boot, at } => self.boot_changed(boot, *at),
             Record::RowsPut { rows, at, generation } => codes.put(rows, *at, *generation),
             Record::RowGone(name) => codes.gone(name),
@@ -109,6 +114,12 @@ impl<'c> Writer<'c> {
 
     fn floor_raised(&mut self, floor: Wall) -> Result<(), StoreError> {
         self.raise_floor.execute([floor.as_secs()])?;
+        Ok(())
+    }
+
+    fn floor_reset(&mut self, floor: Wall) -> Result<(), StoreError> {
+        self.reset_floor.execute([floor.as_secs()])?;
+        self.forget_wall.execute([])?;
         Ok(())
     }
 

@@ -97,6 +97,13 @@ impl Memory {
                 assert!(*floor > self.floor, "the floor never falls");
                 self.floor = *floor;
             }
+            Record::FloorReset(floor) => {
+                self.floor = *floor;
+                for entitlement in self.entitlements.values_mut() {
+                    let stamp = Stamp { expires: None, ..entitlement.last_stamp().clone() };
+                    *entitlement = entitlement.clone().with_stamp(stamp);
+                }
+            }
             Record::BootChanged { boot, at } => {
                 self.boot = Some(boot.clone());
                 for entitlement in self.entitlements.values_mut() {

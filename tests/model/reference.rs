@@ -162,6 +162,11 @@ impl Reference {
             if let Record::BootReached(_) = record {
                 self.bought.values_mut().for_each(|bought| bought.flash.valid = bought.meter.valid);
             }
+            if let Record::FloorReset(_) = record {
+                for bought in self.bought.values_mut() {
+                    (bought.meter.expires, bought.flash.expires) = (None, None);
+                }
+            }
             if let Record::SessionStamped(usage) = record {
                 let known = (usage.up.0, usage.down.0);
                 let used = self.used.values_mut().find(|used| used.known == known && used.flash != known);

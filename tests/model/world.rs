@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, BootId, Bytes, CodeKey, Effect, EntitlementId, Gate, Limits, Mac, Now, Plan, PlanSource, Record,
-    Restored, SessionId, Terms, Trust, Uplink, Usage, Voucher, Wall,
+    Boot, BootId, Bytes, CodeKey, Effect, EntitlementId, Gate, Input, Limits, Mac, Now, Plan, PlanSource,
+    Record, Restored, SessionId, Terms, Trust, Uplink, Usage, Voucher, Wall,
 };
 
 use super::random::Random;
@@ -220,6 +220,9 @@ impl<F: Flash> World<F> {
     }
 
     fn clock_changes(&mut self) -> Result<(), Died> {
+        if self.grain > 1 && self.random.percent(20) {
+            return self.clock_is_reset();
+        }
         let hour = i64::try_from(HOUR).unwrap();
         let error = match (self.trust, self.random.within(0..20)) {
             _ if self.grain == 1 => 0,
@@ -236,6 +239,31 @@ impl<F: Flash> World<F> {
         self.tell(format!("the clock is trusted, {error} ms off"));
         self.gate.checkpoint_soon(self.now());
         self.checkpoint_due = self.boot;
+        self.clock_was_set();
+        self.due()
+    }
+
+    /// An operator says that the clock was wrong; then it is right, or nobody knows.
+    fn clock_is_reset(&mut self) -> Result<(), Died> {
+        let now = self.now();
+        let trust = self.random.pick(&[Trust::Trusted, Trust::Floor]);
+        let to = match trust {
+            Trust::Trusted => self.true_offset + i64::try_from(self.boot).unwrap(),
+            Trust::Floor => BEGINNING * 1000,
+        };
+        self.tell(format!("the clock is reset to {to}"));
+        let to = Wall::from_secs(to.div_euclid(1000));
+        let decision = self.gate.decide(Input::ResetFloor { to }, now);
+        let ended = self.reference.due(now);
+        self.check_ended(&decision.records, &ended);
+        self.gate.apply(&decision.records, now);
+        self.reference.written(&decision.records, now);
+        if self.commit(&decision.records, &decision.effects)? {
+            self.offset = to.as_secs() * 1000 - i64::try_from(self.boot).unwrap();
+            self.trust = trust;
+            self.gate.checkpoint_soon(self.now());
+            self.checkpoint_due = self.boot;
+        }
         self.clock_was_set();
         self.due()
     }

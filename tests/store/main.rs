@@ -294,9 +294,16 @@ fn the_floor_never_sinks_and_recent_means_a_day() {
     commit(&store, vec![Record::FloorRaised(Wall::from_secs(NOON))]).unwrap();
     commit(&store, vec![Record::FloorRaised(Wall::from_secs(NOON - 9))]).unwrap();
     drop(store);
-    let restored = open(dir.path()).restored;
-    assert_eq!(restored.floor, Wall::from_secs(NOON));
-    assert_eq!(restored.recent, [mac(2), mac(3), mac(4)]);
+    let opened = open(dir.path());
+    assert_eq!(opened.restored.floor, Wall::from_secs(NOON));
+    assert_eq!(opened.restored.recent, [mac(2), mac(3), mac(4)]);
+    commit(&opened.store, vec![Record::FloorReset(Wall::from_secs(NOON - day))]).unwrap();
+    drop(opened);
+    assert_eq!(
+        open(dir.path()).restored.floor,
+        Wall::from_secs(NOON - day),
+        "but by the word of an operator"
+    );
 }
 
 #[test]

@@ -104,6 +104,10 @@ impl Gate {
             Record::UplinkChanged(downtime) => self.uplink_changed(*downtime, now.boot),
             Record::BootReached(boot) => self.reached = *boot,
             Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
+            Record::FloorReset(wall) => {
+                self.floor = *wall;
+                self.entitlements.forget_wall();
+            }
             Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
             Record::SessionLasted { session, lasted, at } => self.sessions.lasted(*session, *lasted, *at),
             Record::PlanPut { plan, generation } => {

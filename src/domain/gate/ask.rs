@@ -1,11 +1,11 @@
 //! What guests and operators ask besides redeeming, and how things end.
 //!
-//! Owns: logout, grant, kick, making and revoking vouchers, the end of an entitlement. Never: changes the
-//! Gate; `apply.rs` does. Neighbour: `redeem.rs`.
+//! Owns: logout, grant, kick, making and revoking vouchers, a floor that was wrong, the end of an entitlement.
+//! Never: changes the Gate; `apply.rs` does. Neighbour: `redeem.rs`.
 
 use super::{
     Closing, Decision, Effect, Ending, Entitlement, Gate, Mac, Moment, PlanId, Record, Refusal, Reply,
-    Session, SessionId,
+    Session, SessionId, Wall,
 };
 use crate::domain::{Origin, Voucher, VoucherState};
 
@@ -61,6 +61,15 @@ impl Gate {
         if let Some(entitlement) = self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(*id)) {
             self.end(entitlement, Ending::Revoked, moment, &mut decision);
         }
+        decision
+    }
+
+    /// What the wrong clock has ended and taken stays so, and is written down first: a clock that is set
+    /// back gives nothing back.
+    pub(super) fn reset_floor(&self, to: Wall, moment: Moment) -> Decision {
+        let mut decision = self.ended(moment);
+        decision.records.extend(self.checkpoint(moment));
+        decision.records.push(Record::FloorReset(to));
         decision
     }
 

@@ -128,6 +128,7 @@ impl Desk {
             Record::EntitlementStamped(_)
             | Record::DeviceBound { .. }
             | Record::FloorRaised(_)
+            | Record::FloorReset(_)
             | Record::BootChanged { .. }
             | Record::SessionCounted(_)
             | Record::UplinkChanged(_)

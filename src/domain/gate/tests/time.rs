@@ -271,6 +271,48 @@ fn the_floor_rises_with_a_trusted_clock_only_and_never_falls() {
 }
 
 #[test]
+fn a_wrong_floor_is_reset_and_revives_and_gives_back_nothing() {
+    let mut desk = Desk::new(vec![valid("day", DAY), valid("week", 7 * DAY)]);
+    let (day, week) = (desk.sell("day"), desk.sell("week"));
+    desk.redeem(mac(1), day);
+    desk.redeem(mac(2), week);
+    desk.due();
+    let right = desk.now.wall;
+    desk.restart("boot-2", HOUR, Trust::Trusted);
+    // Two days too late: the day is over, and nobody has looked yet.
+    desk.now.wall = right.plus(2 * DAY);
+    let evening = desk.sell("day");
+    desk.redeem(mac(3), evening);
+    let decision = desk.decide(Input::ResetFloor { to: right.plus(HOUR) });
+    assert!(decision.effects.contains(&Effect::Evict { mac: mac(1) }));
+    desk.take(&decision);
+    assert_eq!(desk.gate.floor, right.plus(HOUR));
+    desk.now.wall = right.plus(HOUR);
+    assert_eq!(desk.redeem(mac(1), day), refused(Refusal::CodeExpired));
+    assert_eq!(desk.left(mac(2)), Some(5 * DAY), "what the wrong clock took is gone");
+    assert_eq!(desk.left(mac(3)), Some(DAY));
+    desk.gate.checkpoint_soon(desk.now);
+    desk.due();
+    // The ends are told by the right clock now: a gap is charged in full, and nothing else.
+    desk.restart("boot-3", 3 * HOUR, Trust::Trusted);
+    assert_eq!((desk.left(mac(2)), desk.left(mac(3))), (Some(5 * DAY - 3 * HOUR), Some(DAY - 3 * HOUR)));
+}
+
+#[test]
+fn a_reset_that_could_not_be_stored_changes_nothing() {
+    let mut desk = Desk::new(vec![valid("day", DAY)]);
+    let code = desk.sell("day");
+    desk.redeem(mac(1), code);
+    desk.gate.checkpoint_soon(desk.now);
+    desk.due();
+    let (floor, expires) = (desk.gate.floor, desk.entitlement_of(code).last_stamp().expires);
+    let decision = desk.decide(Input::ResetFloor { to: Wall::from_secs(0) });
+    desk.gate.apply(&decision.records, desk.now);
+    desk.gate.revert();
+    assert_eq!((desk.gate.floor, desk.entitlement_of(code).last_stamp().expires), (floor, expires));
+}
+
+#[test]
 fn the_next_look_is_at_the_nearest_end_or_the_next_checkpoint() {
     let mut desk =
         Desk::new(vec![metered("hour", HOUR), valid("minute", MINUTE), metered("second", secs(1))]);

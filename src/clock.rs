@@ -1,65 +1,43 @@
 //! The only reader of time and randomness.
 //!
 //! Owns: CLOCK_BOOTTIME, the system's wall clock, the kernel's word on whether NTP has set it, the id of
-//! this boot, random bytes. Never: decides what time means; that is the domain's.
+//! this boot, random bytes. Never: decides what time means, or whom to believe; that is the domain's.
 //!
-//! The wall time given out is always `CLOCK_BOOTTIME + offset`. The offset begins at the persisted floor,
-//! so that a router without a battery clock starts with a lower bound of the true time, and is set once
-//! the kernel says that its clock is synchronised. A step of the system's clock moves nothing by itself.
+//! The wall time given out is always reckoned from CLOCK_BOOTTIME. It begins at the persisted floor, so that
+//! a router without a battery clock starts with a lower bound of the true time, and is set once the kernel
+//! says that its clock is synchronised, or the cloud says how late it is. A step of the system's clock moves
+//! nothing by itself. Neighbour: `domain/reckoning.rs`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::time::{ClockId, clock_gettime};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::domain::{Boot, BootId, Now, Trust, Wall};
+use crate::domain::{Boot, BootId, Now, Reckoning, Refreshed, Repair, Standing, TimeSource, Wall};
 
 /// No gateway ever ran this program before that: 2026-11-22T00:00:00Z.
 const PROGRAM_IS_OLDER: Wall = Wall::from_secs(1_795_305_600);
-/// A synchronised clock that differs more than this from the time already trusted is not believed.
-const BELIEVABLE_STEP: Duration = Duration::from_secs(10 * 60);
 
 /// Both clocks; clones share what is known of the wall clock.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    /// Wall minus boot, in milliseconds.
-    offset: AtomicI64,
-    trusted: AtomicBool,
-}
-
-/// What a look at the system's clock came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refreshed {
-    /// As before.
-    Unchanged,
-    /// The wall clock became trusted, or went forward by more than it should have by itself.
-    Moved,
-    /// The system claims a time that contradicts what is known; it is not used.
-    Disbelieved { claimed: Wall },
+    reckoning: Arc<Mutex<Reckoning>>,
 }
 
 impl Clock {
     /// A clock that knows nothing of the wall yet.
     pub fn new() -> Self {
-        let clock =
-            Self { shared: Arc::new(Shared { offset: AtomicI64::new(0), trusted: AtomicBool::new(false) }) };
-        clock.not_before(PROGRAM_IS_OLDER);
-        clock
+        Self { reckoning: Arc::new(Mutex::new(Reckoning::new(PROGRAM_IS_OLDER, boottime()))) }
     }
 
     /// Both clocks, now.
     pub fn now(&self) -> Now {
-        let boot = boottime();
-        let millis = signed(boot).saturating_add(self.shared.offset.load(Ordering::Relaxed));
-        let trust = if self.shared.trusted.load(Ordering::Relaxed) { Trust::Trusted } else { Trust::Floor };
-        Now { boot, wall: Wall::from_secs(millis.div_euclid(1000)), trust }
+        self.reckoning().now(boottime())
+    }
+
+    /// Who says how late it is, and whether that is believed.
+    pub fn standing(&self) -> Standing {
+        self.reckoning().standing(boottime())
     }
 
     /// The kernel's name of this boot.
@@ -70,40 +48,37 @@ impl Clock {
 
     /// Raises the wall clock to `floor` if it is below; a trusted clock is left alone.
     pub fn not_before(&self, floor: Wall) {
-        let now = self.now();
-        if now.trust == Trust::Floor && now.wall < floor {
-            self.set(floor, now.boot);
-        }
+        self.reckoning().not_before(floor, boottime());
     }
 
     /// Looks whether the kernel has a synchronised clock, and follows it if it can be believed.
     pub fn refresh(&self) -> Refreshed {
-        let Some(claimed) = synchronised_wall() else {
-            return Refreshed::Unchanged;
-        };
-        let now = self.now();
-        let (ahead, behind) = (claimed.since(now.wall), now.wall.since(claimed));
-        let too_far = match now.trust {
-            // A lower bound may be far below the true time, but cannot be above it.
-            Trust::Floor => behind > BELIEVABLE_STEP,
-            Trust::Trusted => ahead.max(behind) > BELIEVABLE_STEP,
-        };
-        if too_far {
-            return Refreshed::Disbelieved { claimed };
+        if let Some(wall) = synchronised_wall() {
+            return self.reckoning().told(TimeSource::Ntp, wall, boottime());
         }
-        // Whole seconds: only more than one is worth following, and never backwards, or a code that is
-        // over would come to life again.
-        let moves = ahead > Duration::from_secs(1);
-        if moves {
-            self.set(claimed, now.boot);
-        }
-        let first = !self.shared.trusted.swap(true, Ordering::Relaxed);
-        if first || moves { Refreshed::Moved } else { Refreshed::Unchanged }
+        self.reckoning().silent(TimeSource::Ntp);
+        Refreshed::Unchanged
     }
 
-    fn set(&self, wall: Wall, at: Boot) {
-        let offset = wall.as_secs().saturating_mul(1000).saturating_sub(signed(at));
-        self.shared.offset.store(offset, Ordering::Relaxed);
+    /// The cloud says that it is `wall`, on a page that is signed or came over verified TLS. Follows it if it
+    /// can be believed.
+    pub fn told(&self, wall: Wall) -> Refreshed {
+        self.reckoning().told(TimeSource::Cloud, wall, boottime())
+    }
+
+    /// Where the wall belongs, if an operator says that it is wrong. [`Clock::mend`] does it.
+    pub fn repair(&self) -> Repair {
+        self.reckoning().repair(synchronised_wall(), PROGRAM_IS_OLDER, boottime())
+    }
+
+    /// Sets the wall where it belongs, backwards too.
+    pub fn mend(&self, repair: Repair) {
+        self.reckoning().mend(repair, boottime());
+    }
+
+    fn reckoning(&self) -> MutexGuard<'_, Reckoning> {
+        // Nothing that holds it can leave it half changed.
+        self.reckoning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,10 +96,6 @@ pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).expect("the kernel gives random bytes");
     bytes
-}
-
-fn signed(boot: Boot) -> i64 {
-    i64::try_from(boot.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn boottime() -> Boot {
@@ -160,12 +131,17 @@ fn synchronised_wall() -> Option<Wall> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::domain::Trust;
+
+    const DAY: Duration = Duration::from_secs(86_400);
 
     #[test]
     fn a_floor_raises_the_wall_and_never_lowers_it() {
         let clock = Clock::new();
-        let later = PROGRAM_IS_OLDER.plus(Duration::from_secs(86_400));
+        let later = PROGRAM_IS_OLDER.plus(DAY);
         clock.not_before(later);
         clock.not_before(PROGRAM_IS_OLDER);
         let now = clock.now();
@@ -176,9 +152,22 @@ mod tests {
     #[test]
     fn clones_share_the_wall() {
         let clock = Clock::new();
-        let later = PROGRAM_IS_OLDER.plus(Duration::from_secs(86_400));
-        clock.clone().not_before(later);
+        let later = PROGRAM_IS_OLDER.plus(DAY);
+        assert_eq!(clock.clone().told(later), Refreshed::Moved);
         assert!(clock.now().wall >= later);
+        assert_eq!(clock.now().trust, Trust::Trusted);
+    }
+
+    #[test]
+    fn a_repair_leads_to_what_the_cloud_says() {
+        let clock = Clock::new();
+        let (right, wrong) = (PROGRAM_IS_OLDER.plus(DAY), PROGRAM_IS_OLDER.plus(1000 * DAY));
+        clock.not_before(wrong);
+        assert_eq!(clock.told(right), Refreshed::Disbelieved { claimed: right });
+        clock.mend(clock.repair());
+        let now = clock.now();
+        assert!(now.wall >= right && now.wall.since(right) < Duration::from_secs(5));
+        assert_eq!(now.trust, Trust::Trusted);
     }
 
     #[test]

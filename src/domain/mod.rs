@@ -23,6 +23,7 @@ mod ids;
 mod outbox;
 mod pace;
 mod plan;
+mod reckoning;
 mod record;
 mod reference;
 mod roster;
@@ -53,6 +54,7 @@ pub use ids::{
 };
 pub use outbox::{Fact, Outcome, Reported, Seq};
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
+pub use reckoning::{Reckoning, Refreshed, Repair, Standing, TimeSource};
 pub use record::{
     Decision, Effect, Found, Generation, Input, IssuedCode, Moving, PageKind, Reach, Record, Refusal, Reply,
     Restored, RowsFrom, SerialState, Shown,

@@ -11,7 +11,8 @@ use std::process::{Command, Output};
 
 use lango::control::{Call, Server};
 use lango::wire::control::{
-    Answer, Code, Failure, Imported, Request, Response, RowError, Sheet, VoucherMade, VouchersMade,
+    Answer, ClockShown, Code, Failure, Imported, Request, Response, RowError, Sheet, VoucherMade,
+    VouchersMade,
 };
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -107,10 +108,24 @@ fn answer(request: Request) -> Response {
         Request::Status => fail(Code::Internal),
         Request::PlanList => fail(Code::Configuration),
         Request::Doctor { .. } => fail(Code::NoPermission),
+        Request::Clock => Response::Ok(Answer::Clock(clock())),
+        Request::ClockReset => fail(Code::NotStored),
         Request::Login { .. }
         | Request::Logout(_)
         | Request::VoucherRevoke { .. }
         | Request::VoucherList { .. } => fail(Code::Refused),
+    }
+}
+
+fn clock() -> ClockShown {
+    ClockShown {
+        trusted: false,
+        now: "2026-11-22T22:17:31Z".to_owned(),
+        source: None,
+        since: None,
+        floor: "2026-11-22T22:17:00Z".to_owned(),
+        disbelieved: Vec::new(),
+        good_for: Vec::new(),
     }
 }
 
@@ -142,12 +157,15 @@ fn answers_go_to_stdout_and_failures_to_stderr_with_their_exit_code() {
     let daemon = Daemon::start(answer);
     let output = daemon.run(&["sessions"]);
     assert_eq!((code(&output), stdout(&output), stderr(&output)), (0, "nobody is online\n", ""));
+    let output = daemon.run(&["clock"]);
+    assert!(code(&output) == 0 && stdout(&output).contains("NOT TRUSTED"), "{output:?}");
     for (args, exit) in [
         (["voucher", "show", "1"].as_slice(), 1),
         (&["logout", "02:00:00:00:00:01"], 1),
         (&["status"], 70),
         (&["doctor"], 77),
         (&["plan", "list"], 78),
+        (&["clock", "reset"], 70),
     ] {
         let output = daemon.run(args);
         assert_eq!((code(&output), stdout(&output)), (exit, ""), "{args:?}");

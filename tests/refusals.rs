@@ -111,6 +111,9 @@ const USAGE: &[&str] = &[
     "login 02:00:00:00:00:01 --plan hour",
     "logout 02:00:00:00:00:01",
     "sessions",
+    "clock set",
+    "clock reset reset",
+    "clock reset",
 ];
 
 /// Exit code 1: understood, and refused.

@@ -45,6 +45,8 @@ impl Desk {
                     doctor::of_gateway(self).await
                 }
             }),
+            Request::Clock => Answer::Clock(self.clock_shown()),
+            Request::ClockReset => Answer::ClockReset(self.reset_clock().await?),
             Request::Metrics => Answer::Metrics(exposition(&self.status().await?)),
             Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),
             Request::VoucherRevoke { code } => {

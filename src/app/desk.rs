@@ -25,7 +25,7 @@ use super::roll::Roll;
 use crate::config::{self, Config};
 use crate::control;
 use crate::dns;
-use crate::domain::{Boot, Effect, Input, Mac, Now, Refreshed, Reply, View};
+use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
 use crate::nft::Noticed;
 use crate::portal;
 use crate::presence::Answer;
@@ -41,7 +41,6 @@ const COUNT: Duration = Duration::from_secs(10);
 /// The kernel is made to tell of caps that are used up this often.
 const NUDGE: Duration = Duration::from_secs(1);
 const COUNT_AT_MOST: Duration = Duration::from_millis(500);
-const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
 /// A good copy of the store is wanted this often; the store spares the flash and makes one a day.
 const LOOK_AT_COPY: Duration = Duration::from_secs(60 * 60);
 /// After a failure that time brought about, the next try waits this long.
@@ -68,8 +67,6 @@ pub(super) struct Desk {
     pub(super) next_look_at_copy: Boot,
     pub(super) next_count: Boot,
     pub(super) next_nudge: Boot,
-    /// Whether the system's clock contradicts what is known, and that was said.
-    pub(super) disbelieves: bool,
 }
 
 /// Where things come in.
@@ -284,27 +281,6 @@ impl Desk {
         }
     }
 
-    fn look_at_clock(&mut self) {
-        let now = self.ledger.clock.now();
-        self.next_look_at_clock = now.boot.plus(LOOK_AT_CLOCK);
-        match self.ledger.clock.refresh() {
-            Refreshed::Unchanged => self.disbelieves = false,
-            Refreshed::Moved => {
-                self.disbelieves = false;
-                let now = self.ledger.clock.now();
-                tracing::info!(event = "clock_set", time = %now.wall, "the wall clock is known");
-                self.ledger.gate.checkpoint_soon(now);
-                self.next_tick = now.boot;
-                self.look_at_table();
-            }
-            Refreshed::Disbelieved { .. } if self.disbelieves => {}
-            Refreshed::Disbelieved { claimed } => {
-                self.disbelieves = true;
-                tracing::warn!(event = "clock_disbelieved", %claimed, kept = %now.wall, "the system's clock contradicts what is known");
-            }
-        }
-    }
-
     fn keep_copy(&mut self) {
         let now = self.ledger.clock.now();
         self.next_look_at_copy = now.boot.plus(LOOK_AT_COPY);
@@ -317,7 +293,7 @@ impl Desk {
     }
 
     /// Compares the table with what is desired, and puts it right.
-    fn look_at_table(&mut self) {
+    pub(super) fn look_at_table(&mut self) {
         let now = self.ledger.clock.now();
         self.kernel.compare(self.ledger.gate.desired(now), now);
         self.kernel.look_for_offload();

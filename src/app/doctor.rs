@@ -8,7 +8,8 @@ use nix::net::if_::if_nametoindex;
 
 use super::desk::Desk;
 use super::kernel::Offload;
-use crate::domain::{Lack, Mac, Trust, Uplink};
+use super::time;
+use crate::domain::{Lack, Mac, Uplink};
 use crate::uplink::Report;
 use crate::wire::control::{Check, Health};
 
@@ -22,7 +23,7 @@ pub(super) async fn of_gateway(desk: &Desk) -> Vec<Check> {
     let config = desk.config.borrow().clone();
     let mut checks = vec![rules(desk), offload(desk)];
     checks.extend(config.gateway.interfaces.iter().map(|interface| guest_interface(interface)));
-    checks.extend([uplink(desk), storage(desk).await, clock(desk), plans(desk), room(desk)]);
+    checks.extend([uplink(desk), storage(desk).await, time::checked(desk), plans(desk), room(desk)]);
     checks
 }
 
@@ -163,18 +164,6 @@ async fn storage(desk: &Desk) -> Check {
         Err(error) => {
             fail("storage", error.to_string(), "restart the daemon; it repairs what it can at start")
         }
-    }
-}
-
-fn clock(desk: &Desk) -> Check {
-    let now = desk.ledger.clock.now();
-    match now.trust {
-        Trust::Trusted => ok("clock", format!("{} by NTP", now.wall)),
-        Trust::Floor => warn(
-            "clock",
-            format!("no time from NTP yet; it is {} or later", now.wall),
-            "sold time is counted all the same; let sysntpd reach a server for dates to be right",
-        ),
     }
 }
 

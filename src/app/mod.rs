@@ -5,7 +5,7 @@
 //! `doctor` answer operators;
 //! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network and `roll` asks
 //! who is quiet;
-//! `uplink` passes on news of the uplink; `fault` says what each failure means.
+//! `uplink` passes on news of the uplink; `time` follows the sources of the wall clock; `fault` says what each failure means.
 
 mod ask;
 mod base;
@@ -21,6 +21,7 @@ mod listen;
 mod lookout;
 mod plans;
 mod roll;
+mod time;
 mod uplink;
 mod vouchers;
 
@@ -184,7 +185,6 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_count: now.boot,
         next_nudge: now.boot,
         next_look_at_copy: now.boot.plus(FIRST_COPY),
-        disbelieves: false,
     };
     desk.run(Inlets { portal, control, learns, suspects, found, homes, uplink, ended, signals }).await
 }

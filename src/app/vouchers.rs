@@ -50,6 +50,8 @@ pub(super) async fn answer(
         | Request::Login { .. }
         | Request::Logout(_)
         | Request::Doctor { .. }
+        | Request::Clock
+        | Request::ClockReset
         | Request::Metrics => {
             return Err(Failure::new(
                 Code::Usage,

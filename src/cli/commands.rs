@@ -232,6 +232,15 @@ pub(super) const COMMANDS: &[Command] = &[
         build: |given| ask(given, Request::Doctor { mac: mac(given)? }),
     },
     Command {
+        words: "clock",
+        usage: "[reset]",
+        takes: 0..=1,
+        options: LIVE,
+        about: "how late it is, who says so, what that is good for; reset: it was wrong",
+        example: "lango clock reset",
+        build: clock,
+    },
+    Command {
         words: "metrics",
         usage: "",
         takes: 0..=0,
@@ -245,7 +254,7 @@ pub(super) const COMMANDS: &[Command] = &[
 /// Commands that Lango will have, and does not have yet.
 pub(super) const LATER: &[&str] = &[
     "sync", "export", "forget", "audit", "topup", "extend", "refund", "move", "backup", "restore", "top",
-    "enrol", "setup", "clock", "hold",
+    "enrol", "setup", "hold",
 ];
 
 fn run(given: &Given) -> Result<Invocation, Failure> {
@@ -280,6 +289,14 @@ fn logout(given: &Given) -> Result<Invocation, Failure> {
         (Some(_), Some(_)) => return Err(given.usage("a MAC and --session exclude each other")),
     };
     ask(given, Request::Logout(target))
+}
+
+fn clock(given: &Given) -> Result<Invocation, Failure> {
+    match given.word() {
+        None => ask(given, Request::Clock),
+        Some("reset") => ask(given, Request::ClockReset),
+        Some(other) => Err(given.usage(&format!("{other:?} is not reset"))),
+    }
 }
 
 fn voucher_new(given: &Given) -> Result<Invocation, Failure> {

@@ -387,7 +387,6 @@ mod tests {
             "audit --verify",
             "enrol https://bos.example.net x",
             "setup --apply",
-            "clock reset",
             "hold",
             "topup --json",
             "voucher new --plan hour --self-verifying",

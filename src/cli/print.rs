@@ -9,7 +9,7 @@ use super::{Style, sheet};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
-    Anomalies, Answer, Check, Failure, Health, Imported, Plan, Session, Source, Status, Uplink,
+    Anomalies, Answer, Check, ClockShown, Failure, Health, Imported, Plan, Session, Source, Status, Uplink,
     VoucherListed, VoucherMade, VoucherShown, VouchersMade,
 };
 
@@ -35,6 +35,7 @@ pub(super) fn answer(answer: &Answer, style: Style, out: &mut impl Write) -> io:
             Answer::Doctor(checks) => {
                 checks.iter().try_for_each(|check| out.write_all(finding(check).as_bytes()))?
             }
+            Answer::Clock(shown) | Answer::ClockReset(shown) => out.write_all(clock(shown).as_bytes())?,
             Answer::Metrics(text) => out.write_all(text.as_bytes())?,
         },
     }
@@ -65,6 +66,8 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::VoucherRevoke(_)
         | Answer::VoucherList(_)
         | Answer::PlanList(_)
+        | Answer::Clock(_)
+        | Answer::ClockReset(_)
         | Answer::Metrics(_) => false,
     };
     if refused { Exit::Refused } else { Exit::Done }
@@ -81,6 +84,7 @@ fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
         Answer::VoucherImport(imported) => json(imported, out),
         Answer::PlanList(plans) => json(plans, out),
         Answer::Doctor(checks) => json(checks, out),
+        Answer::Clock(shown) | Answer::ClockReset(shown) => json(shown, out),
         Answer::Metrics(text) => json(text, out),
     }
 }
@@ -242,6 +246,18 @@ fn finding(check: &Check) -> String {
     format!("{state}  {}: {}{remedy}\n", clean(&check.check), clean(&check.message))
 }
 
+fn clock(shown: &ClockShown) -> String {
+    let trust = match (&shown.source, &shown.since) {
+        (Some(source), Some(since)) if shown.trusted => format!("trusted, by {source} since {since}"),
+        _ => "NOT TRUSTED: it is this or later".to_owned(),
+    };
+    let mut lines = vec![("now", shown.now.clone()), ("trust", trust), ("floor", shown.floor.clone())];
+    let others = shown.disbelieved.iter().map(|claim| format!("{} says {}", claim.source, claim.now));
+    lines.extend(others.map(|other| ("CONTRARY", other)));
+    lines.extend(shown.good_for.iter().map(|use_| ("good for", use_.clone())));
+    rows(&lines)
+}
+
 fn limit(number: Option<u64>, words: fn(u64) -> String) -> String {
     number.map_or_else(|| "no limit".to_owned(), words)
 }
@@ -274,7 +290,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::wire::control::{Clock, Cloud, RowError, Sheet, Vouchers};
+    use crate::wire::control::{Clock, Cloud, RowError, Sheet, TimeClaim, Vouchers};
 
     fn shown(answer: &Answer, style: Style) -> (String, Exit) {
         let mut out = Vec::new();
@@ -348,6 +364,31 @@ outbox     0 waiting
         let odd = "anomalies  2 addresses claimed by a second device, 1 device at two ports\n";
         assert!(text.ends_with(odd), "{text}");
         assert!(["NOT INTACT", "NOT TRUSTED", "DOWN"].iter().all(|cry| text.contains(cry)), "{text}");
+    }
+
+    #[test]
+    fn a_clock_says_who_is_believed_and_who_is_not() {
+        let mut shown = ClockShown {
+            trusted: true,
+            now: "2026-11-21T22:17:31Z".to_owned(),
+            source: Some("ntp".to_owned()),
+            since: Some("2026-11-21T20:00:00Z".to_owned()),
+            floor: "2026-11-21T22:15:00Z".to_owned(),
+            disbelieved: Vec::new(),
+            good_for: vec!["dates: right".to_owned()],
+        };
+        let expected = "\
+now        2026-11-21T22:17:31Z
+trust      trusted, by ntp since 2026-11-21T20:00:00Z
+floor      2026-11-21T22:15:00Z
+good for   dates: right
+";
+        assert_eq!(plain(&Answer::Clock(shown.clone())), expected);
+        (shown.trusted, shown.source, shown.since) = (false, None, None);
+        let claim = TimeClaim { source: "cloud".to_owned(), now: "2025-01-01T00:00:00Z".to_owned() };
+        shown.disbelieved.push(claim);
+        let text = plain(&Answer::ClockReset(shown));
+        assert!(["NOT TRUSTED", "CONTRARY   cloud says 2025"].iter().all(|cry| text.contains(cry)), "{text}");
     }
 
     #[test]

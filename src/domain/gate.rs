@@ -323,6 +323,11 @@ impl Gate {
         self.checkpoint_due = now.boot;
     }
 
+    /// The latest wall time known to have been reached, as it is written down.
+    pub fn floor(&self) -> Wall {
+        self.floor
+    }
+
     /// How many devices are online.
     pub fn sessions(&self) -> usize {
         self.sessions.count()

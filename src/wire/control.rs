@@ -15,8 +15,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use answers::{
-    Anomalies, Check, Clock, Cloud, Health, Imported, Plan, RowError, Session, Sheet, Source, Status, Uplink,
-    VoucherListed, VoucherMade, VoucherShown, Vouchers, VouchersMade,
+    Anomalies, Check, Clock, ClockShown, Cloud, Health, Imported, Plan, RowError, Session, Sheet, Source,
+    Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown, Vouchers, VouchersMade,
 };
 pub use frames::{FrameError, Lines, decode, encode};
 
@@ -54,6 +54,9 @@ pub enum Request {
     Doctor {
         mac: Option<String>,
     },
+    Clock,
+    /// The wall clock was wrong: let it go back where it belongs.
+    ClockReset,
     Metrics,
 }
 
@@ -151,6 +154,9 @@ pub enum Answer {
     VoucherImport(Imported),
     PlanList(Vec<Plan>),
     Doctor(Vec<Check>),
+    Clock(ClockShown),
+    /// The clock as it is now.
+    ClockReset(ClockShown),
     /// The text of [`exposition`](super::exposition::exposition).
     Metrics(String),
 }

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::harness::{Browser, Daemon, Flows, HTTP, Lab, Phone, Settings, Stream, wait_until};
 
 const SHORT: Duration = Duration::from_secs(3);
@@ -254,18 +256,21 @@ fn jumps_of_the_wall_clock_under_the_running_program_move_no_metered_end() {
     // A minute is a correction, which it says nothing of.
     let jumps = JUMPS.into_iter().filter(|(_, step)| step.abs() > 60);
     let watch = |jump: &str, step| {
-        let lab = Lab::new(1);
+        let lab = Lab::new(2);
         let mut daemon = Daemon::prepare(&lab, &settings().plan("long", &[("metered", "14s")]));
         daemon.wall_step(0);
         daemon.run();
+        Browser::of(&lab.phones[1]).must_login(&daemon.voucher("day"));
         Browser::of(&lab.phones[0]).must_login(&daemon.voucher("long"));
         let from = Instant::now();
         let stream = Stream::start(&lab.phones[0], &lab.world, 4, Duration::from_millis(5));
         daemon.wall_step(step);
         wait_until("the program to see the jump", long, || daemon.log().contains("clock_disbelieved"));
-        assert!(!daemon.sessions().is_empty(), "{jump} ended it");
+        assert!(daemon.session(&lab.phones[0].mac).is_some(), "{jump} ended it");
         assert_about(jump, last_heard(stream, &lab) - from, long);
-        assert!(daemon.sessions().is_empty(), "after {jump}");
+        assert!(daemon.session(&lab.phones[0].mac).is_none(), "after {jump}");
+        let left = daemon_left(&daemon, &lab.phones[1]);
+        assert!((DAY - 60..=DAY).contains(&left), "{jump}: {left} s of a day are left");
     };
     thread::scope(|scope| {
         for (jump, step) in jumps {
@@ -307,4 +312,142 @@ fn a_clock_that_goes_back_revives_nothing_and_shortens_no_day() {
 fn daemon_left(daemon: &Daemon, phone: &Phone) -> i64 {
     let session = daemon.session(&phone.mac).expect("still online");
     session["seconds_left"].as_i64().unwrap()
+}
+
+const DAY: i64 = 86_400;
+
+/// What `lango doctor` says of the clock: state, message, remedy.
+fn doctor(daemon: &Daemon) -> [String; 3] {
+    let checks = daemon.json(&["doctor"]);
+    let clock = checks.as_array().unwrap().iter().find(|check| check["check"] == "clock").unwrap();
+    ["state", "message", "remedy"].map(|field| clock[field].as_str().unwrap().to_owned())
+}
+
+/// Seconds by which the daemon's clock is ahead of this machine's.
+fn ahead(daemon: &Daemon) -> i64 {
+    let now = daemon.json(&["clock"])["now"].as_str().unwrap().to_owned();
+    let real = clock_gettime(ClockId::CLOCK_REALTIME).unwrap().tv_sec();
+    lango::domain::Wall::parse(&now).unwrap().as_secs() - real
+}
+
+#[test]
+fn without_the_time_a_gateway_sells_all_the_same_and_says_what_to_do() {
+    let lab = Lab::new(1);
+    let mut daemon = Daemon::prepare(&lab, &settings());
+    daemon.wall_step(0);
+    daemon.run();
+    assert_eq!(doctor(&daemon)[0], "ok");
+    assert_eq!(daemon.json(&["clock"])["source"], "ntp");
+    assert_eq!(daemon.stop(), Some(0));
+    for (clock, step, says) in [
+        ("none", None, ["warn", "nobody has told the time yet", "let sysntpd reach a server"]),
+        ("1970", Some(-1_795_305_600), ["warn", "NTP says 1970", "lango clock reset"]),
+        ("last month", Some(-30 * DAY), ["warn", "or later already", "lango clock reset"]),
+    ] {
+        match step {
+            Some(step) => daemon.wall_step(step),
+            None => daemon.wall_unknown(),
+        }
+        daemon.run();
+        for (said, word) in doctor(&daemon).iter().zip(says) {
+            assert!(said.contains(word), "{clock}: {said}");
+        }
+        let shown = daemon.json(&["clock"]);
+        assert_eq!((shown["trusted"].as_bool(), shown["source"].as_str()), (Some(false), None), "{clock}");
+        assert!((-60..=0).contains(&ahead(&daemon)), "{clock}: {shown}");
+        Browser::of(&lab.phones[0]).must_login(&daemon.voucher("short"));
+        let from = Instant::now();
+        let stream = Stream::start(&lab.phones[0], &lab.world, 4, Duration::from_millis(5));
+        assert_about(clock, last_heard(stream, &lab) - from, SHORT);
+        daemon.kill();
+    }
+}
+
+#[test]
+fn time_without_power_is_charged_to_validity_once_the_clock_is_trusted() {
+    let lab = Lab::new(2);
+    let mut daemon = Daemon::prepare(&lab, &settings());
+    daemon.reboot("one", Duration::from_secs(1000));
+    daemon.wall_step(0);
+    daemon.run();
+    let [valid, metered] = [&lab.phones[0], &lab.phones[1]];
+    Browser::of(valid).must_login(&daemon.voucher("day"));
+    Browser::of(metered).must_login(&daemon.voucher("hour"));
+    let from = Instant::now();
+    assert_eq!(daemon.stop(), Some(0));
+    daemon.power_cut();
+
+    daemon.reboot("two", Duration::from_secs(20));
+    daemon.wall_unknown();
+    daemon.run();
+    assert_eq!(daemon.json(&["clock"])["trusted"], false);
+    let spent = || seconds(from.elapsed()) + 2;
+    let frozen = daemon_left(&daemon, valid);
+    assert!((DAY - spent()..=DAY).contains(&frozen), "nobody knows how long it was off: {frozen}");
+
+    // Off for two hours, it turns out.
+    daemon.wall_step(7200);
+    wait_until("trust", Duration::from_secs(15), || daemon.json(&["clock"])["trusted"] == true);
+    let charged = DAY - 7200 - spent()..=DAY - 7200;
+    wait_until("the charge", Duration::from_secs(5), || charged.contains(&daemon_left(&daemon, valid)));
+    let left = daemon_left(&daemon, metered);
+    assert!((3600 - spent()..=3600).contains(&left), "of metered time {left} s are left");
+    // It is in the kernel as well, and on flash.
+    daemon.kill();
+    daemon.run();
+    assert!((DAY - 7200 - spent()..=DAY - 7200).contains(&daemon_left(&daemon, valid)));
+}
+
+#[test]
+fn a_clock_reset_repairs_a_floor_that_is_wrong_and_revives_nothing() {
+    let lab = Lab::new(2);
+    let mut daemon = Daemon::prepare(&lab, &settings());
+    daemon.wall_step(0);
+    daemon.run();
+    let [early, late] = [&lab.phones[0], &lab.phones[1]];
+    let over = daemon.voucher("day");
+    Browser::of(early).must_login(&over);
+    let real = clock_gettime(ClockId::CLOCK_REALTIME).unwrap().tv_sec();
+    let soon = lango::domain::Wall::from_secs(real + 30 * DAY);
+    let file = lab.folder().join("soon.csv");
+    fs::write(&file, format!("code,plan,batch,activate_by\n7310552196,hour,soon,{soon}\n")).unwrap();
+    daemon.json(&["voucher", "import", file.to_str().unwrap()]);
+    let state =
+        |daemon: &Daemon, code| daemon.json(&["voucher", "show", code])["state"].as_str().unwrap().to_owned();
+    assert_eq!(daemon.stop(), Some(0));
+
+    // A broken server of time: five years ahead, when nothing is trusted yet.
+    let five_years = 5 * 365 * DAY;
+    daemon.wall_step(five_years);
+    daemon.run();
+    wait_until("the day to be over", Duration::from_secs(5), || daemon.session(&early.mac).is_none());
+    assert_eq!((state(&daemon, "7310552196"), state(&daemon, &over)), ("expired".into(), "expired".into()));
+    Browser::of(late).must_login(&daemon.voucher("day"));
+    let from = Instant::now();
+    assert_eq!(daemon.stop(), Some(0));
+
+    // It is mended, but the floor is not.
+    daemon.wall_step(0);
+    daemon.run();
+    assert!(ahead(&daemon) >= five_years - 60);
+    let [state_of_clock, message, remedy] = doctor(&daemon);
+    assert!(state_of_clock == "warn" && message.contains("NTP says") && remedy.contains("lango clock reset"));
+    let shown = daemon.json(&["clock", "reset"]);
+    assert_eq!((shown["trusted"].as_bool(), shown["source"].as_str()), (Some(true), Some("ntp")), "{shown}");
+    assert!(ahead(&daemon).abs() <= 5 && doctor(&daemon)[0] == "ok");
+    assert!(daemon.log().contains("clock_reset"));
+    assert_eq!((state(&daemon, "7310552196"), state(&daemon, &over)), ("unused".into(), "expired".into()));
+    assert!(daemon.session(&early.mac).is_none(), "what was over stays so");
+    let left = || DAY - 2 - seconds(from.elapsed())..=DAY;
+    assert!(left().contains(&daemon_left(&daemon, late)));
+
+    // The floor on flash is right again, and so are the ends.
+    daemon.kill();
+    daemon.wall_unknown();
+    daemon.run();
+    assert!((-60..=5).contains(&ahead(&daemon)), "{}", ahead(&daemon));
+    daemon.wall_step(3600);
+    wait_until("an hour to be charged", Duration::from_secs(15), || {
+        (left().start() - 3600..=DAY - 3600).contains(&daemon_left(&daemon, late))
+    });
 }

@@ -48,6 +48,33 @@ pub struct Clock {
     pub now: String,
 }
 
+/// `lango clock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockShown {
+    pub trusted: bool,
+    /// RFC 3339; a lower bound while not trusted.
+    pub now: String,
+    /// Who won the trust: `ntp` or `cloud`.
+    pub source: Option<String>,
+    /// RFC 3339: when.
+    pub since: Option<String>,
+    /// RFC 3339: what the next start knows to be reached, as it is written down.
+    pub floor: String,
+    /// The sources that are not believed.
+    pub disbelieved: Vec<TimeClaim>,
+    /// What the clock is used for, and how well that goes; sentences.
+    pub good_for: Vec<String>,
+}
+
+/// What a source says of the time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeClaim {
+    /// `ntp` or `cloud`.
+    pub source: String,
+    /// RFC 3339.
+    pub now: String,
+}
+
 /// Vouchers by state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vouchers {

@@ -46,6 +46,8 @@ fn requests_have_a_tag_and_flat_arguments() {
             Request::VoucherShow { code: TypedCode::new("1".to_owned()) },
             json!({"command": "voucher_show", "code": "1"}),
         ),
+        (Request::Clock, json!({"command": "clock"})),
+        (Request::ClockReset, json!({"command": "clock_reset"})),
         (Request::Doctor { mac: None }, json!({"command": "doctor", "mac": null})),
     ] {
         assert_eq!(value(&request), expected);
@@ -99,6 +101,22 @@ fn answers_have_the_fields_of_the_interface() {
             "clock": {"trusted": true, "now": "2026-11-21T22:17:31Z"}, "sessions": 1,
             "vouchers": {"unused": 2, "active": 1, "spent": 0}, "rules_intact": true, "uptime_s": 9,
             "anomalies": {"addresses": 1, "ports": 2, "new_devices": 3}})
+    );
+    let claim = TimeClaim { source: "cloud".to_owned(), now: "2025-01-01T00:00:00Z".to_owned() };
+    let clock = ClockShown {
+        trusted: true,
+        now: "2026-11-21T22:17:31Z".to_owned(),
+        source: Some("ntp".to_owned()),
+        since: None,
+        floor: "2026-11-21T22:15:00Z".to_owned(),
+        disbelieved: vec![claim],
+        good_for: vec!["dates".to_owned()],
+    };
+    assert_eq!(
+        value(&clock),
+        json!({"trusted": true, "now": "2026-11-21T22:17:31Z", "source": "ntp", "since": null,
+            "floor": "2026-11-21T22:15:00Z", "good_for": ["dates"],
+            "disbelieved": [{"source": "cloud", "now": "2025-01-01T00:00:00Z"}]})
     );
     let check = Check {
         check: "rules".to_owned(),

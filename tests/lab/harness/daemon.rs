@@ -161,9 +161,17 @@ impl Daemon {
     /// Moves the wall clock that the daemon sees, by seconds from this machine's, and calls it
     /// synchronised; the first time from the daemon's next start on.
     pub(crate) fn wall_step(&mut self, seconds: i64) {
+        self.wall(&format!("wall_step {seconds}\n"));
+    }
+
+    /// Nothing disciplines the wall clock that the daemon sees; as of [`Self::wall_step`].
+    pub(crate) fn wall_unknown(&mut self) {
+        self.wall("unknown\n");
+    }
+
+    fn wall(&mut self, line: &str) {
         let path = self.folder.join("clock");
         let fresh = self.folder.join("clock.new");
-        let line = format!("wall_step {seconds}\n");
         fs::write(&fresh, line).and_then(|()| fs::rename(&fresh, &path)).expect("a clock file");
         self.clock = Some(path);
     }

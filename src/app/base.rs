@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{self, Config, Policy};
-use crate::domain::{Bps, Bytes, Mac};
+use crate::config::{self, Config, Device, Policy};
+use crate::domain::{Bps, Bytes, Gate, Mac};
 use crate::nft::{Base, Garden, Place};
 
 pub(super) fn base_of(config: &Config) -> Base {
@@ -31,6 +31,15 @@ pub(super) fn trusted(config: &Config) -> BTreeSet<Mac> {
 /// Devices that get an address and nothing more.
 pub(super) fn blocked(config: &Config) -> BTreeSet<Mac> {
     devices(config, Policy::Blocked)
+}
+
+/// Adds the devices that the cloud wants kept out, but for those that the operator lists himself.
+pub(super) fn keep_out(config: &mut Config, gate: &Gate) {
+    for mac in gate.kept_out() {
+        if !config.devices.iter().any(|device| device.mac == mac) {
+            config.devices.push(Device { mac, policy: Policy::Blocked });
+        }
+    }
 }
 
 fn devices(config: &Config, policy: Policy) -> BTreeSet<Mac> {

@@ -13,7 +13,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
-use super::base::blocked;
+use super::base::{blocked, keep_out};
+use super::errands::{Errands, Return};
 use super::fault::Fault;
 use super::kernel::Kernel;
 use super::keys::Keys;
@@ -30,6 +31,7 @@ use crate::nft::Noticed;
 use crate::portal;
 use crate::presence::Answer;
 use crate::process::{Signal, Signals};
+use crate::sync::{self, Link};
 use crate::uplink::Report;
 
 /// Guests whose answers share a commit, at most.
@@ -58,6 +60,11 @@ pub(super) struct Desk {
     pub(super) lookout: Lookout,
     pub(super) roll: Roll,
     pub(super) keys: Keys,
+    /// None if no cloud is configured.
+    pub(super) cloud: Option<Link>,
+    pub(super) errands: Errands,
+    /// The cloud wants the plans read anew.
+    pub(super) reload_due: bool,
     pub(super) doors: Doors,
     pub(super) servers: Servers,
     pub(super) started: Boot,
@@ -81,6 +88,9 @@ pub(super) struct Inlets {
     pub(super) found: mpsc::Receiver<(Mac, Answer)>,
     /// Devices with an address that they were seen with.
     pub(super) homes: mpsc::Receiver<(Mac, IpAddr)>,
+    pub(super) cloud: mpsc::Receiver<sync::Call>,
+    /// Guests who had to be asked for elsewhere.
+    pub(super) returns: mpsc::Receiver<Return>,
     /// A task that must not end has ended.
     pub(super) ended: mpsc::Receiver<Fault>,
     pub(super) signals: Signals,
@@ -115,12 +125,17 @@ impl Desk {
                     Noticed::Touched => self.look_at_table(),
                     Noticed::UsedUp => self.count().await,
                 },
+                Some(call) = inlets.cloud.recv() => self.hear_cloud(call).await,
+                Some(back) = inlets.returns.recv() => self.welcome_back(back).await,
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
                     Signal::Reload => self.reload().await,
                     Signal::Stop => return self.stop().await,
                 },
                 () = tokio::time::sleep(wait) => self.take_turn().await,
+            }
+            if std::mem::take(&mut self.reload_due) {
+                self.reload().await;
             }
         }
     }
@@ -212,8 +227,12 @@ impl Desk {
         self.publish();
     }
 
-    /// Does in the kernel what was decided, and shows it to those who only look.
+    /// Does in the kernel what was decided, shows it to those who only look, and has the cloud told.
     pub(super) fn perform(&mut self, effects: &[Effect], asking: &BTreeSet<Mac>) {
+        self.reload_due |= effects.iter().any(|e| matches!(e, Effect::KeepOut | Effect::ReadPlans));
+        if let Some(link) = self.cloud.as_ref().filter(|_| std::mem::take(&mut self.ledger.has_facts)) {
+            link.poke();
+        }
         if !effects.is_empty() {
             let now = self.ledger.clock.now();
             if let Err(error) = self.kernel.perform(effects, &self.ledger.gate, asking, now) {
@@ -319,7 +338,9 @@ impl Desk {
             }
         };
         super::mention(&parsed.notices);
-        let (old, new) = (Arc::clone(&self.config.borrow()), Arc::new(parsed.config));
+        let mut new = parsed.config;
+        keep_out(&mut new, &self.ledger.gate);
+        let (old, new) = (Arc::clone(&self.config.borrow()), Arc::new(new));
         for option in needs_restart(&old, &new) {
             tracing::warn!(event = "restart_needed", option, "a change of this option waits for a restart");
         }
@@ -363,8 +384,12 @@ fn closed(replies: &[Reply]) -> usize {
 
 /// Options that are read at start only, and differ.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let cloud = old.cloud != new.cloud;
     let (old, new) = (&old.gateway, &new.gateway);
     [
+        ("section cloud", cloud),
+        ("site", old.site != new.site),
+        ("issuing_key", old.issuing_keys != new.issuing_keys),
         ("enabled", old.enabled != new.enabled),
         ("state_dir", old.state_dir != new.state_dir),
         ("run_dir", old.run_dir != new.run_dir),

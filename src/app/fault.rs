@@ -13,6 +13,7 @@ use crate::neigh::NeighError;
 use crate::nft::NftError;
 use crate::process::Exit;
 use crate::store::{KeyError, OpenError, StoreError};
+use crate::sync::Trouble;
 use crate::uplink::UplinkError;
 use crate::wire::control::Code;
 
@@ -22,13 +23,27 @@ pub(super) enum Fault {
     Load(LoadError),
     Open(OpenError),
     Key(KeyError),
-    SiteKey { path: PathBuf, why: String },
+    SiteKey {
+        path: PathBuf,
+        why: String,
+    },
     Store(StoreError),
     Nft(NftError),
     Neigh(NeighError),
     Uplink(UplinkError),
+    Cloud(Trouble),
+    /// The url of section `cloud`.
+    CloudUrl(String),
+    /// A file that section `cloud` names.
+    CloudFile {
+        path: PathBuf,
+        why: String,
+    },
     Control(BindError),
-    System { what: &'static str, error: io::Error },
+    System {
+        what: &'static str,
+        error: io::Error,
+    },
 }
 
 impl Fault {
@@ -38,13 +53,16 @@ impl Fault {
             return Exit::NoPermission;
         }
         match self {
-            Self::Load(_) | Self::SiteKey { .. } => Exit::Configuration,
+            Self::Load(_) | Self::SiteKey { .. } | Self::CloudUrl(_) | Self::CloudFile { .. } => {
+                Exit::Configuration
+            }
             Self::Open(_)
             | Self::Key(_)
             | Self::Store(_)
             | Self::Nft(_)
             | Self::Neigh(_)
             | Self::Uplink(_)
+            | Self::Cloud(_)
             | Self::Control(_)
             | Self::System { .. } => Exit::Internal,
         }
@@ -68,6 +86,9 @@ impl Fault {
             Self::Load(_)
             | Self::Key(_)
             | Self::SiteKey { .. }
+            | Self::Cloud(_)
+            | Self::CloudUrl(_)
+            | Self::CloudFile { .. }
             | Self::Store(_)
             | Self::Nft(NftError::Restless)
             | Self::Control(BindError::AnotherDaemon(_)) => false,
@@ -100,9 +121,12 @@ impl Fault {
                 "one daemon is enough; another network needs a run_dir and state_dir of its own"
             }
             Self::Control(_) if self.is_permission() => "run as root",
+            Self::CloudFile { .. } => "put the file there, or join the cloud anew with lango enrol",
             Self::Load(_)
             | Self::Key(_)
             | Self::SiteKey { .. }
+            | Self::Cloud(_)
+            | Self::CloudUrl(_)
             | Self::Store(_)
             | Self::Control(_)
             | Self::System { .. } => "",
@@ -121,6 +145,9 @@ impl fmt::Display for Fault {
             Self::Nft(error) => error.fmt(f),
             Self::Neigh(error) => error.fmt(f),
             Self::Uplink(error) => error.fmt(f),
+            Self::Cloud(trouble) => write!(f, "cloud: {trouble}"),
+            Self::CloudUrl(why) => write!(f, "cloud: url: {why}"),
+            Self::CloudFile { path, why } => write!(f, "cloud: {}: {why}", path.display()),
             Self::Control(error) => error.fmt(f),
             Self::System { what, error } => write!(f, "{what}: {error}"),
         }

@@ -1,14 +1,22 @@
 //! What guests ask at the portal, answered batch by batch: one commit, and one fsync, for all of a batch.
 //!
 //! Owns: the order of looking up, deciding and telling, and who still waits for an answer. Never: decides;
-//! that is the Gate's. Neighbours: `desk` hands in the calls; `ask` is the same for operators.
+//! that is the Gate's. Neighbours: `desk` hands in the calls; `clues` reads what was typed; `errands` asks
+//! elsewhere what takes time, and brings the guest back; `ask` is the same for operators.
+
+use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 
+use super::clues::Clues;
 use super::desk::Desk;
+use super::errands::Errand;
 use super::keys::Keys;
-use crate::domain::{Blame, CodeKey, Found, Input, Mac, Moving, Normal, Refusal, Reply, Shape, shape};
-use crate::portal;
+use crate::domain::{
+    CodeKey, Found, Input, IssuedCode, Mac, Moving, Proof, Reach, Refusal, Reply, SerialState, Shown, Sought,
+    Voucher,
+};
+use crate::portal::{self, Given};
 
 impl Desk {
     /// Answers guests who have asked since the last batch, all with one commit.
@@ -23,62 +31,145 @@ impl Desk {
         gone.into_iter().for_each(|mac| self.kernel.answered(mac, now));
     }
 
-    async fn decide_for(&mut self, asked: Vec<Asked>) {
-        let found = self.look_up(&asked).await;
+    /// Decides over what guests ask. Who has to be asked for elsewhere comes back later.
+    pub(super) async fn decide_for(&mut self, asked: Vec<Asked>) {
+        let stored = self.look_up(&asked).await;
         let (mut inputs, mut waiting) = (Vec::new(), Vec::new());
-        for (Asked { mac, wish, reply }, found) in asked.into_iter().zip(found) {
-            let input = match (wish, found) {
-                (Wish::Leave, _) => Input::Logout { mac },
-                (Wish::Redeem(_, moving), Ok(code)) => Input::Redeem { mac, code, moving },
-                (Wish::Redeem(..), Err(refusal)) => {
-                    answer(reply, Reply::Refused(refusal));
-                    continue;
-                }
+        for asked in asked {
+            let next = match &stored {
+                Ok(stored) => self.next_for(&asked, stored),
+                Err(refusal) => Next::Answer(Reply::Refused(refusal.clone())),
             };
-            inputs.push(input);
-            waiting.push((mac, reply));
+            match next {
+                Next::Decide(input) => {
+                    inputs.push(input);
+                    waiting.push((asked.mac, asked.reply));
+                }
+                Next::Answer(reply) => answer(asked.reply, reply),
+                Next::Run(errand) => self.run_errand(errand, asked),
+            }
+        }
+        if inputs.is_empty() {
+            return;
         }
         let asking = waiting.iter().map(|(mac, _)| *mac).collect();
         let replies = self.transact_for(inputs, &asking).await;
+        if replies.contains(&Reply::Waiting) {
+            self.guest_waits();
+        }
         for ((_, to), reply) in waiting.into_iter().zip(replies) {
             answer(to, reply);
         }
     }
 
-    /// What the store knows of the codes that were typed, or why they are not even looked up.
-    async fn look_up(&mut self, asked: &[Asked]) -> Vec<Result<Found, Refusal>> {
+    /// What the store knows of all that was typed, or why nobody can be told.
+    async fn look_up(&mut self, asked: &[Asked]) -> Result<Stored, Refusal> {
         let now = self.ledger.clock.now();
-        let mut keys = Vec::new();
-        let looks: Vec<_> = asked
-            .iter()
-            .map(|Asked { mac, wish, .. }| match wish {
-                Wish::Leave => Err(Refusal::NotOnline),
-                Wish::Redeem(typed, _) => match (self.ledger.gate.wait(*mac, now), typed) {
-                    (Some(retry_after), _) => Err(Refusal::TooManyTries { retry_after }),
-                    (None, Typed::Nonsense) => Ok(None),
-                    (None, Typed::Code(key, blame)) => {
-                        keys.push(*key);
-                        Ok(Some(*blame))
-                    }
-                },
-            })
-            .collect();
-        let found = if keys.is_empty() {
-            Vec::new()
-        } else if let Ok(found) = self.kernel.guard_while(self.ledger.find(keys)).await {
-            found
-        } else {
-            return looks.into_iter().map(|_| Err(Refusal::NotStored)).collect();
-        };
-        let mut found = found.into_iter();
-        let matched = looks.into_iter().map(|look| {
-            look.map(|blame| match (blame, blame.and_then(|_| found.next().flatten())) {
-                (_, Some(voucher)) => Found::Voucher(Box::new(voucher)),
-                (blame, None) => Found::Nothing(blame.unwrap_or(Blame::Device)),
-            })
-        });
-        matched.collect()
+        let (mut keys, mut issued) = (Vec::new(), Vec::new());
+        for Asked { mac, wish, .. } in asked {
+            // Whoever has to wait gets no answer anyway.
+            if let (Wish::Redeem(typed), None) = (wish, self.ledger.gate.wait(*mac, now)) {
+                keys.extend(typed.clues.keys());
+                issued.extend(typed.clues.issued.map(|(_, issued)| issued));
+            }
+        }
+        let mut stored = Stored::default();
+        if !keys.is_empty() {
+            let found = self.kernel.guard_while(self.ledger.find(keys)).await;
+            let found = found.map_err(|_| Refusal::NotStored)?;
+            stored.vouchers = found.into_iter().flatten().map(|voucher| (voucher.key, voucher)).collect();
+        }
+        if !issued.is_empty() {
+            let used = self.kernel.guard_while(self.ledger.store.used_serials(issued.clone())).await;
+            let used = used.map_err(|_| Refusal::NotStored)?;
+            stored.used =
+                issued.into_iter().zip(used).filter_map(|(issued, used)| used.then_some(issued)).collect();
+        }
+        Ok(stored)
     }
+
+    fn next_for(&self, asked: &Asked, stored: &Stored) -> Next {
+        let now = self.ledger.clock.now();
+        let wait = self.ledger.gate.wait(asked.mac, now);
+        match &asked.wish {
+            Wish::Leave => Next::Decide(Input::Logout { mac: asked.mac }),
+            Wish::Redeem(_) | Wish::SendCode { .. } | Wish::CheckCode { .. } if wait.is_some() => {
+                let retry_after = wait.unwrap_or_default();
+                Next::Answer(Reply::Refused(Refusal::TooManyTries { retry_after }))
+            }
+            Wish::Redeem(typed) => match self.meaning(typed, stored) {
+                Ok(code) => Next::Decide(Input::Redeem { mac: asked.mac, code, moving: typed.moving }),
+                Err(errand) => Next::Run(errand),
+            },
+            Wish::SendCode { phone } => self.or_away(Errand::SendCode { phone: phone.clone() }),
+            Wish::CheckCode { phone, code } => {
+                self.or_away(Errand::CheckCode { phone: phone.clone(), code: code.clone() })
+            }
+        }
+    }
+
+    fn or_away(&self, errand: Errand) -> Next {
+        match self.cloud {
+            Some(_) => Next::Run(errand),
+            None => Next::Answer(Reply::Refused(Refusal::CloudAway)),
+        }
+    }
+
+    /// What was meant by what was typed, or where to ask.
+    fn meaning(&self, typed: &Typed, stored: &Stored) -> Result<Found, Errand> {
+        let Clues { blame, issued, sought, .. } = &typed.clues;
+        if let Some(voucher) = typed.clues.keys().find_map(|key| stored.vouchers.get(&key)) {
+            return proved(voucher, typed);
+        }
+        if let Some((key, issued)) = issued {
+            let serial = if stored.used.contains(issued) { SerialState::Used } else { SerialState::Fresh };
+            let hint = typed.clues.hint.clone();
+            return Ok(Found::Issued(IssuedCode { key: *key, hint, issued: *issued, serial }));
+        }
+        let Some((key, sought)) = sought.as_ref().filter(|_| self.cloud.is_some()) else {
+            return Ok(Found::Nothing(*blame));
+        };
+        match (sought, typed.cloud) {
+            // Or each guess at a code would be one at a reference.
+            (Sought::LikeOurs(_), _) => Ok(Found::Nothing(*blame)),
+            (Sought::InMessage(_) | Sought::Typed(_), Some(reach)) => Ok(Found::Reference(*key, reach)),
+            (Sought::InMessage(reference) | Sought::Typed(reference), None) => {
+                Err(Errand::LookUp { reference: reference.clone() })
+            }
+        }
+    }
+}
+
+/// `voucher` with what the guest has shown of it; a PIN takes its time to be checked.
+fn proved(voucher: &Voucher, typed: &Typed) -> Result<Found, Errand> {
+    let boxed = Box::new(voucher.clone());
+    match (&voucher.proof, typed.shown, &typed.given) {
+        (None, ..) => Ok(Found::Voucher(boxed)),
+        (Some(_), Some(shown), _) => Ok(Found::Proved(boxed, shown)),
+        (Some(Proof::Phone(_)), None, Given { phone_last4: Some(digits), .. }) => {
+            // What cannot be digits is as wrong as other digits.
+            let shown = crate::domain::PhoneTail::of(digits).map_or(Shown::WrongPhone, Shown::Phone);
+            Ok(Found::Proved(boxed, shown))
+        }
+        (Some(Proof::Pin(hash)), None, Given { pin: Some(pin), .. }) => {
+            Err(Errand::CheckPin { hash: hash.clone(), pin: pin.clone() })
+        }
+        (Some(_), None, _) => Ok(Found::Voucher(boxed)),
+    }
+}
+
+/// What is to be done for a guest next.
+enum Next {
+    Decide(Input),
+    Answer(Reply),
+    Run(Errand),
+}
+
+/// What the store knows of a batch.
+#[derive(Default)]
+struct Stored {
+    vouchers: BTreeMap<CodeKey, Voucher>,
+    used: Vec<crate::domain::Issued>,
 }
 
 /// What guests have told the desk since the last batch.
@@ -96,9 +187,8 @@ impl Batch {
         let mut batch = Self::default();
         for call in calls {
             match call {
-                portal::Call::Login { mac, typed, given: _, moving, reply } => {
-                    let wish = Wish::Redeem(key_of(keys, &typed), moving);
-                    batch.asked.push(Asked { mac, wish, reply });
+                portal::Call::Login { mac, typed, given, moving, reply } => {
+                    batch.asked.push(Asked { mac, wish: Wish::of(&typed, given, moving, keys), reply });
                 }
                 portal::Call::Logout { mac, reply } => {
                     batch.asked.push(Asked { mac, wish: Wish::Leave, reply });
@@ -114,35 +204,55 @@ impl Batch {
 }
 
 /// One guest who waits for an answer.
-struct Asked {
-    mac: Mac,
-    wish: Wish,
-    reply: oneshot::Sender<Reply>,
+pub(super) struct Asked {
+    pub(super) mac: Mac,
+    pub(super) wish: Wish,
+    pub(super) reply: oneshot::Sender<Reply>,
 }
 
-enum Wish {
-    Redeem(Typed, Moving),
+pub(super) enum Wish {
+    Redeem(Typed),
+    /// A one-time code is to be sent to this phone.
+    SendCode {
+        phone: String,
+    },
+    CheckCode {
+        phone: String,
+        code: String,
+    },
     Leave,
 }
 
-/// What a guest typed, as far as can be said without looking it up.
-#[derive(Clone, Copy)]
-enum Typed {
-    Code(CodeKey, Blame),
-    /// No code can look like that, so it is no guess either.
-    Nonsense,
+impl Wish {
+    fn of(typed: &str, given: Given, moving: Moving, keys: &Keys) -> Self {
+        match &given {
+            Given { phone: Some(phone), one_time_code: None, .. } if typed.is_empty() => {
+                Self::SendCode { phone: phone.clone() }
+            }
+            Given { phone: Some(phone), one_time_code: Some(code), .. } if typed.is_empty() => {
+                Self::CheckCode { phone: phone.clone(), code: code.clone() }
+            }
+            _ => {
+                let clues = Clues::of(typed, keys);
+                Self::Redeem(Typed { clues, given, moving, cloud: None, shown: None })
+            }
+        }
+    }
 }
 
-fn key_of(keys: &Keys, typed: &str) -> Typed {
-    let Some(normal) = Normal::of(typed) else { return Typed::Nonsense };
-    let blame = match shape(&normal) {
-        Shape::Mistyped => Blame::Device,
-        Shape::Other => Blame::DeviceAndSite,
-    };
-    Typed::Code(keys.site.voucher(&normal), blame)
+/// What a guest typed, and what was found out about it since.
+pub(super) struct Typed {
+    pub(super) clues: Clues,
+    given: Given,
+    moving: Moving,
+    /// What the cloud says of it, once it was asked.
+    pub(super) cloud: Option<Reach>,
+    /// What a check of the PIN came to.
+    pub(super) shown: Option<Shown>,
 }
 
-fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
+/// Tells a guest.
+pub(super) fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
     // The guest may have gone; what was decided stands all the same.
     let _ = to.send(reply);
 }
@@ -156,7 +266,7 @@ mod tests {
     /// Or its flows would wait for ever for a word that came already.
     #[test]
     fn who_goes_away_in_the_batch_in_which_it_asked_is_answered_after_it() {
-        let keys = Keys { site: SiteKey::new(&[1; 32]), form: FormKey::new(&[2; 32]) };
+        let keys = Keys { site: SiteKey::new(&[1; 32]), form: FormKey::new(&[2; 32]), issuing: Vec::new() };
         let [first, second] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
         let ask = |mac| Call::Logout { mac, reply: oneshot::channel().0 };
         let calls =

@@ -10,7 +10,7 @@ use ring::hmac;
 
 use super::fault::Fault;
 use crate::config::Config;
-use crate::domain::SiteKey;
+use crate::domain::{IssuingKey, SiteKey};
 use crate::portal::FormKey;
 use crate::store::{self, Found};
 
@@ -18,6 +18,8 @@ use crate::store::{self, Found};
 pub(super) struct Keys {
     /// Hashes codes.
     pub(super) site: SiteKey,
+    /// Read codes that prove themselves, of the numbers that are accepted.
+    pub(super) issuing: Vec<IssuingKey>,
     /// Signs the tokens of forms.
     pub(super) form: FormKey,
 }
@@ -38,7 +40,12 @@ impl Keys {
             Some(path) => read_site_key(path)?,
             None => derive(&device, b"lango site key 1"),
         };
-        Ok(Self { site: SiteKey::new(&site), form: FormKey::new(&derive(&device, b"lango form key 1")) })
+        let site = SiteKey::new(&site);
+        Ok(Self {
+            issuing: gateway.issuing_keys.iter().map(|number| site.issuing(*number)).collect(),
+            site,
+            form: FormKey::new(&derive(&device, b"lango form key 1")),
+        })
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Ledger {
     pub(super) clock: Clock,
     /// Why the last commit failed, until one succeeds.
     pub(super) trouble: Option<Rc<str>>,
+    /// Whether something was written that the cloud is to be told.
+    pub(super) has_facts: bool,
     /// Whether the last look into the store failed, and that was said.
     unreadable: bool,
     /// What has to be on flash before anything else: until then the stamps there are of an older boot.
@@ -63,7 +65,18 @@ impl Ledger {
         clock: Clock,
     ) -> (Self, Vec<Record>) {
         let (gate, records) = Gate::restore(restored, plans, limits, boot, clock.now());
-        (Self { gate, store, clock, trouble: None, unreadable: false, first: Vec::new() }, records)
+        (
+            Self {
+                gate,
+                store,
+                clock,
+                trouble: None,
+                has_facts: false,
+                unreadable: false,
+                first: Vec::new(),
+            },
+            records,
+        )
     }
 
     /// Begins with `records`. A store that takes nothing now may do so later; guests who paid are let
@@ -196,8 +209,10 @@ impl Ledger {
         if records.is_empty() {
             return Ok(());
         }
+        let has_facts = records.iter().any(|record| matches!(record, Record::Queued(_)));
         match self.store.commit(records).await {
             Ok(()) => {
+                self.has_facts |= has_facts;
                 self.first.clear();
                 if self.trouble.take().is_some() {
                     tracing::warn!(event = "store_recovered", "the store takes records again");

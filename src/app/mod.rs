@@ -3,14 +3,18 @@
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
 //! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `plans` and
 //! `doctor` answer operators;
-//! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network and `roll` asks
-//! who is quiet;
-//! `uplink` passes on news of the uplink; `time` follows the sources of the wall clock; `fault` says what each failure means.
+//! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network and
+//! `roll` asks who is quiet; `uplink` passes on news of the uplink, `time` follows the sources of the wall clock,
+//! `cloud` does what the cloud brings; `clues`, `errands` and `pin` find out what guests mean; `fault` says what
+//! each failure means.
 
 mod ask;
 mod base;
+mod cloud;
+mod clues;
 mod desk;
 mod doctor;
+mod errands;
 mod fault;
 mod flows;
 mod guests;
@@ -19,6 +23,7 @@ mod keys;
 mod ledger;
 mod listen;
 mod lookout;
+mod pin;
 mod plans;
 mod roll;
 mod time;
@@ -36,7 +41,9 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 
+use self::base::keep_out;
 use self::desk::{Desk, Inlets};
+use self::errands::Errands;
 use self::fault::Fault;
 use self::kernel::Kernel;
 use self::keys::Keys;
@@ -95,7 +102,7 @@ fn try_run(path: &Path) -> Result<(), Fault> {
 pub fn offline(path: &Path, request: Request) -> Response {
     let done = config::load(path).map_err(Fault::Load).and_then(|parsed| {
         on_runtime(async {
-            let (mut ledger, _, keys) = open_ledger(&parsed.config, &Clock::new())?;
+            let (mut ledger, _, keys, _) = open_ledger(&parsed.config, &Clock::new())?;
             let answer = vouchers::answer(&mut ledger, &keys.site, &parsed.config, request).await;
             ledger.store.close().await.map_err(Fault::Store)?;
             Ok(answer)
@@ -116,7 +123,7 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
 
 /// Opens everything in its order: flash, then kernel, then doors. So whoever was paid for is let through
 /// before anybody can ask, and nobody is let through before it is known who was.
-async fn start(path: &Path, config: Config) -> Result<(), Fault> {
+async fn start(path: &Path, mut config: Config) -> Result<(), Fault> {
     let clock = Clock::new();
     let started = clock.now().boot;
     if let Err(error) = raise_file_limit() {
@@ -124,8 +131,9 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     }
     let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
     let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
-    let (mut ledger, records, keys) = open_ledger(&config, &clock)?;
+    let (mut ledger, records, keys, device) = open_ledger(&config, &clock)?;
     ledger.begin(records).await;
+    keep_out(&mut config, &ledger.gate);
     let (news, noticed) = mpsc::channel(1);
     let (ends, ended) = mpsc::channel(1);
     let mut kernel = Kernel::open(&config, clock.clone(), noticed)?;
@@ -138,6 +146,9 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
     // Their flows are not in the table.
     kernel.perform(&effects, &ledger.gate, &BTreeSet::new(), now)?;
 
+    let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;
+    let (cloud, cloud_calls) = cloud::connect(&config, &keys, &ledger, &device, boot, ends.clone())?;
+    let (errands, returns) = Errands::new();
     let config = Arc::new(config);
     let (control_calls, control) = mpsc::channel(CALLS);
     let (config_to, config_from) = watch::channel(Arc::clone(&config));
@@ -175,6 +186,9 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         lookout,
         roll,
         keys,
+        cloud,
+        errands,
+        reload_due: false,
         doors,
         servers,
         started,
@@ -186,7 +200,20 @@ async fn start(path: &Path, config: Config) -> Result<(), Fault> {
         next_nudge: now.boot,
         next_look_at_copy: now.boot.plus(FIRST_COPY),
     };
-    desk.run(Inlets { portal, control, learns, suspects, found, homes, uplink, ended, signals }).await
+    desk.run(Inlets {
+        portal,
+        control,
+        learns,
+        suspects,
+        found,
+        homes,
+        uplink,
+        cloud: cloud_calls,
+        returns,
+        ended,
+        signals,
+    })
+    .await
 }
 
 /// Those who serve guests, and where comes in what guests ask and what is learned of the garden.
@@ -214,8 +241,8 @@ fn servers(
 }
 
 /// The store with the Gate over it, what the store has to be told of a new boot, and the keys.
-fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, Keys), Fault> {
-    let Opened { store, restored, report, .. } =
+fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, Keys, String), Fault> {
+    let Opened { store, restored, report, device } =
         store::open(&config.gateway.state_dir).map_err(Fault::Open)?;
     let alarming = match report.found {
         Found::Nothing | Found::Clean | Found::Unclosed => false,
@@ -232,7 +259,7 @@ fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, K
     let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;
     let plans = config.plans.clone();
     let (ledger, records) = Ledger::open(store, restored, plans, limits(config), &boot, clock.clone());
-    Ok((ledger, records, keys))
+    Ok((ledger, records, keys, device))
 }
 
 /// Tells the loop whenever somebody else touches our table.

@@ -21,7 +21,6 @@ impl Desk {
     }
 
     /// The cloud says that it is `wall`, on a page that is signed or came over verified TLS.
-    #[expect(dead_code, reason = "the sync will call it")]
     pub(super) fn told_time(&mut self, wall: Wall) {
         let refreshed = self.ledger.clock.told(wall);
         self.follow(TimeSource::Cloud, refreshed);

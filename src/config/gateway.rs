@@ -39,6 +39,7 @@ pub(super) fn gateway(raw: &RawSection, findings: &mut Findings) -> Gateway {
         uplink_probes: s.list("uplink_probe", names::uplink_probe).into_iter().map(|(_, p)| p).collect(),
         uplink: s.optional("uplink", names::interface),
         site_key_file: s.optional("site_key_file", names::path),
+        issuing_keys: s.list("issuing_key", values::key_number).into_iter().map(|(_, n)| n).collect(),
         colour: s.value("colour", values::colour),
         controller: s.optional("controller", values::text(200)).unwrap_or_default(),
         terms_required: s.value("terms_required", values::boolean),

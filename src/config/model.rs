@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{Bps, Bytes, Mac, Plan, PlanId, SigningKey};
+use crate::domain::{Bps, Bytes, KeyNumber, Mac, Plan, PlanId, SigningKey};
 
 /// Everything of `/etc/config/lango`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Gateway {
     pub uplink_probes: Vec<UplinkProbe>,
     pub uplink: Option<String>,
     pub site_key_file: Option<PathBuf>,
+    /// Numbers of the keys whose self-verifying codes are accepted; new ones are made with the last.
+    pub issuing_keys: Vec<KeyNumber>,
     /// `#rrggbb`.
     pub colour: String,
     pub controller: String,

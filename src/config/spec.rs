@@ -75,6 +75,7 @@ pub(super) static GATEWAY: SectionSpec = SectionSpec {
         many("uplink_probe", ""),
         one("uplink", ""),
         one("site_key_file", ""),
+        many("issuing_key", "0"),
         one("colour", "#0b7285"),
         one("controller", "").later(),
         one("terms_required", "0").later(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Bps, Bytes, PlanSource};
+use crate::domain::{Bps, Bytes, KeyNumber, PlanSource};
 
 const FULL: &str = include_str!("../../tests/golden/config/full.uci");
 const GATEWAY: &str = "config gateway 'main'\n\tlist interface 'br-guest'\n";
@@ -71,6 +71,7 @@ fn one_interface_is_enough_and_all_else_has_its_default() {
         uplink_probes: vec![],
         uplink: None,
         site_key_file: None,
+        issuing_keys: vec![KeyNumber::new(0).unwrap()],
         colour: "#0b7285".into(),
         controller: String::new(),
         terms_required: false,

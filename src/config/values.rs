@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::error::shown;
 use super::model::{Anomaly, Policy};
 use super::section::Value;
-use crate::domain::{Bps, Bytes, NotBase64, SigningKey, Wall};
+use crate::domain::{Bps, Bytes, KeyNumber, NotBase64, SigningKey, Wall};
 
 const DAY: u64 = 24 * 60 * 60;
 /// A hundred years: far beyond any use, and no sum of such spans can overflow.
@@ -121,6 +121,11 @@ pub(super) fn number<T: TryFrom<u64>>(least: u64, most: u64) -> impl Fn(&str) ->
             None => not(text, &format!("a whole number from {least} to {most}")),
         }
     }
+}
+
+/// The number of a key that issues self-verifying codes.
+pub(super) fn key_number(text: &str) -> Value<KeyNumber> {
+    number(0, 9)(text).and_then(|number| KeyNumber::new(number).ok_or_else(|| shown(text)))
 }
 
 /// A TCP or UDP port.

@@ -119,6 +119,16 @@ impl RowName {
         }
     }
 
+    /// The key under which guests find it; a plan has none.
+    pub fn code_key(&self) -> Option<CodeKey> {
+        match self {
+            Self::Plan(_) => None,
+            Self::Voucher(key) => Some(*key),
+            Self::Payment(key) => Some(CodeKey(key.0)),
+            Self::Account(key) => Some(CodeKey(key.0)),
+        }
+    }
+
     /// The key in hex; of a plan its id.
     pub fn key(&self) -> String {
         match self {

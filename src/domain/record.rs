@@ -150,6 +150,8 @@ pub enum Found {
 pub enum Shown {
     Nothing,
     Phone(PhoneTail),
+    /// What cannot be the digits of a phone.
+    WrongPhone,
     RightPin,
     WrongPin,
 }

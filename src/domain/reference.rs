@@ -64,6 +64,15 @@ pub enum Sought {
     LikeOurs(Reference),
 }
 
+impl Sought {
+    /// The reference.
+    pub fn reference(&self) -> &Reference {
+        match self {
+            Self::InMessage(reference) | Self::Typed(reference) | Self::LikeOurs(reference) => reference,
+        }
+    }
+}
+
 /// The reference that a guest means by `text`, typed or pasted.
 pub fn seek(text: &str) -> Option<Sought> {
     match Reference::of(text) {

@@ -160,6 +160,7 @@ fn config(portal_port: u16) -> Config {
             uplink_probes: Vec::new(),
             uplink: None,
             site_key_file: None,
+            issuing_keys: Vec::new(),
             colour: "#0b7285".into(),
             controller: "Kariakoo Ltd, info@example.net".into(),
             terms_required: false,

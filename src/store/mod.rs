@@ -79,6 +79,15 @@ pub struct OutboxSize {
     pub oldest: Option<Wall>,
 }
 
+/// Facts that the cloud does not have yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outbox {
+    /// Oldest first, as `wire::events` writes them.
+    pub events: Vec<(Seq, String)>,
+    /// The highest number that was ever given out.
+    pub newest: Seq,
+}
+
 /// What became of a wish for a good copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -121,7 +130,7 @@ impl Store {
     }
 
     /// Facts that the cloud does not have yet, the oldest first, up to `most` bytes, or one that is longer.
-    pub async fn outbox(&self, most: usize) -> Result<Vec<(Seq, String)>, StoreError> {
+    pub async fn outbox(&self, most: usize) -> Result<Outbox, StoreError> {
         self.ask(move |database| read::cloud::outbox(database.conn(), most)).await
     }
 

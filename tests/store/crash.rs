@@ -137,7 +137,7 @@ fn after_a_kill_every_acknowledged_login_is_there_and_none_is_half() {
         assert!(unread.iter().all(Option::is_none), "a page is there, and the feed stands before it");
         let made = wait(opened.store.list(None)).unwrap().len();
         assert_eq!(made, ids.len() + read.len(), "a voucher without its redemption");
-        let told = wait(opened.store.outbox(usize::MAX)).unwrap();
+        let told = wait(opened.store.outbox(usize::MAX)).unwrap().events;
         let mut events: Vec<String> = told.iter().map(|(_, event)| event.clone()).collect();
         let mut expected: Vec<String> = ids.iter().map(|id| events::write(&redeemed(*id))).collect();
         events.sort();

@@ -54,7 +54,7 @@ fn queue(store: &Store, facts: Vec<Reported>) {
 }
 
 fn waiting(store: &Store) -> Vec<(Seq, String)> {
-    wait(store.outbox(usize::MAX)).unwrap()
+    wait(store.outbox(usize::MAX)).unwrap().events
 }
 
 fn numbers(store: &Store) -> Vec<u64> {
@@ -84,7 +84,7 @@ fn facts_wait_in_their_order_until_the_cloud_has_them() {
     assert_eq!(numbers(&store), [1, 2, 3]);
     let two = expected[0].len() + expected[1].len();
     for (most, count) in [(0, 1), (two - 1, 1), (two, 2), (two + 1, 2), (1_000_000, 3)] {
-        assert_eq!(wait(store.outbox(most)).unwrap(), all[..count], "{most}");
+        assert_eq!(wait(store.outbox(most)).unwrap().events, all[..count], "{most}");
     }
     assert_eq!(size(&store).oldest, Some(redeemed(1).at));
     commit(&store, vec![Record::Acked(Seq(2))]).unwrap();

@@ -19,6 +19,11 @@ impl Gate {
         self.cloud.read().0
     }
 
+    /// Whether anybody waits for that payment.
+    pub fn awaits(&self, reference: ReferenceKey) -> bool {
+        !self.claims.on(reference).is_empty()
+    }
+
     /// The devices that the cloud wants kept out.
     pub fn kept_out(&self) -> impl Iterator<Item = Mac> {
         self.cloud.blocked.iter().map(|(mac, ())| *mac)

@@ -53,7 +53,7 @@ impl Gate {
         let (refusal, is_guess) = match (proof?, shown) {
             (Proof::Phone(right), Shown::Phone(given)) if *right == given => return None,
             (Proof::Pin(_), Shown::RightPin) => return None,
-            (Proof::Phone(_), Shown::Phone(_)) => (Refusal::PhoneWrong, true),
+            (Proof::Phone(_), Shown::Phone(_) | Shown::WrongPhone) => (Refusal::PhoneWrong, true),
             (Proof::Pin(_), Shown::WrongPin) => (Refusal::PinWrong, true),
             (Proof::Phone(_), _) => (Refusal::PhoneNeeded, false),
             (Proof::Pin(_), _) => (Refusal::PinNeeded, false),

@@ -10,7 +10,7 @@ use crate::domain::{
     AccountKey, Bridged, Claim, CloudId, CodeKey, Cursor, Generation, Issued, Kind, Mac, Plan, PlanSource,
     ReferenceKey, RowName, Seq, Stand, UsedSerials, Walk, Wall,
 };
-use crate::store::{StoreError, write};
+use crate::store::{Outbox, StoreError, write};
 use crate::wire::feed;
 
 /// The cloud's plans.
@@ -75,7 +75,9 @@ const ROWS: &str = "
       AND EXISTS (SELECT 1 FROM lot WHERE kind = ?1 AND generation IS NOT NULL) ORDER BY v.key";
 
 /// What waits, the oldest first, until that is `most` bytes; at least one.
-pub(in crate::store) fn outbox(conn: &Connection, most: usize) -> Result<Vec<(Seq, String)>, StoreError> {
+pub(in crate::store) fn outbox(conn: &Connection, most: usize) -> Result<Outbox, StoreError> {
+    let newest = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
+    let newest = Seq(conn.query_row(newest, [], |row| number(row, 0))?);
     let mut statement = conn.prepare("SELECT seq, event FROM outbox ORDER BY seq")?;
     let mut rows = statement.query([])?;
     let (mut found, mut bytes) = (Vec::new(), 0_usize);
@@ -87,7 +89,7 @@ pub(in crate::store) fn outbox(conn: &Connection, most: usize) -> Result<Vec<(Se
         }
         found.push((Seq(number(row, 0)?), event));
     }
-    Ok(found)
+    Ok(Outbox { events: found, newest })
 }
 
 /// When the oldest of what waits became a fact.

@@ -1,0 +1,222 @@
+//! What the cloud brings and takes: pages into inputs, facts out of the outbox.
+//!
+//! Owns: the way from an op to what the Gate decides over, all of a page in one commit with its cursor; when
+//! the cloud is to hear of something. Never: the protocol (`sync`), the rules (`domain`), the rows (`store`).
+//! Neighbours: `guests` asks the cloud for who waits, `desk` hands in the calls.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+
+use super::desk::Desk;
+use super::fault::Fault;
+use super::keys::Keys;
+use super::ledger::Ledger;
+use crate::config::Config;
+use crate::domain::{BootId, CodeKey, Cursor, Input, Op, PageKind, Row, RowsFrom, Stand, Voucher};
+use crate::sync::{self, InTheClear, Link, NotApplied, Settings, Url, Waiting};
+use crate::wire::enrolment::Token;
+use crate::wire::feed::{Ops, Page};
+
+/// Calls of the client that wait for the loop, at most: it makes one after another.
+const CALLS: usize = 4;
+/// While a guest waits for a payment, the cloud is asked without a pause; a guest who has not come back to
+/// the page for so long is let in at the next poll.
+const GUEST_WAITS: Duration = Duration::from_secs(10 * 60);
+
+/// Opens the link to the cloud, if there is one to be.
+pub(super) fn connect(
+    config: &Config,
+    keys: &Keys,
+    ledger: &Ledger,
+    device: &str,
+    boot: BootId,
+    ends: mpsc::Sender<Fault>,
+) -> Result<(Option<Link>, mpsc::Receiver<sync::Call>), Fault> {
+    let (calls, called) = mpsc::channel(CALLS);
+    let Some(settings) = settings(config, keys, device, boot)? else { return Ok((None, called)) };
+    let (link, run) =
+        sync::start(settings, ledger.gate.stand(), calls, ledger.clock.clone()).map_err(Fault::Cloud)?;
+    spawn_local(async move {
+        let _ = ends.send(Fault::Cloud(run.await)).await;
+    });
+    Ok((Some(link), called))
+}
+
+fn settings(config: &Config, keys: &Keys, device: &str, boot: BootId) -> Result<Option<Settings>, Fault> {
+    let Some(cloud) = &config.cloud else { return Ok(None) };
+    let read = |path: &std::path::Path| {
+        let unreadable =
+            |error: std::io::Error| Fault::CloudFile { path: path.to_owned(), why: error.to_string() };
+        std::fs::read(path).map_err(unreadable)
+    };
+    let clear = if cloud.allow_http { InTheClear::OnThisMachine } else { InTheClear::Never };
+    let url = Url::read(&cloud.url, clear).map_err(|error| Fault::CloudUrl(error.to_string()))?;
+    let token = String::from_utf8(read(&cloud.token_file)?).ok();
+    let token = token.and_then(|text| text.parse::<Token>().ok()).ok_or_else(|| Fault::CloudFile {
+        path: cloud.token_file.clone(),
+        why: "holds no token: one line of letters, digits and marks".to_owned(),
+    })?;
+    Ok(Some(Settings {
+        url,
+        site: config.gateway.site.clone(),
+        token,
+        site_key: keys.site.clone(),
+        extra_roots: cloud.ca_file.as_deref().map(read).transpose()?,
+        signing_key: cloud.signing_key.clone(),
+        poll: cloud.poll,
+        device: device.to_owned(),
+        boot,
+    }))
+}
+
+impl Desk {
+    /// Does what the client of the cloud asks.
+    pub(super) async fn hear_cloud(&mut self, call: sync::Call) {
+        match call {
+            sync::Call::Page { page, stand, reply } => {
+                let _ = reply.send(self.apply_page(*page, stand).await);
+            }
+            sync::Call::Events { most, reply } => {
+                let _ = reply.send(self.outbox(most).await);
+            }
+            sync::Call::Acked { upto, reply } => {
+                self.transact(vec![Input::Acked(upto)]).await;
+                let _ = reply.send(());
+            }
+            sync::Call::Digest { reply } => {
+                let digest = self.kernel.guard_while(self.ledger.store.digest()).await;
+                let _ = reply.send(digest.ok().flatten());
+            }
+            sync::Call::StartOver { reply } => {
+                self.transact(vec![Input::StartOver]).await;
+                let _ = reply.send(());
+            }
+            sync::Call::Refused { cursor, why } => {
+                tracing::warn!(event = "page_refused", why, "a page of the cloud is not applied");
+                self.transact(vec![Input::NotApplied { cursor, id: None, why }]).await;
+            }
+            sync::Call::Time { wall } => self.told_time(wall),
+        }
+    }
+
+    /// Somebody waits for what the cloud may bring any moment.
+    pub(super) fn guest_waits(&self) {
+        if let Some(link) = &self.cloud {
+            link.guest_waits(self.ledger.clock.now().boot.plus(GUEST_WAITS));
+        }
+    }
+
+    async fn outbox(&mut self, most: usize) -> Waiting {
+        match self.kernel.guard_while(self.ledger.store.outbox(most)).await {
+            Ok(waiting) => Waiting { events: waiting.events, newest: waiting.newest },
+            Err(error) => {
+                tracing::warn!(event = "outbox_unreadable", %error, "the cloud is not told of anything");
+                Waiting::default()
+            }
+        }
+    }
+
+    /// Applies a page, or nothing of it.
+    async fn apply_page(&mut self, page: Page, stand: Stand) -> Result<(), NotApplied> {
+        let kind = if page.full { PageKind::Reset } else { PageKind::Changes };
+        let known = self.known_of(&page.ops).await?;
+        let redeemed =
+            known.values().filter(|voucher| voucher.entitlement.is_some()).map(|voucher| voucher.key);
+        let undone = deleted(&page.ops);
+        let redeemed: Vec<_> = redeemed.filter(|key| undone.contains(key)).collect();
+        if !redeemed.is_empty() {
+            let unreported = self.ledger.store.is_unreported(redeemed);
+            match self.kernel.guard_while(unreported).await {
+                Ok(false) => {}
+                Ok(true) => return Err(NotApplied::Held),
+                Err(_) => return Err(NotApplied::NotStored),
+            }
+        }
+        let ends_reset = page.full && !page.more;
+        let mut inputs = vec![Input::FeedRead { stand, page: kind }];
+        inputs.extend(self.inputs(page.ops, Some(page.cursor), known));
+        inputs.extend(ends_reset.then_some(Input::ResetEnded));
+        self.bring(inputs).await
+    }
+
+    /// Applies what a lookup found.
+    pub(super) async fn apply_found(&mut self, ops: Ops) -> Result<(), NotApplied> {
+        let known = self.known_of(&ops).await?;
+        let inputs = self.inputs(ops, None, known);
+        self.bring(inputs).await
+    }
+
+    async fn bring(&mut self, inputs: Vec<Input>) -> Result<(), NotApplied> {
+        self.transact(inputs).await;
+        if self.ledger.trouble.is_some() { Err(NotApplied::NotStored) } else { Ok(()) }
+    }
+
+    /// What the store has of the rows that are taken back, and of the payments that may open a device.
+    async fn known_of(&mut self, ops: &Ops) -> Result<BTreeMap<CodeKey, Voucher>, NotApplied> {
+        let gate = &self.ledger.gate;
+        let payments = ops.known.iter().filter_map(|op| match op {
+            Op::Put { row: Row::Payment(payment), .. } => {
+                let opens = payment.mac.is_some() || gate.awaits(payment.key);
+                opens.then_some(CodeKey(payment.key.0))
+            }
+            Op::Put { .. } | Op::Delete { .. } | Op::Do { .. } => None,
+        });
+        let keys: Vec<_> = payments.chain(deleted(ops)).collect();
+        if keys.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found =
+            self.kernel.guard_while(self.ledger.find(keys)).await.map_err(|_| NotApplied::NotStored)?;
+        Ok(found.into_iter().flatten().map(|voucher| (voucher.key, voucher)).collect())
+    }
+
+    /// What `ops` ask of the Gate, in their order. `cursor`: of the page; none for a lookup.
+    fn inputs(&self, ops: Ops, cursor: Option<Cursor>, mut known: BTreeMap<CodeKey, Voucher>) -> Vec<Input> {
+        let from = if cursor.is_some() { RowsFrom::Feed } else { RowsFrom::Lookup };
+        let (mut inputs, mut rows) = (Vec::new(), Vec::new());
+        let made = self.ledger.clock.now().wall;
+        for op in ops.known {
+            match op {
+                Op::Put { row: Row::Plan(plan), .. } => inputs.push(Input::PlanPut(plan)),
+                Op::Put { id, row } => {
+                    let paid = match &row {
+                        Row::Payment(payment) => Some((payment.mac, payment.key)),
+                        Row::Plan(_) | Row::Voucher(_) | Row::Account(_) => None,
+                    };
+                    rows.push((id.clone(), row.clone()));
+                    let opens = paid.filter(|(mac, key)| mac.is_some() || self.ledger.gate.awaits(*key));
+                    if let Some((mac, key)) = opens
+                        && let Some(payment) =
+                            known.remove(&CodeKey(key.0)).or_else(|| Voucher::of_row(id, row, made))
+                    {
+                        inputs.push(Input::RowsPut { rows: std::mem::take(&mut rows), from });
+                        inputs.push(Input::Paid { payment: Box::new(payment), mac });
+                    }
+                }
+                Op::Delete { name, .. } => {
+                    inputs.push(Input::RowsPut { rows: std::mem::take(&mut rows), from });
+                    let known = name.code_key().and_then(|key| known.remove(&key)).map(Box::new);
+                    inputs.push(Input::RowGone { name, known });
+                }
+                Op::Do { id, command } => inputs.push(Input::Command { id, command }),
+            }
+        }
+        inputs.push(Input::RowsPut { rows, from });
+        inputs.retain(|input| !matches!(input, Input::RowsPut { rows, .. } if rows.is_empty()));
+        let refused = ops.refused.into_iter();
+        inputs.extend(refused.map(|op| Input::NotApplied { cursor, id: op.id, why: op.why.to_string() }));
+        inputs
+    }
+}
+
+/// The keys of the rows that `ops` take back.
+fn deleted(ops: &Ops) -> Vec<CodeKey> {
+    let name = |op: &Op| match op {
+        Op::Delete { name, .. } => name.code_key(),
+        Op::Put { .. } | Op::Do { .. } => None,
+    };
+    ops.known.iter().filter_map(name).collect()
+}

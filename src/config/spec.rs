@@ -128,7 +128,7 @@ pub(super) static TRIAL: SectionSpec =
 
 pub(super) static CLOUD: SectionSpec = SectionSpec {
     kind: "cloud",
-    later: true,
+    later: false,
     options: &[
         one("url", ""),
         one("token_file", "/etc/lango/cloud.token"),
@@ -147,7 +147,7 @@ pub(super) static RETENTION: SectionSpec = SectionSpec {
         one("sessions", "90d").later(),
         one("audit", "365d").later(),
         one("unpaid_devices", "10m").later(),
-        one("claims", "48h").later(),
+        one("claims", "48h"),
         one("minimum", "").later(),
     ],
 };

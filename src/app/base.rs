@@ -16,6 +16,7 @@ pub(super) fn base_of(config: &Config) -> Base {
         portal_port: gateway.portal_port,
         https_port: gateway.https_port,
         dns_port: gateway.dns_port,
+        captive: gateway.captive_address,
         mark: gateway.mark,
         max_clients: gateway.max_clients.saturating_add(trusted),
         blocked: blocked(config),

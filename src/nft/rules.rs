@@ -142,6 +142,7 @@ impl Base {
             ("begin", says([to_here(&[LOCAL, BROADCAST, MULTICAST]), accept()])),
             ("begin", says([mac(), may_teach, decide(Verdict::Jump("learn"))])),
             ("begin", mark),
+            ("begin", says([self.to_captive(), web(), vec![Expr::Redirect(self.portal_port)]])),
             ("learn", V4.learn_address()),
             ("learn", V6.learn_address()),
         ]
@@ -184,6 +185,7 @@ impl Base {
     fn forward(&self) -> Vec<Rule> {
         vec![
             ("forward", says([self.guest(Meta::InterfaceOut), decide(Verdict::Goto("down"))])),
+            ("forward", says([self.to_captive(), decide(Verdict::Goto("refuse"))])),
             ("forward", says([mac(), vec![Expr::DecideBy(UP)]])),
             ("forward", says([self.guest(Meta::InterfaceIn), decide(Verdict::Goto("hold"))])),
             (CAPPED_UP, says([mac(), vec![Expr::AllowedBy(CAPS_UP)], accept()])),
@@ -284,6 +286,11 @@ impl Base {
         let rate = State::ByteLimit { a_second: self.garden.rate.0 / 8, burst: LONGEST_SEGMENT };
         let quota = State::Quota { bytes: self.garden.data.0, used: 0 };
         vec![Expr::Learn(Learn { set: account, how: Learning::Once, state: vec![rate, quota] })]
+    }
+
+    /// To the address that the responder gives for names.
+    fn to_captive(&self) -> Vec<Expr> {
+        V4.to(Expr::Equal(self.captive.octets().to_vec()))
     }
 
     /// By its name, if there is but one guest network: a comparison costs half of a look into a set.

@@ -20,6 +20,7 @@ mod isolation;
 mod leak;
 mod presence;
 mod speed;
+mod stale;
 mod states;
 mod survive;
 mod time;

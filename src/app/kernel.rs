@@ -237,9 +237,10 @@ impl Kernel {
         }
     }
 
-    /// A device was seen at an address: what it receives there is to be counted as its own.
+    /// A device was seen at an address: if it may pass, what it receives there is to be counted as its own.
+    /// If not, nobody else lives there any more all the same, or it would be taken for a forger of who did.
     pub(super) fn seen(&mut self, mac: Mac, address: IpAddr, now: Now) {
-        if self.desired.passes.contains_key(&mac) && is_routed(&address) {
+        if is_routed(&address) {
             self.settle(&Homes::from([(mac, BTreeSet::from([address]))]), now);
         }
     }

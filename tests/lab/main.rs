@@ -18,6 +18,7 @@ mod harness;
 mod hold;
 mod isolation;
 mod leak;
+mod owners;
 mod presence;
 mod speed;
 mod stale;

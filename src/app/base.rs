@@ -38,12 +38,6 @@ fn devices(config: &Config, policy: Policy) -> BTreeSet<Mac> {
     config.devices.iter().filter(|device| device.policy == policy).map(|device| device.mac).collect()
 }
 
-/// Ports at which names of the garden are reached.
-pub(super) fn garden_ports(config: &Config) -> Vec<u16> {
-    let named = config.gardens.iter().filter(|garden| !garden.names.is_empty());
-    named.flat_map(|garden| garden.ports.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect()
-}
-
 /// All gardens as one: a device has one rate and one amount for all of them, the largest that are named.
 fn garden_of(gardens: &[config::Garden]) -> Garden {
     let places = gardens.iter().flat_map(|garden| {

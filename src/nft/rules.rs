@@ -36,8 +36,10 @@ pub(super) const CAPPED_DOWN: &str = "capped_down";
 pub(super) const SLOWED: &str = "slowed";
 pub(super) const SLOWED_CAPPED: &str = "slowed_capped";
 
-/// Bytes that an address receives before the daemon knows it.
-const UNKNOWN_GETS: u64 = 1024 * 1024;
+/// Bytes that an address receives before the daemon knows it: so much may pass beyond a cap that ends
+/// meanwhile. The daemon needs some milliseconds, and this is a hundred of a line of 10 Mbit/s. It must hold
+/// more than a [`LONGEST_SEGMENT`].
+const UNKNOWN_GETS: u64 = 128 * 1024;
 
 /// The object that keeps flows out of flow offload.
 pub(super) const CLASSIC: &str = "classic";
@@ -225,17 +227,18 @@ impl Base {
     fn elsewhere(&self) -> Vec<Rule> {
         let taken = |ip: &Family| says([ip.to(Expr::In((ip.set)(TAKEN))), decide(Verdict::Drop)]);
         let unknown = |ip: &Family| {
-            let quota = State::Quota { bytes: UNKNOWN_GETS, used: 0 };
-            let gets = learn((ip.set)(FRESH), Learning::Once, quota);
-            let address = vec![Expr::Payload(ip.destination)];
-            says([ip.to(Expr::In((ip.set)(LEARNED))), address, gets, accept()])
+            // The quota also takes what it refuses; behind it is counted what passed.
+            let state = vec![State::Quota { bytes: UNKNOWN_GETS, used: 0 }, State::Counter { bytes: 0 }];
+            let gets = Expr::Learn(Learn { set: (ip.set)(FRESH), how: Learning::Once, state });
+            let address = Expr::Payload(ip.destination);
+            says([ip.to(Expr::In((ip.set)(LEARNED))), vec![address, gets], accept()])
         };
         let visitor = |ip: &Family| {
             let key = ip.key(&[ip.destination, ip.source, SOURCE_PORT], Expr::In((ip.set)(STROLLS)));
             let address = vec![Expr::Payload(ip.destination)];
             says([datagrams(), key, address, self.garden_allows((ip.set)(GARDEN_ANSWERS)), accept()])
         };
-        let rules = [taken(&V4), taken(&V6), unknown(&V4), unknown(&V6), visitor(&V4), visitor(&V6)];
+        let rules = [unknown(&V4), unknown(&V6), taken(&V4), taken(&V6), visitor(&V4), visitor(&V6)];
         chain("elsewhere", rules.into())
     }
 

@@ -28,6 +28,7 @@ impl Nft {
     ) -> Result<BTreeSet<Mac>, NftError> {
         let moved = self.moved(homes);
         self.give_up(&moved, passes, now)?;
+        let fresh = self.fresh_at(&self.unknown(homes))?;
         let (mut batch, mut settled) = (Batch::new(TABLE), Vec::new());
         for (mac, addresses) in homes {
             for address in addresses {
@@ -40,13 +41,23 @@ impl Nft {
                 settled.push(*address);
             }
         }
+        // A cap may end before all of it is charged.
+        for (mac, received) in self.whose(&fresh) {
+            self.books.hold(&mut batch, mac, received);
+        }
         self.commit_books(batch)?;
-        // At once: a cap may be near. Also what came to those that found no room.
+        // Also what came to those that found no room.
         let of = homes.iter().filter(|(mac, _)| self.books.devices.contains_key(mac));
         let all = of.flat_map(|(mac, homes)| homes.iter().map(|home| (*home, *mac))).collect();
         self.take_in(&all)?;
         self.forget_learned(&settled);
         Ok(moved.into_keys().collect())
+    }
+
+    /// Those of `homes` that are not in the table.
+    fn unknown(&self, homes: &Homes) -> BTreeMap<IpAddr, Mac> {
+        let all = homes.iter().flat_map(|(mac, homes)| homes.iter().map(|home| (*home, *mac)));
+        all.filter(|(home, _)| !self.books.homes.contains_key(home)).collect()
     }
 
     /// Where `mac` lives.

@@ -27,6 +27,8 @@ pub(super) struct Books {
     /// Who lives at an address.
     pub(super) homes: BTreeMap<IpAddr, Mac>,
     pub(super) objects: BTreeMap<String, State>,
+    /// What quotas allow less until it is charged.
+    held: BTreeMap<String, u64>,
 }
 
 /// What happens to one device.
@@ -86,16 +88,37 @@ impl Books {
         })
     }
 
-    /// So much passed that a quota should have seen: it allows so much less from now on.
-    pub(super) fn charge(&mut self, batch: &mut Batch, quota: &str, Bytes(passed): Bytes) {
-        let Some(State::Quota { bytes, used }) = self.objects.get(quota).copied() else { return };
-        let all = self.passed(quota).saturating_add(passed);
-        let less = quota_of(bytes.saturating_sub(passed), used);
-        for (name, state) in [(quota.to_owned(), less), (beside(quota), State::Quota { bytes: all, used: 0 })]
-        {
-            batch.add_object(&name, state);
-            self.objects.insert(name, state);
+    /// So much at least will be charged to the quota of this device: which allows so much less until then.
+    pub(super) fn hold(&mut self, batch: &mut Batch, mac: Mac, Bytes(passed): Bytes) {
+        let Some((name, bytes)) = self.quota_of_down(mac) else { return };
+        let less = bytes.saturating_sub(passed);
+        *self.held.entry(name.clone()).or_default() += bytes - less;
+        self.put_object(batch, name, quota_of(less, 0));
+    }
+
+    /// So much passed that the quota of this device should have seen: it allows so much less from now on.
+    pub(super) fn charge(&mut self, batch: &mut Batch, mac: Mac, Bytes(passed): Bytes) {
+        let Some((name, bytes)) = self.quota_of_down(mac) else { return };
+        let all = self.passed(&name).saturating_add(passed);
+        let less = bytes.saturating_add(self.held.remove(&name).unwrap_or(0)).saturating_sub(passed);
+        self.put_object(batch, beside(&name), quota_of(all, 0));
+        self.put_object(batch, name, quota_of(less, 0));
+    }
+
+    fn quota_of_down(&self, mac: Mac) -> Option<(String, u64)> {
+        let name = self.devices.get(&mac)?.home.cap.clone()?;
+        match self.objects.get(&name)? {
+            State::Quota { bytes, .. } => Some((name, *bytes)),
+            State::Counter { .. }
+            | State::ByteLimit { .. }
+            | State::PacketLimit { .. }
+            | State::PacketsOver { .. } => None,
         }
+    }
+
+    fn put_object(&mut self, batch: &mut Batch, name: String, state: State) {
+        batch.add_object(&name, state);
+        self.objects.insert(name, state);
     }
 
     /// What passed beside a quota, all in all.
@@ -151,8 +174,8 @@ impl Books {
             if known.is_some_and(|known| is_like(&known, &state)) {
                 continue;
             }
-            batch.add_object(&name, state);
-            self.objects.insert(name, state);
+            self.held.remove(&name);
+            self.put_object(batch, name, state);
         }
     }
 

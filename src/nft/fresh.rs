@@ -43,16 +43,15 @@ impl Nft {
         received: &BTreeMap<Mac, Bytes>,
         forgotten: &[IpAddr],
     ) -> Result<(), NftError> {
-        let mut batch = Batch::new(TABLE);
+        let mut carried = Vec::new();
         for (mac, received) in received {
-            if let Some(quota) = self.books.devices.get(mac).and_then(|kept| kept.home.cap.clone()) {
-                self.books.charge(&mut batch, &quota, *received);
-            }
-            if let Some(carried) = self.carried_with(*mac, *received)? {
-                let carried = [carried];
-                batch.remove_elements(CARRIED, &carried);
-                batch.add_elements(CARRIED, &carried);
-            }
+            carried.extend(self.carried_with(*mac, *received)?);
+        }
+        let mut batch = Batch::new(TABLE);
+        batch.remove_elements(CARRIED, &carried);
+        batch.add_elements(CARRIED, &carried);
+        for (mac, received) in received {
+            self.books.charge(&mut batch, *mac, *received);
         }
         for (set, keys) in FRESH.split(forgotten.iter().copied()) {
             batch.remove_elements(set, &keys);
@@ -79,7 +78,10 @@ impl Nft {
     }
 
     /// Those of `homes` that have received something.
-    fn fresh_at(&mut self, homes: &BTreeMap<IpAddr, Mac>) -> Result<BTreeMap<IpAddr, Bytes>, NftError> {
+    pub(super) fn fresh_at(
+        &mut self,
+        homes: &BTreeMap<IpAddr, Mac>,
+    ) -> Result<BTreeMap<IpAddr, Bytes>, NftError> {
         let mut fresh = BTreeMap::new();
         if homes.len() > ONE_BY_ONE {
             // Torn or not: what was missed is found another time.

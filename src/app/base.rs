@@ -16,6 +16,7 @@ pub(super) fn base_of(config: &Config) -> Base {
         portal_port: gateway.portal_port,
         https_port: gateway.https_port,
         dns_port: gateway.dns_port,
+        captive: gateway.captive_address,
         mark: gateway.mark,
         max_clients: gateway.max_clients.saturating_add(trusted),
         blocked: blocked(config),
@@ -44,12 +45,6 @@ pub(super) fn keep_out(config: &mut Config, gate: &Gate) {
 
 fn devices(config: &Config, policy: Policy) -> BTreeSet<Mac> {
     config.devices.iter().filter(|device| device.policy == policy).map(|device| device.mac).collect()
-}
-
-/// Ports at which names of the garden are reached.
-pub(super) fn garden_ports(config: &Config) -> Vec<u16> {
-    let named = config.gardens.iter().filter(|garden| !garden.names.is_empty());
-    named.flat_map(|garden| garden.ports.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// All gardens as one: a device has one rate and one amount for all of them, the largest that are named.

@@ -150,9 +150,13 @@ impl Desk {
 
     /// Opens addresses of the garden, and lets the answer go that tells of them.
     fn learn(&mut self, learn: dns::Learn) {
-        self.kernel.open_garden(learn.mac, &learn.addresses, learn.stays);
-        // It does not wait for long.
-        let _ = learn.done.send(());
+        match self.kernel.open_garden(learn.mac, &learn.addresses, learn.stays) {
+            Ok(()) => {
+                // It does not wait for long.
+                let _ = learn.done.send(());
+            }
+            Err(error) => tracing::debug!(event = "garden_not_opened", %error, "the device asks again"),
+        }
     }
 
     /// Ends the session of a device that was seen at two places; the guest may log in again.

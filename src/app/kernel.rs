@@ -17,14 +17,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub(super) use self::offload::Offload;
-use super::base::{base_of, garden_ports, trusted};
+use super::base::{base_of, trusted};
 use super::fault::Fault;
 use super::flows::Flows;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Boot, DataCap, Effect, Gate, Grant, Mac, Now, Uplink, Usage};
 use crate::neigh::Neighbours;
-use crate::nft::{Base, Desired, Homes, Line, Nft, Noticed, Pass, Route, Start, Watch};
+use crate::nft::{Base, Desired, Homes, Line, Nft, NftError, Noticed, Pass, Route, Start, Watch};
 use crate::uplink::Report;
 
 /// What Lango owns of the kernel.
@@ -62,7 +62,7 @@ impl Kernel {
             used_up: false,
             desired: Desired::default(),
             trusted: trusted(config),
-            garden_ports: garden_ports(config),
+            garden_ports: config.garden_ports().into_iter().collect(),
             news,
             offload: Offload::default(),
             clock,
@@ -201,7 +201,7 @@ impl Kernel {
         self.base = base_of(config);
         self.flows.mark_with(self.base.mark);
         self.trusted = trusted(config);
-        self.garden_ports = garden_ports(config);
+        self.garden_ports = config.garden_ports().into_iter().collect();
         if let Err(error) = self.heal(grants, now) {
             tracing::error!(event = "table_broken", %error, "cannot change table inet lango; trying on");
         }
@@ -230,16 +230,20 @@ impl Kernel {
         }
     }
 
-    /// Opens addresses of the garden to a device that asked for a name of it.
-    pub(super) fn open_garden(&mut self, mac: Mac, addresses: &[IpAddr], stays: Duration) {
-        if let Err(error) = self.nft.open_garden(mac, addresses, &self.garden_ports, stays) {
-            tracing::debug!(event = "garden_not_opened", %error, "the device asks again");
-        }
+    /// Opens addresses of the garden to a device that asked for a name of it: all of them, or none.
+    pub(super) fn open_garden(
+        &mut self,
+        mac: Mac,
+        addresses: &[IpAddr],
+        stays: Duration,
+    ) -> Result<(), NftError> {
+        self.nft.open_garden(mac, addresses, &self.garden_ports, stays)
     }
 
-    /// A device was seen at an address: what it receives there is to be counted as its own.
+    /// A device was seen at an address: if it may pass, what it receives there is to be counted as its own.
+    /// If not, nobody else lives there any more all the same, or it would be taken for a forger of who did.
     pub(super) fn seen(&mut self, mac: Mac, address: IpAddr, now: Now) {
-        if self.desired.passes.contains_key(&mac) && is_routed(&address) {
+        if is_routed(&address) {
             self.settle(&Homes::from([(mac, BTreeSet::from([address]))]), now);
         }
     }

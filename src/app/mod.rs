@@ -57,7 +57,7 @@ use crate::control::Server;
 use crate::dns::{self, Responder};
 use crate::domain::{Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
-use crate::portal::{self, Connections};
+use crate::portal::{self, Connections, SentBack};
 use crate::process::{Exit, Signals, raise_file_limit};
 use crate::store::{self, Found, Opened};
 use crate::wire::control::{Failure, Request, Response};
@@ -235,8 +235,8 @@ fn servers(
         learn,
     });
     spawn_local(Rc::clone(&responder).keep_probes());
-    let (key, connections) = (keys.form.clone(), Connections::default());
-    let portal = Rc::new(portal::Context { config, view, desk, who, clock, key, connections });
+    let (key, connections, sent_back) = (keys.form.clone(), Connections::default(), SentBack::default());
+    let portal = Rc::new(portal::Context { config, view, desk, who, clock, key, connections, sent_back });
     (Servers { portal, responder }, calls, learns)
 }
 

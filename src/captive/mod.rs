@@ -14,6 +14,7 @@ mod outage;
 mod query;
 mod route;
 mod site;
+mod stale;
 mod standing;
 mod words;
 
@@ -25,5 +26,6 @@ pub(crate) use outage::Outage;
 pub(crate) use query::Pairs;
 pub(crate) use route::{Answer, Asked, Form, Head, Hosts, Page, answer, clipped, origin_is_ours};
 pub(crate) use site::{Here, link_address};
+pub(crate) use stale::same_page;
 pub(crate) use standing::{PlanCard, Standing};
 pub(crate) use words::duration;

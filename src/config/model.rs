@@ -1,5 +1,6 @@
 //! The configuration after all checks: types that cannot hold a wrong value.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,14 @@ pub struct Config {
     pub trial: Option<PlanId>,
     pub cloud: Option<Cloud>,
     pub retention: Retention,
+}
+
+impl Config {
+    /// Ports at which names of the garden are reached.
+    pub fn garden_ports(&self) -> BTreeSet<u16> {
+        let named = self.gardens.iter().filter(|garden| !garden.names.is_empty());
+        named.flat_map(|garden| garden.ports.iter().copied()).collect()
+    }
 }
 
 /// Section `gateway`.

@@ -171,28 +171,34 @@ impl Responder {
         let may_learn =
             |address: IpAddr| is_public(address) && !is_own(address) && !self.probes.have(address);
         let Response { addresses, ttl, .. } = response;
-        let learned: Vec<IpAddr> = addresses.iter().copied().filter(|address| may_learn(*address)).collect();
+        let public: Vec<IpAddr> = addresses.iter().copied().filter(|address| may_learn(*address)).collect();
+        let stays = Duration::from_secs(ttl.clamp(SHORTEST_STAY, LONGEST_TTL).into());
+        let learned = self.learn(mac, &public, stays, config).await;
         // What an operator has opened by its address needs no opening.
         let given = |address: &IpAddr| learned.contains(address) || is_opened(config, *address);
         let given_out: Vec<IpAddr> = addresses.iter().copied().filter(given).collect();
         if given_out.is_empty() && !addresses.is_empty() {
             return None;
         }
-        if !learned.is_empty() {
-            self.learn(mac, learned, Duration::from_secs(ttl.clamp(SHORTEST_STAY, LONGEST_TTL).into())).await;
-        }
         Some(told(given_out, ttl.min(LONGEST_TTL)))
     }
 
-    async fn learn(&self, mac: Mac, addresses: Vec<IpAddr>, stays: Duration) {
+    /// Has as many of `addresses` opened to `mac` as it may have. Returns which.
+    async fn learn(&self, mac: Mac, addresses: &[IpAddr], stays: Duration, config: &Config) -> Vec<IpAddr> {
+        let (ports, now) = (config.garden_ports().len(), self.context.clock.now().boot);
+        let addresses = self.shares.borrow_mut().admit(mac, addresses, ports, stays, now);
+        if addresses.is_empty() {
+            return addresses;
+        }
         let (done, is_done) = oneshot::channel();
-        let learning = async {
-            if self.context.learn.send(Learn { mac, addresses, stays, done }).await.is_ok() {
-                // If it was not done, the guest will try again.
-                let _ = is_done.await;
-            }
-        };
-        let _ = timeout(LEARNING, learning).await;
+        let learn = Learn { mac, addresses: addresses.clone(), stays, done };
+        let learning = async { self.context.learn.send(learn).await.is_ok() && is_done.await.is_ok() };
+        // What takes longer comes when the guest tries again.
+        if timeout(LEARNING, learning).await.unwrap_or(true) {
+            return addresses;
+        }
+        self.shares.borrow_mut().take_back(mac, &addresses);
+        Vec::new()
     }
 
     /// What the resolver says to somebody who may ask it anything; `None`: nothing of use.

@@ -15,6 +15,7 @@ mod bounds;
 mod garden;
 mod names;
 mod probes;
+mod shares;
 mod tcp;
 mod udp;
 mod upstream;
@@ -34,6 +35,7 @@ use self::bounds::{Places, Rates};
 use self::garden::Garden;
 use self::names::Names;
 use self::probes::Probes;
+use self::shares::Shares;
 use self::tcp::Seats;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -62,7 +64,8 @@ pub struct Learn {
     pub addresses: Vec<IpAddr>,
     /// How long the name holds for them.
     pub stays: Duration,
-    /// To be told when the kernel lets the device reach them: the answer waits for it, but not long.
+    /// To be told when the kernel lets the device reach them, to be dropped if it does not: the answer waits
+    /// for it, but not long.
     pub done: oneshot::Sender<()>,
 }
 
@@ -89,6 +92,7 @@ pub struct Responder {
     asking: Places,
     seats: Seats,
     garden: Garden,
+    shares: RefCell<Shares>,
     probes: Probes,
 }
 
@@ -104,6 +108,7 @@ impl Responder {
             asking: bounds::asking(),
             seats: Seats::default(),
             garden: Garden::new(),
+            shares: RefCell::default(),
             probes: Probes::default(),
         })
     }

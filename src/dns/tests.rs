@@ -44,6 +44,8 @@ enum Opens {
     AtOnce,
     Later,
     Never,
+    /// They say at once that there is no room.
+    Full,
 }
 
 /// An answer, read from the wire.
@@ -112,6 +114,7 @@ async fn open(mut learns: mpsc::Receiver<Learn>, learned: Learned, opens: Rc<Cel
                 held.push(done);
                 continue;
             }
+            Opens::Full => continue,
             Opens::Later => sleep(Duration::from_millis(80)).await,
             Opens::AtOnce => {}
         }

@@ -8,13 +8,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::books::{Change, NewHome};
-use super::sets::{ASKED, FRESH, LEARNED, joined, octets};
+use super::sets::{ASKED, LEARNED, joined, octets};
 use super::table::TABLE;
 use super::{Homes, Nft, NftError, Pass};
-use crate::domain::{Boot, Bytes, Mac, Usage};
-use crate::wire::nftables::{self, Batch, Put, State};
+use crate::domain::{Boot, Mac, Usage};
+use crate::wire::nftables::{Batch, Put};
 
-/// Addresses that a device is let have. With more it still has what an unknown address gets.
+/// Addresses that a device is let have. With more it still has what an unknown address gets, again each time
+/// that this is counted and charged.
 const ADDRESSES_EACH: usize = 32;
 
 impl Nft {
@@ -27,6 +28,7 @@ impl Nft {
     ) -> Result<BTreeSet<Mac>, NftError> {
         let moved = self.moved(homes);
         self.give_up(&moved, passes, now)?;
+        let fresh = self.fresh_at(&self.unknown(homes))?;
         let (mut batch, mut settled) = (Batch::new(TABLE), Vec::new());
         for (mac, addresses) in homes {
             for address in addresses {
@@ -35,15 +37,27 @@ impl Nft {
                 if self.books.homes.contains_key(address) {
                     continue;
                 }
-                let received = self.received(*address)?;
-                let home = NewHome { mac: *mac, pass, address: *address, received };
-                self.books.add_home(&mut batch, &home, now);
+                self.books.add_home(&mut batch, &NewHome { mac: *mac, pass, address: *address }, now);
                 settled.push(*address);
             }
         }
+        // A cap may end before all of it is charged.
+        for (mac, received) in self.whose(&fresh) {
+            self.books.hold(&mut batch, mac, received);
+        }
         self.commit_books(batch)?;
+        // Also what came to those that found no room.
+        let of = homes.iter().filter(|(mac, _)| self.books.devices.contains_key(mac));
+        let all = of.flat_map(|(mac, homes)| homes.iter().map(|home| (*home, *mac))).collect();
+        self.take_in(&all)?;
         self.forget_learned(&settled);
         Ok(moved.into_keys().collect())
+    }
+
+    /// Those of `homes` that are not in the table.
+    fn unknown(&self, homes: &Homes) -> BTreeMap<IpAddr, Mac> {
+        let all = homes.iter().flat_map(|(mac, homes)| homes.iter().map(|home| (*home, *mac)));
+        all.filter(|(home, _)| !self.books.homes.contains_key(home)).collect()
     }
 
     /// Where `mac` lives.
@@ -69,12 +83,20 @@ impl Nft {
 
     /// Addresses that are known now are no longer among those that the kernel has learned. That is apart from
     /// the change itself, which must not fail where guests have filled those sets: they run out.
-    pub(super) fn forget_learned(&mut self, homes: &[IpAddr]) {
+    fn forget_learned(&mut self, homes: &[IpAddr]) {
         let mut batch = Batch::new(TABLE);
-        for (set, keys) in [LEARNED, FRESH].into_iter().flat_map(|sets| sets.split(homes.iter().copied())) {
+        for (set, keys) in LEARNED.split(homes.iter().copied()) {
             batch.remove_elements(set, &keys);
         }
         let _ = self.commit(batch);
+    }
+
+    /// What follows when `homes` have come to devices in the table.
+    pub(super) fn moved_in(&mut self, homes: &[IpAddr]) -> Result<(), NftError> {
+        let whose = |home: &IpAddr| Some((*home, *self.books.homes.get(home)?));
+        self.take_in(&homes.iter().filter_map(whose).collect())?;
+        self.forget_learned(homes);
+        Ok(())
     }
 
     /// Devices do not live at these addresses any more; what they have received there stays counted.
@@ -126,27 +148,5 @@ impl Nft {
             }
         }
         moved
-    }
-
-    fn received(&mut self, address: IpAddr) -> Result<Bytes, NftError> {
-        let mut received = Bytes(0);
-        self.ask(
-            |n| nftables::get_element(TABLE, FRESH.of(address), &octets(address), n),
-            |message| {
-                let states = nftables::elements(message).flat_map(|element| element.state);
-                received = Bytes(states.map(used).sum());
-            },
-        )?;
-        Ok(received)
-    }
-}
-
-fn used(state: State) -> u64 {
-    match state {
-        State::Quota { used, .. } => used,
-        State::Counter { .. }
-        | State::ByteLimit { .. }
-        | State::PacketLimit { .. }
-        | State::PacketsOver { .. } => 0,
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Books {
     /// Who lives at an address.
     pub(super) homes: BTreeMap<IpAddr, Mac>,
     pub(super) objects: BTreeMap<String, State>,
+    /// What quotas allow less until it is charged.
+    held: BTreeMap<String, u64>,
 }
 
 /// What happens to one device.
@@ -68,21 +70,74 @@ impl Books {
         steps.iter().filter_map(|step| step.new.as_ref()).flat_map(|new| new.homes.clone()).collect()
     }
 
-    /// A device lives at `address` too, which has received `bytes` before it was known.
+    /// A device lives at `address` too.
     pub(super) fn add_home(&mut self, batch: &mut Batch, home: &NewHome<'_>, now: Boot) {
-        let NewHome { mac, pass, address, received } = home;
+        let NewHome { mac, pass, address } = home;
         let Some((kept, stays)) = self.devices.get_mut(mac).zip(pass.stay(now)) else { return };
         kept.homes.insert(*address);
         self.homes.insert(*address, *mac);
         let kept = &*kept;
         objects_of_home(kept, *address, |set, element| batch.add_elements(set, &[element]));
-        timed_of_home(kept, *address, *received, stays, |set, element| batch.add_elements(set, &[element]));
+        timed_of_home(kept, *address, stays, |set, element| batch.add_elements(set, &[element]));
     }
 
     /// Whether the limits and quotas of `pass` are as they should be.
     pub(super) fn has_objects_of(&self, pass: &Pass, mac: Mac) -> bool {
-        pass.objects(mac)
-            .all(|(name, state)| self.objects.get(&name).is_some_and(|known| is_like(known, &state)))
+        pass.objects(mac).all(|(name, state)| {
+            self.objects.get(&name).is_some_and(|known| is_like(known, &self.less(&name, state)))
+        })
+    }
+
+    /// So much at least will be charged to the quota of this device: which allows so much less until then.
+    pub(super) fn hold(&mut self, batch: &mut Batch, mac: Mac, Bytes(passed): Bytes) {
+        let Some((name, bytes)) = self.quota_of_down(mac) else { return };
+        let less = bytes.saturating_sub(passed);
+        *self.held.entry(name.clone()).or_default() += bytes - less;
+        self.put_object(batch, name, quota_of(less, 0));
+    }
+
+    /// So much passed that the quota of this device should have seen: it allows so much less from now on.
+    pub(super) fn charge(&mut self, batch: &mut Batch, mac: Mac, Bytes(passed): Bytes) {
+        let Some((name, bytes)) = self.quota_of_down(mac) else { return };
+        let all = self.passed(&name).saturating_add(passed);
+        let less = bytes.saturating_add(self.held.remove(&name).unwrap_or(0)).saturating_sub(passed);
+        self.put_object(batch, beside(&name), quota_of(all, 0));
+        self.put_object(batch, name, quota_of(less, 0));
+    }
+
+    fn quota_of_down(&self, mac: Mac) -> Option<(String, u64)> {
+        let name = self.devices.get(&mac)?.home.cap.clone()?;
+        match self.objects.get(&name)? {
+            State::Quota { bytes, .. } => Some((name, *bytes)),
+            State::Counter { .. }
+            | State::ByteLimit { .. }
+            | State::PacketLimit { .. }
+            | State::PacketsOver { .. } => None,
+        }
+    }
+
+    fn put_object(&mut self, batch: &mut Batch, name: String, state: State) {
+        batch.add_object(&name, state);
+        self.objects.insert(name, state);
+    }
+
+    /// What passed beside a quota, all in all.
+    fn passed(&self, quota: &str) -> u64 {
+        match self.objects.get(&beside(quota)) {
+            Some(State::Quota { bytes, .. }) => *bytes,
+            Some(_) | None => 0,
+        }
+    }
+
+    /// What was bought, less what passed beside the quota.
+    fn less(&self, name: &str, state: State) -> State {
+        match state {
+            State::Quota { bytes, used } => quota_of(bytes.saturating_sub(self.passed(name)), used),
+            State::Counter { .. }
+            | State::ByteLimit { .. }
+            | State::PacketLimit { .. }
+            | State::PacketsOver { .. } => state,
+        }
     }
 
     /// Deletes limits and quotas that no device draws on, whoever made them.
@@ -113,18 +168,14 @@ impl Books {
     fn write_objects(&mut self, batch: &mut Batch, steps: &[Step<'_>]) {
         let wanted = steps.iter().filter_map(|step| Some((step.mac, step.pass?)));
         for (name, state) in wanted.flat_map(|(mac, pass)| pass.objects(mac)) {
-            let known = self.objects.get(&name);
-            if known.is_some_and(|known| is_like(known, &state)) {
+            // A new one begins with all that was used.
+            let known = self.objects.get(&name).copied();
+            let state = if known.is_some() { self.less(&name, state) } else { state };
+            if known.is_some_and(|known| is_like(&known, &state)) {
                 continue;
             }
-            let state = match (known, state) {
-                (Some(State::Quota { used, .. }), State::Quota { bytes, .. }) => {
-                    State::Quota { bytes, used: *used }
-                }
-                (_, state) => state,
-            };
-            batch.add_object(&name, state);
-            self.objects.insert(name, state);
+            self.held.remove(&name);
+            self.put_object(batch, name, state);
         }
     }
 
@@ -135,8 +186,9 @@ impl Books {
         }
         for used in self.devices.values().flat_map(Kept::objects) {
             objects.remove(used);
+            objects.remove(&beside(used));
         }
-        for name in objects {
+        for name in objects.into_iter().flat_map(|name| [beside(&name), name]) {
             if let Some(state) = self.objects.remove(&name) {
                 batch.delete_object(&name, state);
             }
@@ -157,7 +209,16 @@ pub(super) struct NewHome<'a> {
     pub(super) mac: Mac,
     pub(super) pass: &'a Pass,
     pub(super) address: IpAddr,
-    pub(super) received: Bytes,
+}
+
+/// The kernel refuses one that says to have used more than it allows.
+fn quota_of(bytes: u64, used: u64) -> State {
+    State::Quota { bytes, used: used.min(bytes) }
+}
+
+/// The object that keeps what passed beside a quota: one that no packet draws on.
+fn beside(quota: &str) -> String {
+    format!("{quota} beside")
 }
 
 /// Whether two objects of one name differ at most in what is used.
@@ -214,7 +275,7 @@ fn timed_of(
         each(CARRIED, Put { stays: readable, state, comment: kept.name.clone(), ..Put::key(&mac.bytes()) });
     }
     for home in &kept.homes {
-        timed_of_home(kept, *home, Bytes(0), stays, &mut each);
+        timed_of_home(kept, *home, stays, &mut each);
     }
 }
 
@@ -228,15 +289,9 @@ fn up_of(mac: Mac, kept: &Kept, counted: Bytes, stays: Option<u64>) -> Put {
     }
 }
 
-fn timed_of_home(
-    kept: &Kept,
-    home: IpAddr,
-    received: Bytes,
-    stays: Option<u64>,
-    mut each: impl FnMut(&'static str, Put),
-) {
+fn timed_of_home(kept: &Kept, home: IpAddr, stays: Option<u64>, mut each: impl FnMut(&'static str, Put)) {
     let readable = stays.map(|stays| stays.saturating_add(READABLE_DOWN));
-    let counter = || vec![State::Counter { bytes: received.0 }];
+    let counter = || vec![State::Counter { bytes: 0 }];
     let (at_once, behind) = match kept.home.counted {
         Counted::Nowhere => (Vec::new(), None),
         Counted::AtOnce => (counter(), None),

@@ -9,6 +9,7 @@
 
 mod addresses;
 mod books;
+mod fresh;
 mod guest;
 mod offload;
 mod read;
@@ -161,8 +162,7 @@ impl Nft {
         self.commit(batch)?;
         self.books = books;
         self.expected = Some(observed.shape.clone());
-        self.forget_learned(&homes);
-        Ok(())
+        self.moved_in(&homes)
     }
 
     /// Replaces the table, whatever there was, by the one of `base` with the elements of `desired`.
@@ -190,7 +190,8 @@ impl Nft {
         self.commit(batch)?;
         self.books = books;
         self.expected = Some(base.shape());
-        Ok(())
+        // What addresses had received that were not known before.
+        self.charge(&self.whose(&observed.fresh), &[])
     }
 
     /// Lets devices through as their passes say, `None`: no longer. One transaction. What a session has
@@ -209,10 +210,7 @@ impl Nft {
             let steps = self.changes(changes, homes)?;
             let homes = self.books.write(&mut batch, steps, now);
             match self.commit_books(batch) {
-                Ok(()) => {
-                    self.forget_learned(&homes);
-                    return Ok(());
-                }
+                Ok(()) => return self.moved_in(&homes),
                 // Kernels before 6.8 may let an element run out in the middle of a transaction; and somebody
                 // else may have changed what we believe to be there.
                 Err(error) if attempt < TRIES && error.is_about_what_is_there() => {}

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use super::books::Books;
 use super::guest::{Counted, Home, Kept, Lane, bytes, session};
 use super::sets::{
-    CAPS, CAPS_UP, CARRIED, COUNTS, DOWN, FIXED, GUESTS, OFFLINE, ONLINE, SPEED, TAKEN, UP, octets,
+    CAPS, CAPS_UP, CARRIED, COUNTS, DOWN, FIXED, FRESH, GUESTS, OFFLINE, ONLINE, SPEED, TAKEN, UP, octets,
 };
 use super::table::{Shape, TABLE};
 use super::{Line, Nft, NftError, Route, TRIES};
@@ -35,6 +35,8 @@ pub struct Observed {
     /// Devices that not everything is there of.
     pub(super) torn: BTreeSet<Mac>,
     pub(super) books: Books,
+    /// What addresses have received that the daemon did not know.
+    pub(super) fresh: BTreeMap<IpAddr, Bytes>,
     /// The rest of it.
     pub(super) shape: Shape,
 }
@@ -219,7 +221,16 @@ impl Nft {
                 found.entry(address).or_default().taken = true;
             })?;
         }
+        whole &= self.read_fresh(&mut observed.fresh)?;
         observed.settle(found);
+        Ok(whole)
+    }
+
+    pub(super) fn read_fresh(&mut self, fresh: &mut BTreeMap<IpAddr, Bytes>) -> Result<bool, NftError> {
+        let mut whole = true;
+        for set in FRESH.both() {
+            whole &= self.elements(set, |element| fresh.extend(address(element.key).zip(bytes(&element))))?;
+        }
         Ok(whole)
     }
 

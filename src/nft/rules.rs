@@ -36,8 +36,10 @@ pub(super) const CAPPED_DOWN: &str = "capped_down";
 pub(super) const SLOWED: &str = "slowed";
 pub(super) const SLOWED_CAPPED: &str = "slowed_capped";
 
-/// Bytes that an address receives before the daemon knows it.
-const UNKNOWN_GETS: u64 = 1024 * 1024;
+/// Bytes that an address receives before the daemon knows it: so much may pass beyond a cap that ends
+/// meanwhile. The daemon needs some milliseconds, and this is a hundred of a line of 10 Mbit/s. It must hold
+/// more than a [`LONGEST_SEGMENT`].
+const UNKNOWN_GETS: u64 = 128 * 1024;
 
 /// The object that keeps flows out of flow offload.
 pub(super) const CLASSIC: &str = "classic";
@@ -142,6 +144,7 @@ impl Base {
             ("begin", says([to_here(&[LOCAL, BROADCAST, MULTICAST]), accept()])),
             ("begin", says([mac(), may_teach, decide(Verdict::Jump("learn"))])),
             ("begin", mark),
+            ("begin", says([self.to_captive(), web(), vec![Expr::Redirect(self.portal_port)]])),
             ("learn", V4.learn_address()),
             ("learn", V6.learn_address()),
         ]
@@ -184,6 +187,7 @@ impl Base {
     fn forward(&self) -> Vec<Rule> {
         vec![
             ("forward", says([self.guest(Meta::InterfaceOut), decide(Verdict::Goto("down"))])),
+            ("forward", says([self.to_captive(), decide(Verdict::Goto("refuse"))])),
             ("forward", says([mac(), vec![Expr::DecideBy(UP)]])),
             ("forward", says([self.guest(Meta::InterfaceIn), decide(Verdict::Goto("hold"))])),
             (CAPPED_UP, says([mac(), vec![Expr::AllowedBy(CAPS_UP)], accept()])),
@@ -223,17 +227,18 @@ impl Base {
     fn elsewhere(&self) -> Vec<Rule> {
         let taken = |ip: &Family| says([ip.to(Expr::In((ip.set)(TAKEN))), decide(Verdict::Drop)]);
         let unknown = |ip: &Family| {
-            let quota = State::Quota { bytes: UNKNOWN_GETS, used: 0 };
-            let gets = learn((ip.set)(FRESH), Learning::Once, quota);
-            let address = vec![Expr::Payload(ip.destination)];
-            says([ip.to(Expr::In((ip.set)(LEARNED))), address, gets, accept()])
+            // The quota also takes what it refuses; behind it is counted what passed.
+            let state = vec![State::Quota { bytes: UNKNOWN_GETS, used: 0 }, State::Counter { bytes: 0 }];
+            let gets = Expr::Learn(Learn { set: (ip.set)(FRESH), how: Learning::Once, state });
+            let address = Expr::Payload(ip.destination);
+            says([ip.to(Expr::In((ip.set)(LEARNED))), vec![address, gets], accept()])
         };
         let visitor = |ip: &Family| {
             let key = ip.key(&[ip.destination, ip.source, SOURCE_PORT], Expr::In((ip.set)(STROLLS)));
             let address = vec![Expr::Payload(ip.destination)];
             says([datagrams(), key, address, self.garden_allows((ip.set)(GARDEN_ANSWERS)), accept()])
         };
-        let rules = [taken(&V4), taken(&V6), unknown(&V4), unknown(&V6), visitor(&V4), visitor(&V6)];
+        let rules = [unknown(&V4), unknown(&V6), taken(&V4), taken(&V6), visitor(&V4), visitor(&V6)];
         chain("elsewhere", rules.into())
     }
 
@@ -284,6 +289,11 @@ impl Base {
         let rate = State::ByteLimit { a_second: self.garden.rate.0 / 8, burst: LONGEST_SEGMENT };
         let quota = State::Quota { bytes: self.garden.data.0, used: 0 };
         vec![Expr::Learn(Learn { set: account, how: Learning::Once, state: vec![rate, quota] })]
+    }
+
+    /// To the address that the responder gives for names.
+    fn to_captive(&self) -> Vec<Expr> {
+        V4.to(Expr::Equal(self.captive.octets().to_vec()))
     }
 
     /// By its name, if there is but one guest network: a comparison costs half of a look into a set.

@@ -4,7 +4,7 @@
 //! Never: sockets. Neighbours: `sets.rs`, `rules.rs`; `guest.rs` has what comes and goes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Route;
 use super::rules::{CHAINS, CLASSIC, UNROUTED, UNROUTED_HOOK};
@@ -24,6 +24,8 @@ pub struct Base {
     pub portal_port: u16,
     pub https_port: u16,
     pub dns_port: u16,
+    /// What the responder says that names lead to, of who has not paid.
+    pub captive: Ipv4Addr,
     /// One bit of the connection mark.
     pub mark: u32,
     /// Devices online at once, trusted ones included.
@@ -197,6 +199,7 @@ mod tests {
             portal_port: 2080,
             https_port: 2443,
             dns_port: 2053,
+            captive: Ipv4Addr::new(198, 18, 0, 1),
             mark: 0x0100_0000,
             max_clients: 1000,
             blocked: BTreeSet::new(),
@@ -207,13 +210,14 @@ mod tests {
     #[test]
     fn every_parameter_changes_the_fingerprint() {
         let mut seen = BTreeSet::from([base().comment()]);
-        let changes: [fn(&mut Base); 9] = [
+        let changes: [fn(&mut Base); 10] = [
             |base| base.interfaces.push("wlan1".into()),
             |base| base.portal_port = 81,
             |base| base.https_port = 444,
             |base| base.mark = 2,
             |base| base.max_clients = 5000,
             |base| base.dns_port = 54,
+            |base| base.captive = Ipv4Addr::new(192, 0, 2, 1),
             |base| base.blocked = BTreeSet::from([Mac::new([2; 6])]),
             |base| base.garden.rate = Bps(8000),
             |base| {

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(super) struct Visit {
     peer: IpAddr,
     /// The gateway's address, fit for a URL.
     address: IpAddr,
+    /// Where the guest has sent its packets, before the kernel led them here.
+    sent_to: Option<Ipv4Addr>,
     device: Cell<Option<Mac>>,
     /// The desk waits to hear that this device got its answer.
     awaited: Cell<Option<Mac>>,
@@ -49,16 +51,22 @@ impl Visit {
         interface: u32,
         peer: IpAddr,
         address: IpAddr,
+        sent_to: Option<Ipv4Addr>,
         progress: Rc<Progress>,
     ) -> Rc<Self> {
         let (device, awaited, has_unread) = (Cell::default(), Cell::default(), Cell::default());
-        Rc::new(Self { context, progress, interface, peer, address, device, awaited, has_unread })
+        Rc::new(Self { context, progress, interface, peer, address, sent_to, device, awaited, has_unread })
     }
 
     /// The gateway's end.
     pub(super) fn here<'a>(&self, config: &'a Config) -> Here<'a> {
         let gateway = &config.gateway;
         Here { address: self.address, port: gateway.portal_port, name: &gateway.portal_name }
+    }
+
+    /// Whether the guest took the captive address for the host that it wants.
+    pub(super) fn is_captive(&self, config: &Config) -> bool {
+        self.sent_to == Some(config.gateway.captive_address)
     }
 
     /// Whose connection it is: what the kernel says, never what the request says.

@@ -4,10 +4,11 @@
 //! descriptors or memory makes room and rests, and only a broken socket ends it.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::sys::socket::{getsockopt, sockopt::OriginalDst};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Context;
@@ -56,9 +57,16 @@ fn admit(stream: TcpStream, interface: u32, context: &Rc<Context>) {
         interface,
         peer.ip().to_canonical(),
         reachable(local.ip().to_canonical(), || context.who.own(interface)),
+        sent_to(&stream),
         progress,
     );
     tokio::task::spawn_local(run(stream, visit, seat));
+}
+
+/// Where the guest has sent its packets; `None`: they were not led here, or the kernel has forgotten it.
+fn sent_to(stream: &TcpStream) -> Option<Ipv4Addr> {
+    let address = getsockopt(stream, OriginalDst).ok()?;
+    Some(Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr)))
 }
 
 /// `local`, or if that cannot stand in a URL, another one of `own`, the interface's, that can.

@@ -8,6 +8,7 @@
 //! Way of a request: `listener` accepts, `connection` limits and hands to hyper, `wire` watches the raw
 //! heads, `service` answers, `desk` asks, `pages` writes.
 
+mod back;
 mod connection;
 mod connections;
 mod desk;
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Mac, Moving, Reply, View};
 
+pub use back::SentBack;
 pub use connections::Connections;
 pub use listener::serve;
 pub use token::FormKey;
@@ -85,6 +87,7 @@ pub struct Context {
     pub key: FormKey,
     /// The connections of all listeners together.
     pub connections: Connections,
+    pub sent_back: SentBack,
 }
 
 #[cfg(test)]

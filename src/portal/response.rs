@@ -19,7 +19,15 @@ const HTML: &str = "text/html; charset=utf-8";
 
 /// 302 to `url`, which is ours. The body is there because some systems look at nothing else.
 pub(super) fn to_portal(url: &str) -> Reply {
-    let body = format!("<!doctype html><title>Wi-Fi</title><a href=\"{url}\">Wi-Fi</a>\n");
+    found(url, format!("<!doctype html><title>Wi-Fi</title><a href=\"{url}\">Wi-Fi</a>\n"))
+}
+
+/// 302 to `url`, which the guest asked for.
+pub(super) fn back(url: &str) -> Reply {
+    found(url, "<!doctype html><title>Wi-Fi</title>\n".to_owned())
+}
+
+fn found(url: &str, body: String) -> Reply {
     let mut response = of(StatusCode::FOUND, body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));

@@ -1,8 +1,8 @@
 //! Answers one request of a guest.
 //!
 //! `captive` says what the request means; here the device is found, the form read and checked (origin,
-//! then size and encoding, then device, then token), the desk asked, the page written. A redirect of an
-//! intercepted request does none of that.
+//! then size and encoding, then device, then token), the desk asked, the page written. A redirect to the
+//! portal does none of that.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -18,23 +18,28 @@ use super::response::{self, Reply};
 use super::{Given, desk, form};
 use crate::captive::{
     AfterLogin, Answer, Asked, Form, Head, Hosts, Notice, Outage, Page, Pairs, Standing, after_login, answer,
-    api, clipped, origin_is_ours,
+    api, clipped, origin_is_ours, same_page,
 };
-use crate::config::Config;
-use crate::domain::{Mac, Moving, Now, Refusal, SessionView};
+use crate::config::{Config, Policy};
+use crate::domain::{Mac, Moving, Now, Refusal, SessionView, Uplink};
 
 /// The response to `request`.
 pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Result<Reply, Infallible> {
     visit.progress.begin();
     let must_close = visit.progress.is_last();
     let config = Arc::clone(&visit.context.config.borrow());
-    let (answer, asked) = answer(&head(&request), visit.here(&config), &config.gateway.language);
+    let (head, here) = (head(&request), visit.here(&config));
+    let (answer, asked) = answer(&head, here, &config.gateway.language);
+    let wanted = visit.is_captive(&config).then(|| same_page(&head, here)).flatten();
     let guest = Guest { visit: &visit, config: &config, asked };
     if !matches!(answer, Answer::Read(_)) && !request.body().is_end_stream() {
         visit.leaves_unread();
     }
     let response = match answer {
-        Answer::ToPortal(url) => response::to_portal(&url),
+        Answer::ToPortal(url) => match wanted {
+            Some(wanted) if guest.is_stale().await => response::back(&wanted),
+            Some(_) | None => response::to_portal(&url),
+        },
         Answer::Refuse(notice) => guest.refused(notice, None, ""),
         Answer::Show(page) => guest.show(page).await,
         Answer::Read(form) => guest.take(form, request).await,
@@ -79,6 +84,20 @@ struct Guest<'a> {
 }
 
 impl Guest<'_> {
+    /// Whether a guest at the captive address has no reason any more to be there. May hold for a while only:
+    /// then it is the phone's memory that is at fault.
+    async fn is_stale(&self) -> bool {
+        let context = &self.visit.context;
+        if context.view.borrow().uplink.uplink == Uplink::Down {
+            return false;
+        }
+        let Some(mac) = self.visit.device().await else { return false };
+        let now = context.clock.now();
+        let is_trusted =
+            self.config.devices.iter().any(|listed| listed.mac == mac && listed.policy == Policy::Trusted);
+        (is_trusted || self.session(mac, now).is_some()) && context.sent_back.admit(mac, now.boot)
+    }
+
     async fn show(&self, page: Page) -> Reply {
         match page {
             Page::Terms => self.page("/terms", pages::terms),

@@ -57,6 +57,7 @@ fn on<T: Future<Output = ()>>(address: &str, test: impl FnOnce(Lab) -> T) {
             clock: clock.clone(),
             key: FormKey::new(&[7; 32]),
             connections: Connections::default(),
+            sent_back: SentBack::default(),
         };
         tokio::task::spawn_local(fake_desk(asked, Rc::clone(&calls)));
         tokio::task::spawn_local(serve(listener, 1, Rc::new(context)));

@@ -158,6 +158,87 @@ fn an_address_that_moves_leaves_its_count_behind() {
     assert_eq!((down_of(&mut nft, first).0, down_of(&mut nft, second).0), (answer.0, 2 * answer.0));
 }
 
+/// Bytes that the kernel has let through to an address that nobody knew.
+fn received_unknown(space: &Netns, address: IpAddr, bytes: u64) {
+    let element = format!("{{ {address} counter packets 1 bytes {bytes} }}");
+    space.nft(&format!("add element inet lango fresh4 {element}"));
+}
+
+fn named<const N: usize>(objects: [(&str, u64); N]) -> BTreeMap<String, String> {
+    objects.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_string())).collect()
+}
+
+#[test]
+fn what_came_before_an_address_was_known_is_counted_and_charged_once() {
+    let (space, mut nft) = installed("fresh", &base());
+    let (mac, other) = (device(1), device(2));
+    let mut passes = BTreeMap::from([(mac, capped(1, 9, 50_000)), (other, capped(2, 9, 50_000))]);
+    for mac in [mac, other] {
+        change(&mut nft, mac, Some(passes[&mac]), &Homes::new());
+    }
+    for (device, last, bytes) in [(mac, 11, 5000), (other, 12, 300)] {
+        received_unknown(&space, at(last), bytes);
+        for _ in 0..2 {
+            nft.settle(&at_home(&[(device, last)]), &passes, NOW).unwrap();
+            assert_eq!(down_of(&mut nft, device), Bytes(bytes));
+        }
+    }
+    assert_eq!(objects(&space), named([("e9", 44_700), ("e9 beside", 5300)]), "both draw on it");
+    received_unknown(&space, at(13), 40);
+    change(&mut nft, mac, Some(passes[&mac]), &at_home(&[(mac, 13)]));
+    assert_eq!(objects(&space), named([("e9", 44_660), ("e9 beside", 5340)]));
+
+    let mut restarted = space.enter(|| Nft::open().unwrap());
+    let all = desired(passes.clone());
+    assert_eq!(restarted.adopt_or_install(&base(), &all, NOW).unwrap(), Start::Adopted);
+    let observed = restarted.read_back().unwrap();
+    assert!(restarted.intact(&observed, &all, NOW));
+    assert_eq!(objects(&space), named([("e9", 44_660), ("e9 beside", 5340)]), "after a restart");
+    assert_eq!(down_of(&mut restarted, mac), Bytes(5040));
+
+    passes = passes.into_keys().zip([capped(1, 9, 70_000), capped(2, 9, 70_000)]).collect();
+    for mac in [mac, other] {
+        change(&mut restarted, mac, Some(passes[&mac]), &Homes::new());
+    }
+    assert_eq!(objects(&space), named([("e9", 64_660), ("e9 beside", 5340)]), "raised");
+    for mac in [mac, other] {
+        change(&mut restarted, mac, None, &Homes::new());
+    }
+    assert_eq!(objects(&space), named([]));
+}
+
+#[test]
+fn what_came_before_an_address_was_known_outlasts_the_table() {
+    let (space, mut nft) = installed("fresh-over", &base());
+    let mac = device(1);
+    let all = Desired { homes: at_home(&[(mac, 11)]), ..desired([(mac, capped(1, 9, 50_000))]) };
+    change(&mut nft, mac, Some(all.passes[&mac]), &Homes::new());
+    received_unknown(&space, at(11), 5000);
+    let other = Base { portal_port: 2081, ..base() };
+    assert_eq!(nft.adopt_or_install(&other, &all, NOW).unwrap(), Start::Installed);
+    assert_eq!(down_of(&mut nft, mac), Bytes(5000));
+    assert_eq!(objects(&space), named([("e9", 45_000), ("e9 beside", 5000)]));
+}
+
+/// More came beside a quota than was left of it.
+#[test]
+fn a_quota_that_is_nearly_used_up_is_charged_all_the_same() {
+    let (space, mut nft) = installed("nearly", &base());
+    let mac = device(1);
+    let Pass::Granted(grant) = capped(1, 9, 50_000) else { unreachable!("it is a grant") };
+    let spent = Traffic { up: Bytes(0), down: Bytes(49_000) };
+    let passes = BTreeMap::from([(mac, Pass::Granted(Grant { spent, ..grant }))]);
+    change(&mut nft, mac, Some(passes[&mac]), &Homes::new());
+    received_unknown(&space, at(11), 5000);
+    nft.settle(&at_home(&[(mac, 11)]), &passes, NOW).unwrap();
+    assert_eq!(objects(&space), named([("e9", 45_000), ("e9 beside", 5000)]));
+    change(&mut nft, mac, Some(passes[&mac]), &Homes::new());
+    assert_eq!(objects(&space), named([("e9", 45_000), ("e9 beside", 5000)]));
+    received_unknown(&space, at(12), 60_000);
+    nft.settle(&at_home(&[(mac, 12)]), &passes, NOW).unwrap();
+    assert_eq!(objects(&space), named([("e9", 0), ("e9 beside", 65_000)]));
+}
+
 /// The count of who was shut is not taken for that of the session that comes after it.
 #[test]
 fn who_was_shut_and_is_adopted_again_counts_from_what_is_granted() {

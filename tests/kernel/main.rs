@@ -17,6 +17,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use lango::domain::{Boot, Bps, Bytes, DataCap, EntitlementId, Grant, Mac, SessionId, Traffic};
@@ -31,6 +32,7 @@ fn base() -> Base {
         portal_port: 2080,
         https_port: 2443,
         dns_port: 2053,
+        captive: Ipv4Addr::new(198, 18, 0, 1),
         mark: 0x0100_0000,
         max_clients: 1000,
         blocked: BTreeSet::new(),

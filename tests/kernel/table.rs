@@ -25,6 +25,7 @@ fn readable(base: &Base) -> String {
         (1, "PORTAL = 2080", format!("PORTAL = {}", base.portal_port)),
         (1, "HTTPS  = 2443", format!("HTTPS = {}", base.https_port)),
         (1, "DNS    = 2053", format!("DNS = {}", base.dns_port)),
+        (1, "CAPTIVE = 198.18.0.1", format!("CAPTIVE = {}", base.captive)),
         (1, "MARK   = 0x01000000", format!("MARK = {:#x}", base.mark)),
         (5, "size 2048", format!("size {places}")),
     ] {
@@ -70,7 +71,14 @@ fn the_table_is_the_readable_one() {
     for base in [
         base(),
         Base { interfaces: names(&["wlan0", "br-lan.7"]), portal_port: 81, ..base() },
-        Base { https_port: 53, dns_port: 5353, mark: 1, max_clients: 1, ..base() },
+        Base {
+            https_port: 53,
+            dns_port: 5353,
+            captive: [192, 0, 2, 80].into(),
+            mark: 1,
+            max_clients: 1,
+            ..base()
+        },
         Base { interfaces: names(&["a", "exactly-15-long"]), mark: 0x8000_0000, max_clients: 5000, ..base() },
     ] {
         let (ours, readers) = (Netns::new("ours"), Netns::new("nft"));

@@ -1,11 +1,12 @@
 //! Data that was bought: the kernel lets exactly that much through, with or without the program, and what
 //! is left survives whatever happens to a gateway.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Browser, Daemon, ECHO, Lab, Load, Meter, Passed, Phone, Settings, Way, echo_datagrams, wait_until,
+    Browser, Daemon, ECHO, Lab, Load, Meter, Passed, Phone, Settings, UDP_ECHO, Way, echo_datagrams,
+    wait_until,
 };
 
 const CAP: u64 = 10_000_000;
@@ -294,4 +295,46 @@ fn a_plan_without_a_cap_has_none() {
     let from = Instant::now();
     wait_until("five caps", Duration::from_secs(20), || capped.passed().total() > 5 * CAP);
     assert!(load.alive() > 0, "after {:?}", from.elapsed());
+}
+
+/// Bytes that an address gets before anybody knows whose it is.
+const UNKNOWN_GETS: u64 = 131_072;
+/// Nobody has seen this address.
+const NEW: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 2, 0x77);
+
+#[test]
+fn an_address_that_nobody_has_seen_yet_adds_nothing_to_a_cap() {
+    for offloads in [false, true] {
+        let mut capped = Capped::new("ten", 1);
+        if !offloads {
+            capped.lab.without_offloads();
+        }
+        capped.lab.phones[0].take_address(NEW);
+        let load = Load::start(capped.phone(), &[capped.lab.world.v6], Way::Down, 1);
+        load.wait_for_silence(Duration::from_secs(1));
+        capped.assert_passed();
+        capped.assert_spent();
+    }
+}
+
+#[test]
+fn an_address_that_is_new_while_the_program_is_dead_gets_little_and_that_is_charged() {
+    let mut capped = Capped::new("ten", 1);
+    capped.lab.without_offloads();
+    capped.daemon.kill();
+    capped.lab.phones[0].take_address(NEW);
+    capped.phone().space.enter(|| {
+        let to = SocketAddr::new(capped.lab.world.v6, UDP_ECHO);
+        let socket = capped.phone().udp_here(to).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let echo = || socket.send(&[b'.'; 1000]).is_ok() && socket.recv(&mut [0; 1500]).is_ok();
+        while echo() {}
+    });
+    let down = capped.passed().down;
+    assert!((UNKNOWN_GETS - 2000..=UNKNOWN_GETS).contains(&down), "{down} bytes");
+    capped.daemon.run();
+    let is_charged = || capped.bytes_left() == CAP - capped.passed().total();
+    wait_until("it to be charged", Duration::from_secs(2), is_charged);
+    capped.assert_ends_at_the_cap();
+    capped.assert_spent();
 }

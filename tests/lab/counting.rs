@@ -1,6 +1,6 @@
 //! What a guest has used, as `lango sessions` tells it: what passed the gateway, per device and direction.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -186,4 +186,55 @@ fn a_trusted_device_is_not_counted() {
     let passed = settled(&meter, &lab, &[lab.phones[1].v4]);
     assert_eq!(counted(&daemon.session(&lab.phones[1].mac).unwrap()), passed);
     assert_eq!(daemon.sessions().len(), 1);
+}
+#[test]
+fn a_device_that_changes_its_addresses_loses_nothing_and_is_counted() {
+    let (lab, daemon, meter) = online(1);
+    let phone = lab.phones[0].clone();
+    let mut addresses = vec![phone.v4, phone.v6];
+    for address in lab.world.addresses() {
+        echo_datagrams(&phone, address, mixed());
+    }
+    // Each echo must come at once: the first answer to a new address is not dropped.
+    for number in 1..=3 {
+        let (v4, v6) = (format!("10.77.3.{number}"), format!("fd77::3:{number}"));
+        phone.space.ip(&format!(
+            "addr flush dev eth0 scope global to 10.77.0.0/20\naddr add {v4}/20 dev eth0\n\
+             route replace default via 10.77.0.1\naddr add {v6}/64 dev eth0 nodad"
+        ));
+        for (own, world) in [v4, v6].iter().zip(lab.world.addresses()) {
+            let own: IpAddr = own.parse().unwrap();
+            echo_from(&phone, own, SocketAddr::new(world, UDP_ECHO));
+            addresses.push(own);
+        }
+    }
+    assert_counted(&daemon, &phone, settled(&meter, &lab, &addresses));
+    assert_eq!(daemon.sessions().len(), 1);
+}
+
+#[test]
+fn a_download_to_an_address_that_nobody_has_seen_yet_is_counted() {
+    let (mut lab, daemon, meter) = online(1);
+    lab.phones[0].take_address("fd77::2:77".parse().unwrap());
+    let phone = &lab.phones[0];
+    let load = Load::start(phone, &[lab.world.v6], Way::Down, 4);
+    wait_until("a megabyte", Duration::from_secs(10), || load.bytes() > 1_000_000);
+    drop(load);
+    let passed = settled(&meter, &lab, &[phone.v4, phone.v6]);
+    assert!(passed.down > 1_000_000, "{passed:?}");
+    assert_counted(&daemon, phone, passed);
+}
+
+/// A hundred datagrams of 1,000 bytes from the address `own`, each of which must come back.
+fn echo_from(phone: &Phone, own: IpAddr, to: SocketAddr) {
+    phone.space.enter(|| {
+        let socket = UdpSocket::bind((own, 0)).unwrap();
+        socket.connect(to).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        for number in 0..100 {
+            socket.send(&[b'.'; 1000]).unwrap();
+            let came = socket.recv(&mut [0; 1500]);
+            assert_eq!(came.ok(), Some(1000), "datagram {number} from {own}");
+        }
+    });
 }

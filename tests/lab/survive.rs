@@ -78,13 +78,20 @@ fn a_flushed_ruleset_is_rebuilt_before_a_tenth_of_a_second_has_leaked() {
         let destroyed = Instant::now();
         paid.flow(150);
         let (sent, came) = paid.finish(&lab.world);
-        assert_eq!(came.len() as u64, sent, "{destroyer}: datagrams of the paid phone were lost");
+        assert_none_lost_but_in_the_blow(destroyer, sent, came.len());
         unpaid.flow(20);
         let (_, leaked) = unpaid.finish(&lab.world);
         assert_leaked_shortly(destroyer, &leaked, destroyed);
         assert_eq!(daemon.json(&["status"])["rules_intact"], true);
         assert!(lab.phones[1].try_tcp(lab.world.both(443)[1]).refused_fast());
     }
+}
+
+/// At most the datagram that was between our rules when somebody destroyed them: the kernel takes the elements
+/// of the maps away at once, and lets a packet that has begun go on through the old rules.
+fn assert_none_lost_but_in_the_blow(destroyer: &str, sent: u64, came: usize) {
+    let lost = sent - came as u64;
+    assert!(lost <= 1, "{destroyer}: {lost} of {sent} datagrams of the paid phone were lost");
 }
 
 /// Nobody leaked a tenth of a second after the destroyer was done: until it has closed its socket, the kernel
@@ -358,7 +365,11 @@ fn a_flushed_ruleset_is_rebuilt_also_while_the_flash_is_slow() {
     let tracer =
         daemon.trace(&["-e", "inject=fsync,fdatasync:delay_enter=2000000"], &lab.folder().join("trace"));
     thread::scope(|scope| {
-        let login = scope.spawn(|| Browser::of(&lab.phones[2]).must_login(&code));
+        let login = scope.spawn(|| {
+            // The blow may reset a connection, as it may lose a datagram: then the guest tries again.
+            let browser = Browser::of(&lab.phones[2]);
+            browser.try_login(&code).or_else(|_| browser.try_login(&code)).expect("an answer")
+        });
         wait_until("the login to be written", Duration::from_secs(5), || {
             written() != before.0 || fs::read(&journal).unwrap_or_default() != before.1
         });
@@ -368,11 +379,11 @@ fn a_flushed_ruleset_is_rebuilt_also_while_the_flash_is_slow() {
         assert!(!login.is_finished(), "the flash was not slow");
         let (_, leaked) = unpaid.finish(&lab.world);
         assert_leaked_shortly("delete table", &leaked, destroyed);
-        login.join().expect("a login");
+        assert_eq!(login.join().expect("a login").status, 303);
     });
     drop(tracer);
     let (sent, came) = paid.finish(&lab.world);
-    assert_eq!(came.len() as u64, sent, "datagrams of the paid phone were lost");
+    assert_none_lost_but_in_the_blow("delete table", sent, came.len());
     assert!(lab.phones[2].is_open(&lab.world));
 }
 

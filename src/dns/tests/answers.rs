@@ -110,6 +110,17 @@ fn an_opening_that_takes_long_holds_the_answer_for_a_moment_only() {
 }
 
 #[test]
+fn what_could_not_be_opened_is_not_given_out() {
+    lab("", async |lab| {
+        lab.opens.set(Opens::Full);
+        assert_eq!(lab.ask("wa.me", Kind::A).await.addresses(), [CAPTIVE]);
+        assert_eq!(lab.ask("wa.me", AAAA).await.addresses(), [""; 0]);
+        lab.opens.set(Opens::AtOnce);
+        assert_eq!(lab.ask("wa.me", Kind::A).await.addresses(), ["203.0.113.80"]);
+    });
+}
+
+#[test]
 fn a_name_of_the_garden_opens_nothing_but_hosts_of_the_internet() {
     lab("", async |lab| {
         let inner = ["10.77.0.1", "127.0.0.1", "169.254.1.1", "0.0.0.0", CAPTIVE, "203.0.113.2", "224.0.0.1"];

@@ -1,5 +1,6 @@
 //! A guest with a phone in the hand: opens the portal, fills its form, taps its buttons.
 
+use std::io;
 use std::net::SocketAddr;
 
 use super::http::{Request, Response};
@@ -55,6 +56,14 @@ impl<'a> Browser<'a> {
     pub(crate) fn send(&self, request: &Request) -> Response {
         let answer = self.phone.send(self.portal, request);
         answer.unwrap_or_else(|error| panic!("{request:?} of {}: {error}", self.phone.mac))
+    }
+
+    /// As [`Self::login`], on a network that may break meanwhile.
+    pub(crate) fn try_login(&self, code: &str) -> io::Result<Response> {
+        let page = self.phone.send(self.portal, &Request::get(&self.host(), "/"))?;
+        let token = page.field("token").ok_or(io::ErrorKind::UnexpectedEof)?;
+        let request = self.form("/login", &[("code", code), ("token", token)]);
+        self.phone.send(self.portal, &request.with("Origin", &format!("http://{}", self.host())))
     }
 
     /// Types `code` into the form of the first page.

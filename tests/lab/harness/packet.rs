@@ -8,8 +8,8 @@ use std::net::IpAddr;
 /// Numbers of protocols above IP.
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
-const ICMP: u8 = 1;
-const ICMPV6: u8 = 58;
+pub(crate) const ICMP: u8 = 1;
+pub(crate) const ICMPV6: u8 = 58;
 const FRAGMENT: u8 = 44;
 
 /// Flags of TCP.

@@ -4,7 +4,7 @@
 //! own device in both cases. Offers what a phone does: TCP, UDP, HTTP. The forms are in `browser.rs`.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::http::{self, Request, Response};
 use super::netns::Netns;
+use super::wait_until;
 use super::world::{ECHO, GREETING, HTTP, UDP_ECHO, World};
 
 /// How long a phone waits for anything.
@@ -55,6 +56,18 @@ impl Outcome {
 }
 
 impl Phone {
+    /// Gives its IPv6 address up for another one, and waits until it can be asked for it.
+    pub(crate) fn take_address(&mut self, new: Ipv6Addr) {
+        self.space.ip(&format!("addr del {}/64 dev eth0\naddr add {new}/64 dev eth0 nodad", self.v6));
+        let [.., high, middle, low] = new.octets();
+        let last = u16::from_be_bytes([middle, low]);
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(high), last).to_string();
+        wait_until("the phone to join the group of its address", Duration::from_secs(2), || {
+            self.space.must("ip", &["maddr", "show", "dev", "eth0"]).contains(&group)
+        });
+        self.v6 = new.into();
+    }
+
     /// Connects; gives up after [`PATIENCE`].
     pub(crate) fn tcp(&self, to: SocketAddr) -> io::Result<TcpStream> {
         self.space.enter(|| self.tcp_here(to))

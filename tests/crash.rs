@@ -91,7 +91,7 @@ impl Flash for Disk {
         let dir = self.torn.take().unwrap_or_else(|| copy(self.dir.path()));
         self.store = None;
         self.dir = dir;
-        let Opened { store, restored, report } = lango::store::open(self.dir.path()).unwrap();
+        let Opened { store, restored, report, .. } = lango::store::open(self.dir.path()).unwrap();
         assert!(matches!(report.found, Found::Nothing | Found::Clean | Found::Unclosed), "{report:?}");
         self.store = Some(store);
         restored

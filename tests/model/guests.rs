@@ -231,6 +231,7 @@ fn answer_of(decision: &Decision) -> Answer {
         Reply::Online(_) => Answer::Online,
         Reply::Closed(_) => Answer::Closed,
         Reply::Done => Answer::Done,
+        Reply::Waiting => panic!("without a cloud no payment is waited for"),
         Reply::Refused(why) => Answer::No(why.clone()),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lango::domain::{
     Boot, BootId, CodeKey, Downtime, Entitlement, EntitlementId, Mac, Record, Restored, Session, SessionId,
-    Stamp, Uplink, UplinkState, Voucher, VoucherState, Wall,
+    Stamp, Terms, Uplink, UplinkState, Voucher, VoucherState, Wall,
 };
 
 use super::world::Flash;
@@ -73,9 +73,10 @@ impl Memory {
             Record::EntitlementEnded { stamp, how } => {
                 self.stamped(stamp);
                 assert!(self.sessions.values().all(|s| s.entitlement != stamp.entitlement), "{record:?}");
-                let ended = self.entitlements.remove(&stamp.entitlement).expect("it ends once");
-                if let Some(code) = ended.code {
-                    self.voucher(code).state = (*how).into();
+                self.entitlements.remove(&stamp.entitlement).expect("it ends once");
+                let of = Some(stamp.entitlement);
+                for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == of) {
+                    voucher.state = (*how).into();
                 }
             }
             Record::DeviceBound { entitlement, mac } => {
@@ -104,19 +105,7 @@ impl Memory {
                     *entitlement = entitlement.clone().with_stamp(stamp);
                 }
             }
-            Record::BootChanged { boot, at } => {
-                self.boot = Some(boot.clone());
-                for entitlement in self.entitlements.values_mut() {
-                    let last = entitlement.last_stamp().clone();
-                    let ran = self.reached.since(last.at);
-                    let validity_left = last.validity_left.map(|left| left.saturating_sub(ran));
-                    let stamp = Stamp { at: *at, downtime: Duration::ZERO, validity_left, ..last };
-                    *entitlement = entitlement.clone().with_stamp(stamp);
-                }
-                self.reached = *at;
-                let state = UplinkState { uplink: Uplink::Unknown, since: *at };
-                self.uplink = Downtime { state, before: Duration::ZERO };
-            }
+            Record::BootChanged { boot, at } => self.boot_changed(boot, *at),
             Record::SessionStamped(usage) => {
                 let session = self.sessions.get_mut(&usage.session).expect("only what is open is stamped");
                 assert!(usage.up >= session.used.up && usage.down >= session.used.down, "{record:?}");
@@ -125,9 +114,11 @@ impl Memory {
             Record::UplinkChanged(downtime) => self.uplink = *downtime,
             Record::BootReached(boot) => self.reached = *boot,
             Record::SessionLasted { session, lasted, at } => {
-                let session = self.sessions.get_mut(session).expect("only what is open lasts");
-                (session.lasted, session.at) = (*lasted, *at);
+                if let Some(session) = self.sessions.get_mut(session) {
+                    (session.lasted, session.at) = (*lasted, *at);
+                }
             }
+            Record::ToppedUp { entitlement, code, terms } => self.topped_up(*entitlement, *code, terms),
             Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => {
                 panic!("not for the flash: {record:?}")
             }
@@ -149,6 +140,42 @@ impl Memory {
             voucher.entitlement = Some(new.id);
         }
         self.entitlements.insert(new.id, new.clone());
+    }
+
+    fn boot_changed(&mut self, boot: &BootId, at: Boot) {
+        self.boot = Some(boot.clone());
+        for entitlement in self.entitlements.values_mut() {
+            let last = entitlement.last_stamp().clone();
+            let ran = self.reached.since(last.at);
+            let validity_left = last.validity_left.map(|left| left.saturating_sub(ran));
+            let stamp = Stamp { at: at, downtime: Duration::ZERO, validity_left, ..last };
+            *entitlement = entitlement.clone().with_stamp(stamp);
+        }
+        for session in self.sessions.values_mut() {
+            session.lasted += self.reached.since(session.at);
+            session.at = at;
+        }
+        self.reached = at;
+        let state = UplinkState { uplink: Uplink::Unknown, since: at };
+        self.uplink = Downtime { state, before: Duration::ZERO };
+    }
+
+    fn topped_up(&mut self, id: EntitlementId, code: CodeKey, terms: &Terms) {
+        let voucher = self.voucher(code);
+        assert_eq!(voucher.state, VoucherState::Unused, "one code, one entitlement");
+        (voucher.state, voucher.entitlement) = (VoucherState::Active, Some(id));
+        let entitlement = self.entitlements.get_mut(&id).expect("it has not ended");
+        let validity = |terms: &Terms| terms.validity.unwrap_or_default();
+        let more = validity(terms).saturating_sub(validity(&entitlement.terms));
+        let last = entitlement.last_stamp().clone();
+        let (left, expires) = (last.validity_left, last.expires);
+        let stamp = Stamp {
+            validity_left: left.map(|left| left + more),
+            expires: expires.map(|end| end.plus(more)),
+            ..last
+        };
+        entitlement.terms = terms.clone();
+        *entitlement = entitlement.clone().with_stamp(stamp);
     }
 
     fn stamped(&mut self, stamp: &Stamp) {

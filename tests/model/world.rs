@@ -8,14 +8,21 @@ use std::time::Duration;
 
 use lango::domain::{
     Boot, BootId, Bytes, CodeKey, Effect, EntitlementId, Gate, Input, Limits, Mac, Now, Plan, PlanSource,
-    Record, Restored, SessionId, Terms, Trust, Uplink, Usage, Voucher, Wall,
+    Record, Reports, Restored, SessionId, Terms, Trust, Uplink, Usage, Voucher, Wall,
 };
 
 use super::random::Random;
 use super::reference::{Reference, millis};
 
 pub(crate) const MACS: u64 = 7;
-const LIMITS: Limits = Limits { max_clients: 5, checkpoint: Duration::from_secs(300) };
+const LIMITS: Limits = Limits {
+    max_clients: 5,
+    checkpoint: Duration::from_secs(300),
+    reports: Reports::ToNobody,
+    provisional_plan: None,
+    claims_kept: Duration::ZERO,
+    issued_a_day: 0,
+};
 /// The true time at which every life begins.
 const BEGINNING: i64 = 1_800_000_000;
 const HOUR: u64 = 3_600_000;
@@ -322,6 +329,7 @@ impl<F: Flash> World<F> {
                 Effect::Evict { mac } => drop(self.kernel.remove(&mac)),
                 Effect::CutFlows { .. } => {}
                 Effect::Regrant => self.clock_was_set(),
+                Effect::KeepOut | Effect::ReadPlans => panic!("without a cloud there is no {effect:?}"),
             }
             self.point()?;
         }

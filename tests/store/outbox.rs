@@ -103,6 +103,7 @@ fn a_number_is_never_given_out_again() {
         last = now[now.len() - 1];
         commit(&store, vec![Record::Acked(Seq(last))]).unwrap();
         assert_eq!(size(&store), OutboxSize::default());
+        assert_eq!(wait(store.outbox(1)).unwrap().newest, Seq(last), "what the cloud may have is known");
     }
 }
 

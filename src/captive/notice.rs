@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use super::{Strings, duration};
+use super::{Proof, Strings, Tried, duration};
 use crate::domain::{Refusal, Reply};
 
 /// When to come back after a failure that passes by itself.
 const SOON: Duration = Duration::from_secs(5);
-/// When to come back to a full hotspot.
+/// When to come back to a full hotspot, or for something that others have to do first.
 const IN_A_WHILE: Duration = Duration::from_secs(60);
 
 /// A page that says why not.
@@ -30,6 +30,14 @@ pub(crate) enum Notice {
         wait: Duration,
     },
     Full,
+    /// Only the cloud could say, and it cannot be asked.
+    CloudAway,
+    /// Payments under way that nobody has confirmed.
+    TooManyClaims,
+    /// Codes that prove themselves, on one day.
+    EnoughForToday {
+        wait: Duration,
+    },
     NotStored,
     /// The voucher names a plan that this site does not have.
     NoPlan,
@@ -51,6 +59,10 @@ pub(crate) enum AfterLogin {
     Online,
     /// 409: ask whether the other device shall give way.
     AskToMove,
+    /// 202: the payment is not confirmed yet.
+    Waiting,
+    /// 403: ask for this too.
+    Prove(Proof, Tried),
     Refused(Notice),
 }
 
@@ -59,7 +71,8 @@ pub(crate) fn after_login(reply: Option<Reply>) -> AfterLogin {
     let refusal = match reply {
         Some(Reply::Online(_)) => return AfterLogin::Online,
         Some(Reply::Refused(refusal)) => refusal,
-        Some(Reply::Closed(_) | Reply::Waiting | Reply::Done) | None => Refusal::NotStored,
+        Some(Reply::Waiting) => return AfterLogin::Waiting,
+        Some(Reply::Closed(_) | Reply::Done) | None => Refusal::NotStored,
     };
     AfterLogin::Refused(match refusal {
         Refusal::InUse => return AfterLogin::AskToMove,
@@ -71,18 +84,16 @@ pub(crate) fn after_login(reply: Option<Reply>) -> AfterLogin {
         Refusal::TooManyTries { retry_after } => Notice::TooManyTries { wait: retry_after },
         Refusal::Full => Notice::Full,
         Refusal::NoSuchPlan(_) => Notice::NoPlan,
-        Refusal::PhoneNeeded
-        | Refusal::PhoneWrong
-        | Refusal::PinNeeded
-        | Refusal::PinWrong
-        | Refusal::OneTimeCodeNeeded
-        | Refusal::OneTimeCodeWrong
-        | Refusal::CloudAway
-        | Refusal::TooManyClaims
-        | Refusal::EnoughForToday { .. }
-        | Refusal::NotOnline
-        | Refusal::NoSuchSession
-        | Refusal::NotStored => Notice::NotStored,
+        Refusal::PhoneNeeded => return AfterLogin::Prove(Proof::Phone, Tried::NotYet),
+        Refusal::PhoneWrong => return AfterLogin::Prove(Proof::Phone, Tried::Wrong),
+        Refusal::PinNeeded => return AfterLogin::Prove(Proof::Pin, Tried::NotYet),
+        Refusal::PinWrong => return AfterLogin::Prove(Proof::Pin, Tried::Wrong),
+        Refusal::OneTimeCodeNeeded => return AfterLogin::Prove(Proof::OneTimeCode, Tried::NotYet),
+        Refusal::OneTimeCodeWrong => return AfterLogin::Prove(Proof::OneTimeCode, Tried::Wrong),
+        Refusal::CloudAway => Notice::CloudAway,
+        Refusal::TooManyClaims => Notice::TooManyClaims,
+        Refusal::EnoughForToday { retry_after } => Notice::EnoughForToday { wait: retry_after },
+        Refusal::NotOnline | Refusal::NoSuchSession | Refusal::NotStored => Notice::NotStored,
     })
 }
 
@@ -103,16 +114,21 @@ impl Notice {
             Self::WrongMethod { .. } => 405,
             Self::TooSlow => 408,
             Self::TooLarge => 413,
-            Self::TooManyTries { .. } => 429,
-            Self::Full | Self::NotStored | Self::NoPlan | Self::NoDevice => 503,
+            Self::TooManyTries { .. } | Self::TooManyClaims => 429,
+            Self::Full
+            | Self::CloudAway
+            | Self::EnoughForToday { .. }
+            | Self::NotStored
+            | Self::NoPlan
+            | Self::NoDevice => 503,
         }
     }
 
     /// `Retry-After` in seconds, the started one included.
     pub(crate) fn retry_after(self) -> Option<u64> {
         let wait = match self {
-            Self::TooManyTries { wait } => wait,
-            Self::Full | Self::NoPlan => IN_A_WHILE,
+            Self::TooManyTries { wait } | Self::EnoughForToday { wait } => wait,
+            Self::Full | Self::CloudAway | Self::TooManyClaims | Self::NoPlan => IN_A_WHILE,
             Self::NotStored | Self::NoDevice => SOON,
             Self::Empty
             | Self::Unknown
@@ -144,6 +160,9 @@ impl Notice {
             | Self::NoTrial
             | Self::TooManyTries { .. }
             | Self::Full
+            | Self::CloudAway
+            | Self::TooManyClaims
+            | Self::EnoughForToday { .. }
             | Self::NotStored
             | Self::NoPlan => true,
             Self::NoDevice
@@ -168,6 +187,9 @@ impl Notice {
             Self::NoTrial => t.no_trial_title(),
             Self::TooManyTries { .. } => t.too_many_title(),
             Self::Full => t.full_title(),
+            Self::CloudAway => t.cloud_away_title(),
+            Self::TooManyClaims => t.too_many_claims_title(),
+            Self::EnoughForToday { .. } => t.enough_title(),
             Self::NotStored => t.not_stored_title(),
             Self::NoPlan => t.no_plan_title(),
             Self::NoDevice => t.no_device_title(),
@@ -192,6 +214,9 @@ impl Notice {
             Self::NoTrial => t.no_trial_text(),
             Self::TooManyTries { wait } => return t.too_many_text(&duration(t, wait)),
             Self::Full => t.full_text(),
+            Self::CloudAway => t.cloud_away_text(),
+            Self::TooManyClaims => t.too_many_claims_text(),
+            Self::EnoughForToday { wait } => return t.enough_text(&duration(t, wait)),
             Self::NotStored => t.not_stored_text(),
             Self::NoPlan => t.no_plan_text(),
             Self::NoDevice => t.no_device_text(),

@@ -8,8 +8,8 @@ use super::query::{Pairs, encode_into};
 use super::site::{Aim, Here};
 use super::{Notice, language};
 
-/// Characters of a code or SMS that are carried along; a longer text is cut.
-const LONGEST_TYPED: usize = 640;
+/// Characters of a code or SMS that are carried along in a URL; a longer text is cut.
+const LONGEST_IN_URL: usize = 640;
 
 /// What is looked at of a request.
 #[derive(Clone, Copy, Debug)]
@@ -106,10 +106,10 @@ pub(crate) fn origin_is_ours(origin: &str, here: Here<'_>) -> bool {
     origin.strip_prefix("http://").is_some_and(|authority| here.aim(authority) == Aim::Portal)
 }
 
-/// At most [`LONGEST_TYPED`] characters, without those that cannot be seen.
-pub(crate) fn clipped(text: &str) -> String {
+/// The first `longest` characters, without those that cannot be seen.
+pub(crate) fn clipped(text: &str, longest: usize) -> String {
     let keep = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars().filter(keep).take(LONGEST_TYPED).collect()
+    text.chars().filter(keep).take(longest).collect()
 }
 
 impl Asked {
@@ -118,7 +118,7 @@ impl Asked {
         Self {
             strings: chosen.unwrap_or(self.strings),
             chosen: chosen.is_some(),
-            typed: query.get("code").map(clipped).unwrap_or_default(),
+            typed: code(query).unwrap_or_default(),
         }
     }
 }
@@ -128,7 +128,7 @@ fn with_code(here: Here<'_>, query: Option<&str>) -> String {
     let mut url = format!("{here}/");
     let Some(Ok(query)) = query.map(|query| Pairs::parse(query.as_bytes())) else { return url };
     let language = query.get("lang").and_then(Strings::of).map(|strings| strings.tag);
-    let values = [("code", query.get("code").map(clipped)), ("lang", language.map(str::to_owned))];
+    let values = [("code", code(&query)), ("lang", language.map(str::to_owned))];
     let mut separator = '?';
     for (name, value) in values {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -140,6 +140,10 @@ fn with_code(here: Here<'_>, query: Option<&str>) -> String {
         }
     }
     url
+}
+
+fn code(query: &Pairs) -> Option<String> {
+    query.get("code").map(|code| clipped(code, LONGEST_IN_URL))
 }
 
 fn own(head: &Head<'_>) -> Answer {

@@ -8,20 +8,16 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::connection::Visit;
-use super::{Call, Context, Given};
-use crate::domain::{Mac, Moving, Reply};
+use super::entry::Entry;
+use super::{Call, Context};
+use crate::domain::{Mac, Reply};
 
 /// A desk that has not answered by then is taken to have failed; well within the time of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the desk says to the code `typed` on `mac`; `None`: nothing.
-pub(super) async fn login(
-    visit: &Visit,
-    mac: Mac,
-    typed: String,
-    given: Given,
-    moving: Moving,
-) -> Option<Reply> {
+/// What the desk says to `entry` on `mac`; `None`: nothing.
+pub(super) async fn login(visit: &Visit, mac: Mac, entry: &Entry) -> Option<Reply> {
+    let (typed, given, moving) = (entry.typed.clone(), entry.given.clone(), entry.moving);
     visit.owes_word(mac);
     ask(&visit.context, |reply| Call::Login { mac, typed, given, moving, reply }).await
 }

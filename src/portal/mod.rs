@@ -12,6 +12,7 @@ mod back;
 mod connection;
 mod connections;
 mod desk;
+mod entry;
 mod form;
 mod framing;
 mod listener;
@@ -68,7 +69,8 @@ impl std::fmt::Debug for Given {
 /// What the portal asks of the desk.
 #[derive(Debug)]
 pub enum Call {
-    /// A guest typed a code (as typed, at most 4 KiB). The answer is `Online` or `Refused`.
+    /// A guest typed a code (as typed, at most 4 KiB), or gave a phone and nothing else. The answer is `Online`,
+    /// `Waiting` or `Refused`.
     Login { mac: Mac, typed: String, given: Given, moving: Moving, reply: oneshot::Sender<Reply> },
     /// A guest ends its session on this device.
     Logout { mac: Mac, reply: oneshot::Sender<Reply> },

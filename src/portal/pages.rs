@@ -4,8 +4,14 @@
 
 use askama::Template;
 
-use crate::captive::{Accent, Asked, LANGUAGES, Notice, Outage, PlanCard, Standing, Strings, duration};
+use super::entry::Entry;
+use crate::captive::{
+    Accent, Asked, LANGUAGES, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried, duration,
+};
 use crate::config::{Config, Gateway};
+
+/// How often the page of a guest who waits loads itself anew, in seconds.
+const REFRESH_WAITING: u64 = 5;
 
 /// What all pages share.
 pub(super) struct Frame<'a> {
@@ -15,15 +21,35 @@ pub(super) struct Frame<'a> {
     /// The path the language switch leads to.
     path: &'static str,
     chosen: bool,
+    /// Payments can be typed in, and codes sent to phones.
+    has_cloud: bool,
+    /// The payment of this guest is not confirmed yet.
+    awaits_payment: bool,
     refresh: Option<u64>,
+    /// The path to load then; `None`: the same again.
+    onto: Option<&'static str>,
 }
 
 impl<'a> Frame<'a> {
     /// For a page at `path`.
     pub(super) fn new(asked: &Asked, config: &'a Config, path: &'static str) -> Self {
         let gateway = &config.gateway;
-        let accent = Accent::of(&gateway.colour);
-        Self { t: asked.strings, gateway, accent, path, chosen: asked.chosen, refresh: None }
+        Self {
+            t: asked.strings,
+            gateway,
+            accent: Accent::of(&gateway.colour),
+            path,
+            chosen: asked.chosen,
+            has_cloud: config.cloud.is_some(),
+            awaits_payment: false,
+            refresh: None,
+            onto: None,
+        }
+    }
+
+    /// For a guest whose payment is not confirmed yet.
+    pub(super) fn awaiting_payment(self) -> Self {
+        Self { awaits_payment: true, ..self }
     }
 
     /// `path` with the language, if the guest chose one.
@@ -55,6 +81,7 @@ struct Welcome<'a> {
     plans: Vec<PlanCard>,
     token: &'a str,
     typed: &'a str,
+    phone: &'static str,
     button: &'static str,
 }
 
@@ -76,12 +103,44 @@ struct Offline<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "waiting.html", config = "portal-html/askama.toml")]
+struct Waiting<'a> {
+    frame: Frame<'a>,
+    heading: &'static str,
+    outage: Option<Outage>,
+}
+
+#[derive(Template)]
+#[template(path = "proof.html", config = "portal-html/askama.toml")]
+struct ProofPage<'a> {
+    frame: Frame<'a>,
+    heading: &'static str,
+    wrong: bool,
+    text: &'static str,
+    label: &'static str,
+    field: Field,
+    token: &'a str,
+    repeated: Vec<(&'static str, &'a str)>,
+    /// Where an SMS went that may not have come.
+    phone: Option<&'a str>,
+}
+
+/// An input of HTML.
+struct Field {
+    name: &'static str,
+    kind: &'static str,
+    shortest: u8,
+    longest: u8,
+    autocomplete: &'static str,
+}
+
+#[derive(Template)]
 #[template(path = "move.html", config = "portal-html/askama.toml")]
 struct Move<'a> {
     frame: Frame<'a>,
     heading: &'static str,
     token: &'a str,
-    typed: &'a str,
+    repeated: Vec<(&'static str, &'a str)>,
 }
 
 #[derive(Template)]
@@ -93,6 +152,8 @@ struct NoticePage<'a> {
     /// With a form, if there is one.
     token: Option<&'a str>,
     typed: &'a str,
+    /// It was a phone, and no code, that was typed.
+    phone: Option<&'a str>,
     button: &'static str,
 }
 
@@ -136,6 +197,7 @@ pub(super) fn welcome(
         outage,
         token,
         typed,
+        phone: "",
     })
 }
 
@@ -150,17 +212,51 @@ pub(super) fn offline(frame: Frame<'_>) -> String {
     written(&Offline { heading: frame.t.not_online(), frame })
 }
 
+/// For a device that is not online until its payment is confirmed; it loads its status again and again.
+pub(super) fn waiting(frame: Frame<'_>, outage: Option<Outage>) -> String {
+    let frame = Frame { refresh: Some(REFRESH_WAITING), onto: Some("/status"), ..frame };
+    let effect = frame.t.waiting_outage();
+    let outage = outage.map(|outage| Outage { effect, ..outage });
+    written(&Waiting { heading: frame.t.waiting_title(), frame, outage })
+}
+
+/// What shows that it is the guest's; repeats what else was typed.
+pub(super) fn prove(frame: Frame<'_>, proof: Proof, tried: Tried, token: &str, entry: &Entry) -> String {
+    let t = frame.t;
+    let field = match proof {
+        Proof::Phone => {
+            Field { name: "phone_last4", kind: "text", shortest: 4, longest: 4, autocomplete: "off" }
+        }
+        Proof::Pin => Field { name: "pin", kind: "password", shortest: 1, longest: 64, autocomplete: "off" },
+        Proof::OneTimeCode => {
+            Field { name: "otp", kind: "text", shortest: 1, longest: 32, autocomplete: "one-time-code" }
+        }
+    };
+    written(&ProofPage {
+        heading: proof.title(tried, t),
+        wrong: tried == Tried::Wrong,
+        text: proof.text(tried, t),
+        label: proof.label(t),
+        repeated: entry.repeated(field.name),
+        phone: entry.given.phone.as_deref().filter(|_| proof == Proof::OneTimeCode),
+        field,
+        frame,
+        token,
+    })
+}
+
 /// Whether the other device shall give way.
-pub(super) fn ask_to_move(frame: Frame<'_>, token: &str, typed: &str) -> String {
-    written(&Move { heading: frame.t.move_title(), frame, token, typed })
+pub(super) fn ask_to_move(frame: Frame<'_>, token: &str, entry: &Entry) -> String {
+    written(&Move { heading: frame.t.move_title(), frame, token, repeated: entry.repeated("move") })
 }
 
 /// Why not; with the field again if there is a token for it.
-pub(super) fn notice(frame: Frame<'_>, notice: Notice, token: Option<&str>, typed: &str) -> String {
+pub(super) fn notice(frame: Frame<'_>, notice: Notice, token: Option<&str>, entry: &Entry) -> String {
     let t = frame.t;
     let token = token.filter(|_| notice.offers_form());
     let (heading, text, button) = (notice.title(t), notice.text(t), t.connect());
-    written(&NoticePage { frame, heading, text, token, typed, button })
+    let (typed, phone) = (entry.typed.as_str(), entry.phone_alone().filter(|_| frame.has_cloud));
+    written(&NoticePage { frame, heading, text, token, typed, phone, button })
 }
 
 /// The terms of use.

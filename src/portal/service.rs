@@ -13,15 +13,16 @@ use hyper::body::{Body, Incoming};
 use hyper::{Request, StatusCode, Version, header};
 
 use super::connection::Visit;
+use super::entry::Entry;
 use super::pages::{self, Frame, localized};
 use super::response::{self, Reply};
-use super::{Given, desk, form};
+use super::{desk, form};
 use crate::captive::{
-    AfterLogin, Answer, Asked, Form, Head, Hosts, Notice, Outage, Page, Pairs, Standing, after_login, answer,
-    api, clipped, origin_is_ours, same_page,
+    AfterLogin, Answer, Asked, Form, Head, Hosts, Notice, Outage, Page, Standing, after_login, answer, api,
+    origin_is_ours, same_page,
 };
 use crate::config::{Config, Policy};
-use crate::domain::{Mac, Moving, Now, Refusal, SessionView, Uplink};
+use crate::domain::{Mac, Now, Refusal, SessionView, Uplink};
 
 /// The response to `request`.
 pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Result<Reply, Infallible> {
@@ -40,7 +41,7 @@ pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Res
             Some(wanted) if guest.is_stale().await => response::back(&wanted),
             Some(_) | None => response::to_portal(&url),
         },
-        Answer::Refuse(notice) => guest.refused(notice, None, ""),
+        Answer::Refuse(notice) => guest.refused(notice, None, &Entry::none()),
         Answer::Show(page) => guest.show(page).await,
         Answer::Read(form) => guest.take(form, request).await,
     };
@@ -52,7 +53,7 @@ pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Res
 pub(super) fn bare_notice(visit: &Visit, notice: Notice) -> Vec<u8> {
     let config = Arc::clone(&visit.context.config.borrow());
     let asked = Asked::unread(&config.gateway.language);
-    let page = pages::notice(Frame::new(&asked, &config, "/"), notice, None, "");
+    let page = pages::notice(Frame::new(&asked, &config, "/"), notice, None, &Entry::none());
     response::raw(response::refusal(notice, asked.strings.tag, String::new()), &page)
 }
 
@@ -104,7 +105,7 @@ impl Guest<'_> {
             Page::Privacy => self.page("/privacy", |frame| pages::privacy(frame, self.config)),
             Page::Welcome | Page::Status | Page::Api => match self.visit.device().await {
                 Some(mac) => self.show_to(mac, page),
-                None => self.refused(Notice::NoDevice, None, ""),
+                None => self.refused(Notice::NoDevice, None, &Entry::none()),
             },
         }
     }
@@ -117,18 +118,22 @@ impl Guest<'_> {
         }
         let token = self.visit.context.key.token(mac, now.wall);
         let t = self.asked.strings;
-        let outage = Outage::of(self.visit.context.view.borrow().uplink, session.as_ref(), t, now);
+        let outage = self.outage(session.as_ref(), now);
         let standing = session.map(|session| Standing::of(&session, &self.config.plans, t, now));
-        match (page, standing) {
-            (Page::Status, Some(standing)) => {
-                self.page("/status", |frame| pages::status(frame, standing, outage, &token))
-            }
-            (Page::Status, None) => self.page("/status", pages::offline),
+        let awaits_payment = self.visit.context.view.borrow().waiting.contains(&mac);
+        let frame = |path| match self.frame(path) {
+            frame if awaits_payment => frame.awaiting_payment(),
+            frame => frame,
+        };
+        let body = match (page, standing) {
+            (Page::Status, Some(standing)) => pages::status(frame("/status"), standing, outage, &token),
+            (Page::Status, None) if awaits_payment => pages::waiting(frame("/status"), outage),
+            (Page::Status, None) => pages::offline(frame("/status")),
             (_, standing) => {
-                let typed = &self.asked.typed;
-                self.page("/", |frame| pages::welcome(frame, self.config, standing, outage, &token, typed))
+                pages::welcome(frame("/"), self.config, standing, outage, &token, &self.asked.typed)
             }
-        }
+        };
+        response::page(StatusCode::OK, t.tag, body)
     }
 
     async fn take(&self, form: Form, request: Request<Incoming>) -> Reply {
@@ -140,44 +145,48 @@ impl Guest<'_> {
                 if has_body {
                     self.visit.leaves_unread();
                 }
-                return response::closing(self.refused(notice, None, ""));
+                return response::closing(self.refused(notice, None, &Entry::none()));
             }
         };
-        let Some(mac) = self.visit.device().await else { return self.refused(Notice::NoDevice, None, "") };
-        let typed = clipped(fields.get("code").unwrap_or_default().trim());
+        let Some(mac) = self.visit.device().await else {
+            return self.refused(Notice::NoDevice, None, &Entry::none());
+        };
+        let entry = Entry::of(&fields);
         let now = self.visit.context.clock.now();
         let has_token =
             fields.get("token").is_some_and(|token| self.visit.context.key.accepts(token, mac, now.wall));
         if !from_us || !has_token {
-            return self.refused(Notice::Stale, Some(mac), &typed);
+            return self.refused(Notice::Stale, Some(mac), &entry);
         }
         match form {
-            Form::Login => self.log_in(mac, &typed, &fields).await,
+            Form::Login => self.log_in(mac, &entry).await,
             Form::Logout | Form::Forget => self.log_out(mac).await,
-            Form::Trial => self.refused(Notice::NoTrial, Some(mac), ""),
+            Form::Trial => self.refused(Notice::NoTrial, Some(mac), &Entry::none()),
         }
     }
 
-    async fn log_in(&self, mac: Mac, typed: &str, fields: &Pairs) -> Reply {
-        if typed.is_empty() {
-            return self.refused(Notice::Empty, Some(mac), "");
+    async fn log_in(&self, mac: Mac, entry: &Entry) -> Reply {
+        let has_phone = entry.given.phone.is_some() && self.config.cloud.is_some();
+        if entry.typed.is_empty() && !has_phone {
+            return self.refused(Notice::Empty, Some(mac), &Entry::none());
         }
-        let moving = if fields.get("move") == Some("1") { Moving::Agreed } else { Moving::Ask };
-        let field = |name| fields.get(name).map(|text| clipped(text.trim())).filter(|text| !text.is_empty());
-        let given = Given {
-            phone_last4: field("phone_last4"),
-            pin: field("pin"),
-            phone: field("phone"),
-            one_time_code: field("otp"),
-        };
-        let reply = desk::login(self.visit, mac, typed.to_owned(), given, moving).await;
+        let reply = desk::login(self.visit, mac, entry).await;
+        let language = self.asked.strings.tag;
         response::closing(match after_login(reply) {
             AfterLogin::Online => self.go_to("/status"),
-            AfterLogin::Refused(notice) => self.refused(notice, Some(mac), typed),
+            AfterLogin::Refused(notice) => self.refused(notice, Some(mac), entry),
+            AfterLogin::Waiting => {
+                let outage = self.outage(None, self.visit.context.clock.now());
+                let body = pages::waiting(self.frame("/status"), outage);
+                response::page(StatusCode::ACCEPTED, language, body)
+            }
+            AfterLogin::Prove(proof, tried) => {
+                let body = pages::prove(self.frame("/"), proof, tried, &self.token(mac), entry);
+                response::page(StatusCode::FORBIDDEN, language, body)
+            }
             AfterLogin::AskToMove => {
-                let token = self.token(mac);
-                let body = pages::ask_to_move(self.frame("/"), &token, typed);
-                response::page(StatusCode::CONFLICT, self.asked.strings.tag, body)
+                let body = pages::ask_to_move(self.frame("/"), &self.token(mac), entry);
+                response::page(StatusCode::CONFLICT, language, body)
             }
         })
     }
@@ -186,7 +195,9 @@ impl Guest<'_> {
         use crate::domain::Reply::{Closed, Done, Online, Refused, Waiting};
         response::closing(match desk::logout(self.visit, mac).await {
             Some(Closed(_) | Done | Refused(Refusal::NotOnline)) => self.go_to("/"),
-            Some(Online(_) | Waiting | Refused(_)) | None => self.refused(Notice::NotStored, None, ""),
+            Some(Online(_) | Waiting | Refused(_)) | None => {
+                self.refused(Notice::NotStored, None, &Entry::none())
+            }
         })
     }
 
@@ -203,6 +214,10 @@ impl Guest<'_> {
         Some(session).filter(|session| session.time_left(now) != Some(Duration::ZERO))
     }
 
+    fn outage(&self, session: Option<&SessionView>, now: Now) -> Option<Outage> {
+        Outage::of(self.visit.context.view.borrow().uplink, session, self.asked.strings, now)
+    }
+
     fn token(&self, mac: Mac) -> String {
         self.visit.context.key.token(mac, self.visit.context.clock.now().wall)
     }
@@ -216,9 +231,9 @@ impl Guest<'_> {
     }
 
     /// The page of `notice`; with the field again for `mac`, holding what was typed.
-    fn refused(&self, notice: Notice, mac: Option<Mac>, typed: &str) -> Reply {
+    fn refused(&self, notice: Notice, mac: Option<Mac>, entry: &Entry) -> Reply {
         let token = mac.map(|mac| self.token(mac));
-        let body = pages::notice(self.frame("/"), notice, token.as_deref(), typed);
+        let body = pages::notice(self.frame("/"), notice, token.as_deref(), entry);
         response::refusal(notice, self.asked.strings.tag, body)
     }
 

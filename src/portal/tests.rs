@@ -18,12 +18,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use super::*;
-use crate::config::{Anomaly, Gateway, Retention};
+use crate::config::{Anomaly, Cloud, Gateway, Retention};
 use crate::domain::{
     Bps, Bytes, Clockwork, Now, Plan, PlanSource, Refusal, SessionId, SessionView, Terms, Wall,
 };
 
 mod answers;
+mod cloud;
 mod hostile;
 mod outage;
 
@@ -38,8 +39,8 @@ struct Lab {
     calls: Rc<RefCell<Vec<String>>>,
 }
 
-/// Runs `test` against a portal at `address`.
-fn on<T: Future<Output = ()>>(address: &str, test: impl FnOnce(Lab) -> T) {
+/// Runs `test` against a portal at `address`, which has a `cloud` or none.
+fn on<T: Future<Output = ()>>(address: &str, cloud: Option<Cloud>, test: impl FnOnce(Lab) -> T) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = LocalSet::new();
     local.block_on(&runtime, async {
@@ -50,7 +51,7 @@ fn on<T: Future<Output = ()>>(address: &str, test: impl FnOnce(Lab) -> T) {
         let clock = Clock::new();
         let calls = Rc::default();
         let context = Context {
-            config: watch::channel(Arc::new(config(port))).1,
+            config: watch::channel(Arc::new(Config { cloud, ..config(port) })).1,
             view: view_seen,
             desk,
             who: Rc::new(Loopback),
@@ -67,7 +68,7 @@ fn on<T: Future<Output = ()>>(address: &str, test: impl FnOnce(Lab) -> T) {
 }
 
 fn lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
-    on("127.0.0.1:0", test);
+    on("127.0.0.1:0", None, test);
 }
 
 struct Loopback;
@@ -92,8 +93,8 @@ fn mac(n: u8) -> Mac {
 async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String>>>) {
     while let Some(call) = asked.recv().await {
         match call {
-            Call::Login { mac, typed, moving, reply, .. } => {
-                calls.borrow_mut().push(format!("login {mac} {typed:?} {moving:?}"));
+            Call::Login { mac, typed, given, moving, reply } => {
+                calls.borrow_mut().push(format!("login {mac} {typed:?} {moving:?}{}", told(&given)));
                 let refused = |refusal| super::Reply::Refused(refusal);
                 let answer = match typed.as_str() {
                     "1" => super::Reply::Online(SessionId(1)),
@@ -108,7 +109,14 @@ async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String
                     "disk" => refused(Refusal::NotStored),
                     "no-plan" => refused(Refusal::NoSuchPlan("gone".parse().unwrap())),
                     "silence" => continue,
-                    _ => refused(Refusal::CodeUnknown),
+                    "cloud-away" => refused(Refusal::CloudAway),
+                    "claims" => refused(Refusal::TooManyClaims),
+                    "enough" => refused(Refusal::EnoughForToday { retry_after: Duration::from_secs(7200) }),
+                    "awaited" => super::Reply::Waiting,
+                    _ => match cloud::shown(&typed, &given, moving) {
+                        Some(answer) => answer,
+                        None => refused(Refusal::CodeUnknown),
+                    },
                 };
                 // A guest may be gone by now.
                 let _ = reply.send(answer);
@@ -120,6 +128,19 @@ async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String
             Call::Answered { mac } => calls.borrow_mut().push(format!("answered {mac}")),
         }
     }
+}
+
+/// What the guest gave besides, by the names of the fields.
+fn told(given: &Given) -> String {
+    let fields = [
+        ("phone_last4", &given.phone_last4),
+        ("pin", &given.pin),
+        ("phone", &given.phone),
+        ("otp", &given.one_time_code),
+    ];
+    let named =
+        |(name, value): (&str, &Option<String>)| value.as_ref().map(|value| format!(" {name}={value}"));
+    fields.into_iter().filter_map(named).collect()
 }
 
 fn config(portal_port: u16) -> Config {

@@ -33,7 +33,7 @@ fn a_probe_is_redirected_and_the_connection_closed() {
 
 #[test]
 fn on_ipv6_the_portal_s_address_is_one_too() {
-    on("[::1]:0", |lab| async move {
+    on("[::1]:0", None, |lab| async move {
         let request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
         let mut stream = TcpStream::connect(("::1", lab.port)).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -136,8 +136,8 @@ fn a_right_code_leads_to_the_status_page_and_the_desk_hears_when_the_answer_is_o
         assert_eq!((heard.status, heard.header("location")), (303, Some("/status")));
         assert_eq!(heard.header("cache-control"), Some("no-store"));
         assert!(is_closed(&mut stream).await);
-        let calls = lab.until_calls(2).await;
-        assert_eq!(calls, ["login 02:00:00:00:00:02 \"1\" Ask", "answered 02:00:00:00:00:02"]);
+        let login = "login 02:00:00:00:00:02 \"1\" Ask phone_last4=1 pin=2 phone=4 otp=3";
+        assert_eq!(lab.until_calls(2).await, [login, "answered 02:00:00:00:00:02"]);
     });
 }
 

@@ -1,0 +1,70 @@
+//! What a guest sent by the form that lets in, cut to its bounds.
+//!
+//! Owns: the names of the fields, and which of them a page that asks for more repeats. Never: what they
+//! mean; that is the desk's. It has no `Debug`, so that no log can show it.
+
+use super::Given;
+use crate::captive::{Pairs, clipped};
+use crate::domain::Moving;
+
+/// Characters of a code or of pasted messages; a longer text is cut.
+const LONGEST_TYPED: usize = 2000;
+/// Characters of any other field.
+const LONGEST_GIVEN: usize = 64;
+
+pub(super) struct Entry {
+    pub(super) typed: String,
+    pub(super) given: Given,
+    pub(super) moving: Moving,
+}
+
+impl Entry {
+    /// No form was read.
+    pub(super) fn none() -> Self {
+        Self { typed: String::new(), given: Given::default(), moving: Moving::Ask }
+    }
+
+    /// What `fields` hold.
+    pub(super) fn of(fields: &Pairs) -> Self {
+        let field = |name, longest| {
+            let text = clipped(fields.get(name)?.trim(), longest);
+            Some(text).filter(|text| !text.is_empty())
+        };
+        Self {
+            typed: field("code", LONGEST_TYPED).unwrap_or_default(),
+            given: Given {
+                phone_last4: field("phone_last4", LONGEST_GIVEN),
+                pin: field("pin", LONGEST_GIVEN),
+                phone: field("phone", LONGEST_GIVEN),
+                one_time_code: field("otp", LONGEST_GIVEN),
+            },
+            moving: if fields.get("move") == Some("1") { Moving::Agreed } else { Moving::Ask },
+        }
+    }
+
+    /// The phone to send a one-time code to, if that is what was asked for.
+    pub(super) fn phone_alone(&self) -> Option<&str> {
+        self.given.phone.as_deref().filter(|_| self.typed.is_empty())
+    }
+
+    /// Names and values of what was filled in, without the field `but`: that one is asked for anew.
+    pub(super) fn repeated(&self, but: &str) -> Vec<(&'static str, &str)> {
+        let given = &self.given;
+        let moving = match self.moving {
+            Moving::Agreed => Some("1"),
+            Moving::Ask => None,
+        };
+        [
+            ("code", Some(self.typed.as_str()).filter(|typed| !typed.is_empty())),
+            ("phone_last4", given.phone_last4.as_deref()),
+            ("pin", given.pin.as_deref()),
+            ("phone", given.phone.as_deref()),
+            ("otp", given.one_time_code.as_deref()),
+            ("move", moving),
+        ]
+        .into_iter()
+        .filter(|(name, _)| *name != but)
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}

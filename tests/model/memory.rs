@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, BootId, CodeKey, Downtime, Entitlement, EntitlementId, Mac, Record, Restored, Session, SessionId,
-    Stamp, Terms, Uplink, UplinkState, Voucher, VoucherState, Wall,
+    Boot, BootId, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Mac, Record, Restored, Session,
+    SessionId, Stamp, Terms, Uplink, UplinkState, Voucher, VoucherState, Wall,
 };
 
 use super::world::Flash;
@@ -70,15 +70,7 @@ impl Memory {
             Record::VoucherRevoked(code) => self.voucher(*code).state = VoucherState::Revoked,
             Record::EntitlementOpened(new) => self.opened(new),
             Record::EntitlementStamped(stamp) => self.stamped(stamp),
-            Record::EntitlementEnded { stamp, how } => {
-                self.stamped(stamp);
-                assert!(self.sessions.values().all(|s| s.entitlement != stamp.entitlement), "{record:?}");
-                self.entitlements.remove(&stamp.entitlement).expect("it ends once");
-                let of = Some(stamp.entitlement);
-                for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == of) {
-                    voucher.state = (*how).into();
-                }
-            }
+            Record::EntitlementEnded { stamp, how } => self.ended(stamp, *how),
             Record::DeviceBound { entitlement, mac } => {
                 self.entitlements.get_mut(entitlement).expect("it is there").bound.insert(*mac);
             }
@@ -122,7 +114,19 @@ impl Memory {
             Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => {
                 panic!("not for the flash: {record:?}")
             }
-            _ => panic!("without a cloud there is none of this: {record:?}"),
+            Record::RowsPut { .. }
+            | Record::RowGone(_)
+            | Record::PlanPut { .. }
+            | Record::PlanGone(_)
+            | Record::FeedRead { .. }
+            | Record::ResetEnded(_)
+            | Record::Queued(_)
+            | Record::Acked(_)
+            | Record::ClaimOpened(_)
+            | Record::ClaimClosed { .. }
+            | Record::SerialUsed { .. }
+            | Record::CommandDone(_)
+            | Record::DeviceBlocked(_) => panic!("without a cloud there is none of this: {record:?}"),
         }
     }
 
@@ -142,13 +146,23 @@ impl Memory {
         self.entitlements.insert(new.id, new.clone());
     }
 
+    fn ended(&mut self, stamp: &Stamp, how: Ending) {
+        self.stamped(stamp);
+        assert!(self.sessions.values().all(|s| s.entitlement != stamp.entitlement), "{stamp:?}");
+        self.entitlements.remove(&stamp.entitlement).expect("it ends once");
+        let of = Some(stamp.entitlement);
+        for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == of) {
+            voucher.state = how.into();
+        }
+    }
+
     fn boot_changed(&mut self, boot: &BootId, at: Boot) {
         self.boot = Some(boot.clone());
         for entitlement in self.entitlements.values_mut() {
             let last = entitlement.last_stamp().clone();
             let ran = self.reached.since(last.at);
             let validity_left = last.validity_left.map(|left| left.saturating_sub(ran));
-            let stamp = Stamp { at: at, downtime: Duration::ZERO, validity_left, ..last };
+            let stamp = Stamp { at, downtime: Duration::ZERO, validity_left, ..last };
             *entitlement = entitlement.clone().with_stamp(stamp);
         }
         for session in self.sessions.values_mut() {

@@ -194,7 +194,8 @@ mod tests {
         assert_eq!(joining.token.reveal(), "t.T_9");
         assert_eq!(joining.site_key.as_ref().map(SiteSecret::reveal), Some(&[15; 32]));
         assert!(!format!("{joining:?}").contains("t.T_9"));
-        for (from, to) in [("a-1", "a/1"), ("t.T_9", "t\\n"), (key.as_str(), "0f"), (r#""site":"#, r#""x":"#)]
+        for (from, to) in
+            [("a-1", "a/1"), ("t.T_9", "t\\nx"), (key.as_str(), "0f"), (r#""site":"#, r#""x":"#)]
         {
             assert!(read(right.replace(from, to).as_bytes()).is_err(), "{from}");
         }

@@ -5,6 +5,8 @@
 //! Neighbours: `guests` asks the cloud for who waits, `desk` hands in the calls.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,9 +16,9 @@ use super::desk::Desk;
 use super::fault::Fault;
 use super::keys::Keys;
 use super::ledger::Ledger;
-use crate::config::Config;
-use crate::domain::{BootId, CodeKey, Cursor, Input, Op, PageKind, Row, RowsFrom, Stand, Voucher};
-use crate::sync::{self, InTheClear, Link, NotApplied, Settings, Url, Waiting};
+use crate::config::{self, Config};
+use crate::domain::{CodeKey, Cursor, Input, Op, PageKind, Row, RowsFrom, Stand, Voucher};
+use crate::sync::{self, InTheClear, Link, NotApplied, Settings, Trouble, Url, UrlError, Waiting};
 use crate::wire::enrolment::Token;
 use crate::wire::feed::{Ops, Page};
 
@@ -26,50 +28,101 @@ const CALLS: usize = 4;
 /// the page for so long is let in at the next poll.
 const GUEST_WAITS: Duration = Duration::from_secs(10 * 60);
 
-/// Opens the link to the cloud, if there is one to be.
+/// The way to the cloud.
+pub(super) enum Cloud {
+    /// None is configured: nobody is told of anything.
+    None,
+    /// One is, and what is wrong with how; facts are kept for it. The hotspot goes on.
+    Unusable(Unusable),
+    Linked(Link),
+}
+
+impl Cloud {
+    pub(super) fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Linked(link) => Some(link),
+            Self::None | Self::Unusable(_) => None,
+        }
+    }
+
+    /// Whether there is one to be asked, some time.
+    pub(super) fn is_configured(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
+/// What of section `cloud` cannot be used.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    Url(UrlError),
+    File { path: PathBuf, why: String },
+    Client(Trouble),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(error) => write!(f, "option url is {error}"),
+            Self::File { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Client(trouble) => trouble.fmt(f),
+        }
+    }
+}
+
+/// Opens the link to the cloud, if there is one to be. What is wrong with it ends no sale.
 pub(super) fn connect(
     config: &Config,
     keys: &Keys,
     ledger: &Ledger,
     device: &str,
-    boot: BootId,
     ends: mpsc::Sender<Fault>,
-) -> Result<(Option<Link>, mpsc::Receiver<sync::Call>), Fault> {
+) -> (Cloud, mpsc::Receiver<sync::Call>) {
     let (calls, called) = mpsc::channel(CALLS);
-    let Some(settings) = settings(config, keys, device, boot)? else { return Ok((None, called)) };
-    let (link, run) =
-        sync::start(settings, ledger.gate.stand(), calls, ledger.clock.clone()).map_err(Fault::Cloud)?;
-    spawn_local(async move {
-        let _ = ends.send(Fault::Cloud(run.await)).await;
+    let Some(section) = &config.cloud else { return (Cloud::None, called) };
+    let started = settings(section, &config.gateway.site, keys, device, ledger).and_then(|settings| {
+        sync::start(settings, ledger.gate.stand(), calls, ledger.clock.clone()).map_err(Unusable::Client)
     });
-    Ok((Some(link), called))
+    match started {
+        Ok((link, run)) => {
+            spawn_local(async move {
+                let _ = ends.send(Fault::Cloud(run.await)).await;
+            });
+            (Cloud::Linked(link), called)
+        }
+        Err(unusable) => {
+            tracing::error!(
+                event = "cloud_unusable",
+                why = %unusable,
+                "vouchers that are known go on; nothing comes from the cloud until this is mended"
+            );
+            (Cloud::Unusable(unusable), called)
+        }
+    }
 }
 
-fn settings(config: &Config, keys: &Keys, device: &str, boot: BootId) -> Result<Option<Settings>, Fault> {
-    let Some(cloud) = &config.cloud else { return Ok(None) };
-    let read = |path: &std::path::Path| {
-        let unreadable =
-            |error: std::io::Error| Fault::CloudFile { path: path.to_owned(), why: error.to_string() };
-        std::fs::read(path).map_err(unreadable)
-    };
+fn settings(
+    cloud: &config::Cloud,
+    site: &str,
+    keys: &Keys,
+    device: &str,
+    ledger: &Ledger,
+) -> Result<Settings, Unusable> {
+    let wrong = |path: &Path, why: String| Unusable::File { path: path.to_owned(), why };
+    let read = |path: &Path| std::fs::read(path).map_err(|error| wrong(path, error.to_string()));
     let clear = if cloud.allow_http { InTheClear::OnThisMachine } else { InTheClear::Never };
-    let url = Url::read(&cloud.url, clear).map_err(|error| Fault::CloudUrl(error.to_string()))?;
-    let token = String::from_utf8(read(&cloud.token_file)?).ok();
-    let token = token.and_then(|text| text.parse::<Token>().ok()).ok_or_else(|| Fault::CloudFile {
-        path: cloud.token_file.clone(),
-        why: "holds no token: one line of letters, digits and marks".to_owned(),
-    })?;
-    Ok(Some(Settings {
-        url,
-        site: config.gateway.site.clone(),
-        token,
+    let token = String::from_utf8(read(&cloud.token_file)?).ok().and_then(|text| text.parse::<Token>().ok());
+    Ok(Settings {
+        url: Url::read(&cloud.url, clear).map_err(Unusable::Url)?,
+        site: site.to_owned(),
+        token: token
+            .ok_or_else(|| wrong(&cloud.token_file, "is no token: one line without spaces".into()))?,
         site_key: keys.site.clone(),
         extra_roots: cloud.ca_file.as_deref().map(read).transpose()?,
-        signing_key: cloud.signing_key.clone(),
+        signing_key: cloud.signing_key,
         poll: cloud.poll,
         device: device.to_owned(),
-        boot,
-    }))
+        boot: ledger.clock.boot_id().map_err(|error| wrong(Path::new("/proc"), error.to_string()))?,
+    })
 }
 
 impl Desk {
@@ -104,7 +157,7 @@ impl Desk {
 
     /// Somebody waits for what the cloud may bring any moment.
     pub(super) fn guest_waits(&self) {
-        if let Some(link) = &self.cloud {
+        if let Some(link) = self.cloud.link() {
             link.guest_waits(self.ledger.clock.now().boot.plus(GUEST_WAITS));
         }
     }

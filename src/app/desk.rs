@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
 use super::base::{blocked, keep_out};
+use super::cloud::Cloud;
 use super::errands::{Errands, Return};
 use super::fault::Fault;
 use super::kernel::Kernel;
@@ -31,7 +32,7 @@ use crate::nft::Noticed;
 use crate::portal;
 use crate::presence::Answer;
 use crate::process::{Signal, Signals};
-use crate::sync::{self, Link};
+use crate::sync;
 use crate::uplink::Report;
 
 /// Guests whose answers share a commit, at most.
@@ -60,8 +61,7 @@ pub(super) struct Desk {
     pub(super) lookout: Lookout,
     pub(super) roll: Roll,
     pub(super) keys: Keys,
-    /// None if no cloud is configured.
-    pub(super) cloud: Option<Link>,
+    pub(super) cloud: Cloud,
     pub(super) errands: Errands,
     /// The cloud wants the plans read anew.
     pub(super) reload_due: bool,
@@ -234,7 +234,7 @@ impl Desk {
     /// Does in the kernel what was decided, shows it to those who only look, and has the cloud told.
     pub(super) fn perform(&mut self, effects: &[Effect], asking: &BTreeSet<Mac>) {
         self.reload_due |= effects.iter().any(|e| matches!(e, Effect::KeepOut | Effect::ReadPlans));
-        if let Some(link) = self.cloud.as_ref().filter(|_| std::mem::take(&mut self.ledger.has_facts)) {
+        if let Some(link) = self.cloud.link().filter(|_| std::mem::take(&mut self.ledger.has_facts)) {
             link.poke();
         }
         if !effects.is_empty() {

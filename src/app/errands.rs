@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::desk::Desk;
 use super::guests::{Asked, Wish, answer};
 use super::pin;
-use crate::domain::{Blame, Found, Input, Moving, Reach, Reference, Refusal, Reply, Shown};
+use crate::domain::{Blame, Found, Input, Mac, Moving, Reach, Reference, Refusal, Reply, Shown};
 use crate::sync::Trouble;
 use crate::wire::feed::Ops;
 use crate::wire::lookup::Wanted;
@@ -76,7 +76,7 @@ impl Desk {
                 return;
             }
         };
-        let link = self.cloud.clone();
+        let link = self.cloud.link().cloned();
         spawn_local(async move {
             let looked = match &link {
                 Some(link) => link.look_up(&wanted).await,
@@ -133,12 +133,7 @@ impl Desk {
     }
 
     /// What was wrong counts as a guess, whatever it is called.
-    async fn count_guess(
-        &mut self,
-        mac: crate::domain::Mac,
-        to: tokio::sync::oneshot::Sender<Reply>,
-        refusal: Refusal,
-    ) {
+    async fn count_guess(&mut self, mac: Mac, to: oneshot::Sender<Reply>, refusal: Refusal) {
         let code = Found::Nothing(Blame::DeviceAndSite);
         self.transact(vec![Input::Redeem { mac, code, moving: Moving::Ask }]).await;
         answer(to, Reply::Refused(refusal));

@@ -23,27 +23,14 @@ pub(super) enum Fault {
     Load(LoadError),
     Open(OpenError),
     Key(KeyError),
-    SiteKey {
-        path: PathBuf,
-        why: String,
-    },
+    SiteKey { path: PathBuf, why: String },
     Store(StoreError),
     Nft(NftError),
     Neigh(NeighError),
     Uplink(UplinkError),
     Cloud(Trouble),
-    /// The url of section `cloud`.
-    CloudUrl(String),
-    /// A file that section `cloud` names.
-    CloudFile {
-        path: PathBuf,
-        why: String,
-    },
     Control(BindError),
-    System {
-        what: &'static str,
-        error: io::Error,
-    },
+    System { what: &'static str, error: io::Error },
 }
 
 impl Fault {
@@ -53,9 +40,7 @@ impl Fault {
             return Exit::NoPermission;
         }
         match self {
-            Self::Load(_) | Self::SiteKey { .. } | Self::CloudUrl(_) | Self::CloudFile { .. } => {
-                Exit::Configuration
-            }
+            Self::Load(_) | Self::SiteKey { .. } => Exit::Configuration,
             Self::Open(_)
             | Self::Key(_)
             | Self::Store(_)
@@ -87,8 +72,6 @@ impl Fault {
             | Self::Key(_)
             | Self::SiteKey { .. }
             | Self::Cloud(_)
-            | Self::CloudUrl(_)
-            | Self::CloudFile { .. }
             | Self::Store(_)
             | Self::Nft(NftError::Restless)
             | Self::Control(BindError::AnotherDaemon(_)) => false,
@@ -121,12 +104,10 @@ impl Fault {
                 "one daemon is enough; another network needs a run_dir and state_dir of its own"
             }
             Self::Control(_) if self.is_permission() => "run as root",
-            Self::CloudFile { .. } => "put the file there, or join the cloud anew with lango enrol",
             Self::Load(_)
             | Self::Key(_)
             | Self::SiteKey { .. }
             | Self::Cloud(_)
-            | Self::CloudUrl(_)
             | Self::Store(_)
             | Self::Control(_)
             | Self::System { .. } => "",
@@ -146,8 +127,6 @@ impl fmt::Display for Fault {
             Self::Neigh(error) => error.fmt(f),
             Self::Uplink(error) => error.fmt(f),
             Self::Cloud(trouble) => write!(f, "cloud: {trouble}"),
-            Self::CloudUrl(why) => write!(f, "cloud: url: {why}"),
-            Self::CloudFile { path, why } => write!(f, "cloud: {}: {why}", path.display()),
             Self::Control(error) => error.fmt(f),
             Self::System { what, error } => write!(f, "{what}: {error}"),
         }

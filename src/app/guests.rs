@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 
+use super::cloud::Cloud;
 use super::clues::Clues;
 use super::desk::Desk;
 use super::errands::Errand;
 use super::keys::Keys;
 use crate::domain::{
-    CodeKey, Found, Input, IssuedCode, Mac, Moving, Proof, Reach, Refusal, Reply, SerialState, Shown, Sought,
-    Voucher,
+    CodeKey, Found, Input, Issued, IssuedCode, Mac, Moving, PhoneTail, Proof, Reach, Refusal, Reply,
+    SerialState, Shown, Sought, Voucher,
 };
 use crate::portal::{self, Given};
 
@@ -110,8 +111,8 @@ impl Desk {
 
     fn or_away(&self, errand: Errand) -> Next {
         match self.cloud {
-            Some(_) => Next::Run(errand),
-            None => Next::Answer(Reply::Refused(Refusal::CloudAway)),
+            Cloud::Linked(_) => Next::Run(errand),
+            Cloud::None | Cloud::Unusable(_) => Next::Answer(Reply::Refused(Refusal::CloudAway)),
         }
     }
 
@@ -126,7 +127,7 @@ impl Desk {
             let hint = typed.clues.hint.clone();
             return Ok(Found::Issued(IssuedCode { key: *key, hint, issued: *issued, serial }));
         }
-        let Some((key, sought)) = sought.as_ref().filter(|_| self.cloud.is_some()) else {
+        let Some((key, sought)) = sought.as_ref().filter(|_| self.cloud.is_configured()) else {
             return Ok(Found::Nothing(*blame));
         };
         match (sought, typed.cloud) {
@@ -148,7 +149,7 @@ fn proved(voucher: &Voucher, typed: &Typed) -> Result<Found, Errand> {
         (Some(_), Some(shown), _) => Ok(Found::Proved(boxed, shown)),
         (Some(Proof::Phone(_)), None, Given { phone_last4: Some(digits), .. }) => {
             // What cannot be digits is as wrong as other digits.
-            let shown = crate::domain::PhoneTail::of(digits).map_or(Shown::WrongPhone, Shown::Phone);
+            let shown = PhoneTail::of(digits).map_or(Shown::WrongPhone, Shown::Phone);
             Ok(Found::Proved(boxed, shown))
         }
         (Some(Proof::Pin(hash)), None, Given { pin: Some(pin), .. }) => {
@@ -169,7 +170,7 @@ enum Next {
 #[derive(Default)]
 struct Stored {
     vouchers: BTreeMap<CodeKey, Voucher>,
-    used: Vec<crate::domain::Issued>,
+    used: Vec<Issued>,
 }
 
 /// What guests have told the desk since the last batch.
@@ -211,7 +212,7 @@ pub(super) struct Asked {
 }
 
 pub(super) enum Wish {
-    Redeem(Typed),
+    Redeem(Box<Typed>),
     /// A one-time code is to be sent to this phone.
     SendCode {
         phone: String,
@@ -234,7 +235,7 @@ impl Wish {
             }
             _ => {
                 let clues = Clues::of(typed, keys);
-                Self::Redeem(Typed { clues, given, moving, cloud: None, shown: None })
+                Self::Redeem(Box::new(Typed { clues, given, moving, cloud: None, shown: None }))
             }
         }
     }

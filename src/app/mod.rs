@@ -126,28 +126,17 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
 async fn start(path: &Path, mut config: Config) -> Result<(), Fault> {
     let clock = Clock::new();
     let started = clock.now().boot;
-    if let Err(error) = raise_file_limit() {
-        tracing::warn!(event = "few_files", %error, "cannot serve many guests at once");
-    }
+    make_room_for_guests();
     let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
     let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
     let (mut ledger, records, keys, device) = open_ledger(&config, &clock)?;
     ledger.begin(records).await;
     keep_out(&mut config, &ledger.gate);
-    let (news, noticed) = mpsc::channel(1);
     let (ends, ended) = mpsc::channel(1);
-    let mut kernel = Kernel::open(&config, clock.clone(), noticed)?;
-    watch_table(&kernel, news, ends.clone())?;
-    // What was counted while nobody watched, and what it has used up.
-    let counted = ledger.decide(vec![Input::Counted(kernel.usage())], |_| Vec::new());
-    let effects = ledger.conclude(counted).await.effects;
+    let (kernel, how) = open_kernel(&config, &mut ledger, ends.clone()).await?;
     let now = clock.now();
-    let how = kernel.heal(ledger.gate.desired(now), now)?;
-    // Their flows are not in the table.
-    kernel.perform(&effects, &ledger.gate, &BTreeSet::new(), now)?;
 
-    let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;
-    let (cloud, cloud_calls) = cloud::connect(&config, &keys, &ledger, &device, boot, ends.clone())?;
+    let (cloud, cloud_calls) = cloud::connect(&config, &keys, &ledger, &device, ends.clone());
     let (errands, returns) = Errands::new();
     let config = Arc::new(config);
     let (control_calls, control) = mpsc::channel(CALLS);
@@ -164,17 +153,7 @@ async fn start(path: &Path, mut config: Config) -> Result<(), Fault> {
         let error = server.serve(control_calls).await;
         let _ = ends.send(Fault::System { what: "control socket", error }).await;
     });
-    tracing::info!(
-        event = "started",
-        version = env!("CARGO_PKG_VERSION"),
-        site = config.gateway.site,
-        sessions = ledger.gate.sessions(),
-        table = match how {
-            Start::Adopted => "adopted",
-            Start::Installed => "installed",
-        },
-        "the gate is up"
-    );
+    say_started(&config, &ledger, &how);
     let next_tick = ledger.gate.poll_timeout(now);
     let desk = Desk {
         path: path.to_owned(),
@@ -214,6 +193,44 @@ async fn start(path: &Path, mut config: Config) -> Result<(), Fault> {
         signals,
     })
     .await
+}
+
+fn make_room_for_guests() {
+    if let Err(error) = raise_file_limit() {
+        tracing::warn!(event = "few_files", %error, "cannot serve many guests at once");
+    }
+}
+
+/// The kernel as the ledger wants it, with what was counted while nobody watched, and what that has used up.
+async fn open_kernel(
+    config: &Config,
+    ledger: &mut Ledger,
+    ends: mpsc::Sender<Fault>,
+) -> Result<(Kernel, Start), Fault> {
+    let (news, noticed) = mpsc::channel(1);
+    let mut kernel = Kernel::open(config, ledger.clock.clone(), noticed)?;
+    watch_table(&kernel, news, ends)?;
+    let counted = ledger.decide(vec![Input::Counted(kernel.usage())], |_| Vec::new());
+    let effects = ledger.conclude(counted).await.effects;
+    let now = ledger.clock.now();
+    let how = kernel.heal(ledger.gate.desired(now), now)?;
+    // Their flows are not in the table.
+    kernel.perform(&effects, &ledger.gate, &BTreeSet::new(), now)?;
+    Ok((kernel, how))
+}
+
+fn say_started(config: &Config, ledger: &Ledger, how: &Start) {
+    tracing::info!(
+        event = "started",
+        version = env!("CARGO_PKG_VERSION"),
+        site = config.gateway.site,
+        sessions = ledger.gate.sessions(),
+        table = match how {
+            Start::Adopted => "adopted",
+            Start::Installed => "installed",
+        },
+        "the gate is up"
+    );
 }
 
 /// Those who serve guests, and where comes in what guests ask and what is learned of the garden.

@@ -50,7 +50,7 @@ impl Desk {
             return;
         }
         self.log_uplink();
-        if let Some(link) = self.cloud.as_ref().filter(|_| self.uplink.state.uplink == Uplink::Up) {
+        if let Some(link) = self.cloud.link().filter(|_| self.uplink.state.uplink == Uplink::Up) {
             link.uplink_is_back();
         }
         self.tell_gate_of_uplink().await;

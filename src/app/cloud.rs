@@ -254,7 +254,7 @@ impl Desk {
                     let known = name.code_key().and_then(|key| known.remove(&key)).map(Box::new);
                     inputs.push(Input::RowGone { name, known });
                 }
-                Op::Do { id, command } => inputs.push(Input::Command { id, command }),
+                Op::Do { id, command } => inputs.push(Input::Do { id, command }),
             }
         }
         inputs.push(Input::RowsPut { rows, from });

@@ -29,7 +29,8 @@ mod tests {
     use super::*;
 
     /// Of "4711", with 8 MiB and one pass.
-    const HASH: &str = "$argon2id$v=19$m=8192,t=1,p=1$bGFuZ28tbGFuZ28tMTY$ziSAD8u43sUKfgwRlsIVOT0lEl3cCch02anU7u51P/I";
+    const HASH: &str =
+        "$argon2id$v=19$m=8192,t=1,p=1$bGFuZ28tbGFuZ28tMTY$ziSAD8u43sUKfgwRlsIVOT0lEl3cCch02anU7u51P/I";
 
     #[test]
     fn the_right_pin_is_right_and_others_are_not() {

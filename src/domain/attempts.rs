@@ -82,6 +82,12 @@ impl Attempts {
         }
     }
 
+    /// What was counted as a guess turned out to be right: the site gets one back.
+    pub(super) fn forgiven(&mut self) {
+        let millis = u64::try_from(SITE_REFILL.as_millis()).unwrap_or(0);
+        self.full_again = Boot::from_millis(self.full_again.as_millis().saturating_sub(millis));
+    }
+
     /// The device began something that was paid: it starts afresh.
     pub(super) fn succeeded(&mut self, mac: Mac) {
         self.failures.remove(&mac);

@@ -251,6 +251,15 @@ impl Entitlement {
         }
     }
 
+    /// How long ago time ended it while the gateway was on; zero if it did not.
+    pub(super) fn over_for(&self, moment: Moment) -> Duration {
+        let used = self.stamp.used + self.ran(moment);
+        let metered = self.terms.metered.map(|whole| used.saturating_sub(whole));
+        let elapsed = moment.now.boot.since(self.stamp.at);
+        let validity = self.stamp.validity_left.map(|left| elapsed.saturating_sub(left));
+        metered.max(validity).unwrap_or_default()
+    }
+
     /// Whether metered time goes on while somebody is online.
     pub fn clockwork(&self, moment: Moment) -> Clockwork {
         match (moment.uplink, self.terms.count_while_uplink_down, self.metered_left(moment)) {
@@ -274,6 +283,11 @@ impl Entitlement {
     /// opened without a code.
     pub(super) fn survives_its_sessions(&self) -> bool {
         self.code.is_some()
+    }
+
+    /// Whether it only bridges the wait for a payment.
+    pub(super) fn is_provisional(&self) -> bool {
+        self.origin == Origin::Payment && self.code.is_none()
     }
 
     /// More was bought: the terms grew, and what was used stays used. Validity that is left grows with them.

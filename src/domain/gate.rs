@@ -1,7 +1,8 @@
 //! The Gate: who may pass, until when, and why not.
 //!
 //! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
-//! Neighbours: `redeem.rs`, `ask.rs` and `report.rs` decide, `apply.rs` changes; `entitlement.rs` counts.
+//! Neighbours: `redeem.rs`, `claims.rs`, `ask.rs`, `cloud.rs` and `report.rs` decide, `apply.rs` changes,
+//! `facts.rs` says what the cloud is told; `entitlement.rs` counts.
 //!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
 //! `apply` takes the records of a decision into the Gate and cannot fail. Between the two stands the
@@ -12,7 +13,9 @@
 
 mod apply;
 mod ask;
+mod claims;
 mod cloud;
+mod facts;
 mod redeem;
 mod report;
 #[cfg(test)]
@@ -22,10 +25,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Attempts, Blame, Book, Boot, BootId, Claims, Closing, Cloud, CodeKey, Decision, Downtime, Effect, Ending,
-    Entitlement, EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Pace, Plan, PlanId, Record,
-    Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Trust, Uplink, Usage, View,
-    VoucherState, Wall,
+    Attempts, Awaits, Blame, Boot, BootId, Claims, Closing, Cloud, CodeKey, Decision, Downtime, Effect,
+    Ending, Entitlement, EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Owners, Pace, Plan,
+    PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Trust, Uplink,
+    Usage, View, Wall,
 };
 use crate::expiring::ExpiringMap;
 
@@ -34,9 +37,6 @@ use crate::expiring::ExpiringMap;
 const PAID_LATELY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Devices remembered as such, at most.
 const PAID_REMEMBERED: usize = 8192;
-
-/// A voucher may have been looked up this long before it is decided over, and no longer.
-const LOOK_UP: Duration = Duration::from_secs(60);
 
 /// The cloud hears what open sessions have used at every twelfth checkpoint: once an hour, if nobody changes
 /// that. More would wear out the flash.
@@ -88,20 +88,21 @@ pub struct Gate {
     claims: Claims,
     limits: Limits,
     entitlements: Holdings,
-    by_code: Book<CodeKey, EntitlementId>,
-    /// Codes that ended of late, and when: what was looked up before that is not to be believed.
-    over: Book<CodeKey, (VoucherState, Boot)>,
+    owners: Owners,
     sessions: Roster,
     idle: Idle,
     paid_lately: ExpiringMap<Mac, ()>,
     /// Devices that paid since the last `settle`, and when.
     paid: Vec<(Mac, Boot)>,
+    /// How many claims were confirmed since then, each of which had counted as a wrong code.
+    confirmed: u32,
     attempts: Attempts,
     pace: Pace,
     next_entitlement: u64,
     next_session: u64,
     checkpoint_due: Boot,
-    usage_due: Boot,
+    /// How many checkpoints from now on the cloud hears of usage.
+    usage_in: u32,
     floor: Wall,
     floor_settled: Wall,
     reached: Boot,
@@ -129,18 +130,18 @@ impl Gate {
             cloud: Cloud::restored(&restored),
             claims: Claims::restored(restored.claims.clone()),
             entitlements: Holdings::default(),
-            by_code: Book::default(),
-            over: Book::default(),
+            owners: Owners::default(),
             sessions: Roster::default(),
             idle: Idle::default(),
             paid_lately: ExpiringMap::with_capacity(PAID_REMEMBERED),
             paid: Vec::new(),
+            confirmed: 0,
             attempts: Attempts::default(),
             pace: Pace::default(),
             next_entitlement: restored.last_entitlement + 1,
             next_session: restored.last_session + 1,
             checkpoint_due: now.boot.plus(limits.checkpoint),
-            usage_due: now.boot.plus(limits.checkpoint * CHECKPOINTS_PER_USAGE),
+            usage_in: CHECKPOINTS_PER_USAGE,
             floor: restored.floor,
             floor_settled: restored.floor,
             reached,
@@ -149,8 +150,7 @@ impl Gate {
             downtime_settled: downtime,
             limits,
         };
-        let online = restored.sessions.iter().map(|session| session.mac);
-        for mac in restored.recent.into_iter().chain(online) {
+        for mac in restored.recent {
             gate.remember_paid(mac, now.boot);
         }
         for mut entitlement in restored.entitlements {
@@ -160,15 +160,21 @@ impl Gate {
             entitlement.online = 0;
             gate.take_in(entitlement);
         }
+        for (code, entitlement) in restored.topped_up {
+            gate.owners.give(code, entitlement);
+        }
         for mut session in restored.sessions {
             if !same_boot {
                 session.lasted += restored.reached.since(session.at);
                 session.at = now.boot;
             }
-            if let Some(at) = gate.entitlements.get(session.entitlement).map(|e| e.last_stamp().at) {
-                gate.entitlements.change(session.entitlement, |e| e.joined(at));
-                gate.open(&session, now.boot);
+            let Some(entitlement) = gate.entitlements.get(session.entitlement) else { continue };
+            let (at, has_paid) = (entitlement.last_stamp().at, !entitlement.is_provisional());
+            if has_paid {
+                gate.remember_paid(session.mac, now.boot);
             }
+            gate.entitlements.change(session.entitlement, |e| e.joined(at));
+            gate.open(&session, now.boot);
         }
         gate.settle();
         let changed = Record::BootChanged { boot: boot.clone(), at: now.boot };
@@ -177,9 +183,8 @@ impl Gate {
 
     /// What `input` leads to. Reads only.
     pub fn decide(&self, input: Input, now: Now) -> Decision {
-        let mut decision = self.answer(input, now);
-        self.report_sessions(&mut decision.records, now);
-        decision
+        let decision = self.answer(input, now);
+        Decision { records: self.with_facts(decision.records, self.moment(now)), ..decision }
     }
 
     fn answer(&self, input: Input, now: Now) -> Decision {
@@ -203,7 +208,7 @@ impl Gate {
             Input::PlanPut(plan) => self.put_plan(plan),
             Input::ResetEnded => self.end_reset(),
             Input::Paid { payment, mac } => self.paid(&payment, mac, moment),
-            Input::Command { id, command } => self.obey(id, &command, moment),
+            Input::Do { id, command } => self.obey(id, &command, moment),
             Input::NotApplied { cursor, id, why } => self.not_applied(cursor, id, why, now),
             Input::StartOver => self.start_over(),
             Input::Acked(seq) => Decision { records: vec![Record::Acked(seq)], ..Decision::done() },
@@ -213,23 +218,22 @@ impl Gate {
 
     /// What time alone has brought about: entitlements that ended, and the checkpoint.
     pub fn due(&self, now: Now) -> Decision {
-        let mut decision = self.ended(self.moment(now));
+        let moment = self.moment(now);
+        let Decision { mut records, effects, reply } = self.ended(moment);
         if self.checkpoint_due <= now.boot {
-            decision.records.extend(self.checkpoint(self.moment(now)));
-            decision.records.extend(self.forget_claims(now));
+            records.extend(self.checkpoint(moment));
+            records.extend(self.forget_claims(now));
+            if self.usage_in <= 1 {
+                records.extend(self.report_usage(moment));
+            }
         }
-        self.report_sessions(&mut decision.records, now);
-        if self.usage_due <= now.boot {
-            decision.records.extend(self.report_usage(now));
-        }
-        decision
+        Decision { records: self.with_facts(records, moment), effects, reply }
     }
 
     /// The meters of all entitlements and the floor, to be written before an orderly stop.
     pub fn last_words(&self, now: Now) -> Vec<Record> {
         let moment = self.moment(now);
-        let mut records = self.ended(moment).records;
-        self.report_sessions(&mut records, now);
+        let mut records = self.with_facts(self.ended(moment).records, moment);
         records.extend(self.checkpoint(moment));
         records
     }
@@ -282,7 +286,7 @@ impl Gate {
         View {
             sessions: seen.map(|session| (session.mac, session)).collect(),
             uplink: self.downtime.state,
-            waiting: self.claims.values().map(|claim| claim.mac).collect(),
+            waiting: self.waiting(),
         }
     }
 
@@ -338,6 +342,20 @@ impl Gate {
         self.attempts.wait(mac, self.lane(mac, now), now.boot)
     }
 
+    fn waiting(&self) -> BTreeMap<Mac, Awaits> {
+        let mut waiting = BTreeMap::new();
+        for claim in self.claims.open() {
+            let awaits = waiting.entry(claim.mac).or_insert(claim.awaits);
+            *awaits = claim.awaits.max(*awaits);
+        }
+        waiting
+    }
+
+    /// What `code` belongs to, and has something left.
+    fn owned(&self, code: &CodeKey) -> Option<&Entitlement> {
+        self.owners.owner(code).and_then(|id| self.entitlements.get(id))
+    }
+
     fn ended(&self, moment: Moment) -> Decision {
         let mut decision = Decision::done();
         let candidates: BTreeSet<_> =
@@ -355,11 +373,10 @@ impl Gate {
         let now = moment.now;
         let moved = |e: &&Entitlement| e.ending(moment).is_none() && e.has_news(moment);
         let meters = self.entitlements.values().filter(moved).map(|e| e.stamp_at(moment));
-        let goes_on = |session: &&Session| {
-            self.entitlements.get(session.entitlement).is_some_and(|e| e.ending(moment).is_none())
-        };
-        let counts = self.sessions.unwritten().filter(goes_on);
-        let reached = self.entitlements.any_runs_out().then_some(now.boot);
+        let counts = self.sessions.unwritten().filter(|session| self.goes_on(session, moment));
+        // Validity goes by it, and what the cloud hears of how long a session was.
+        let lasts = self.limits.reports == Reports::ToCloud && self.sessions.count() > 0;
+        let reached = (lasts || self.entitlements.any_runs_out()).then_some(now.boot);
         let floor = (now.trust == Trust::Trusted && now.wall > self.floor).then_some(now.wall);
         meters
             .map(Record::EntitlementStamped)
@@ -367,6 +384,10 @@ impl Gate {
             .chain(reached.map(Record::BootReached))
             .chain(floor.map(Record::FloorRaised))
             .collect()
+    }
+
+    fn goes_on(&self, session: &Session, moment: Moment) -> bool {
+        self.entitlements.get(session.entitlement).is_some_and(|e| e.ending(moment).is_none())
     }
 
     fn session_view(&self, session: &Session, moment: Moment) -> Option<SessionView> {

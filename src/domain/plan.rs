@@ -61,7 +61,8 @@ impl Terms {
         count_while_uplink_down: false,
     };
 
-    /// These and as much again; `None` if `more` is something else, so that they do not add up.
+    /// These and as much again; `None` if `more` is something else, or has no limit that could grow, so that
+    /// they do not add up.
     pub fn plus(&self, more: &Self) -> Option<Self> {
         let (metered, validity) = (span(self.metered, more.metered)?, span(self.validity, more.validity)?);
         let data = DataCap {
@@ -72,7 +73,8 @@ impl Terms {
         let alike = Self { metered: self.metered, validity: self.validity, data: self.data, ..more.clone() };
         // The speed is the plan's as it is now.
         let same = Self { down: more.down, up: more.up, ..self.clone() } == alike;
-        same.then(|| Self { metered, validity, data, ..more.clone() })
+        let grows = metered.is_some() || validity.is_some() || data != DataCap::default();
+        (same && grows).then(|| Self { metered, validity, data, ..more.clone() })
     }
 }
 

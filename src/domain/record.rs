@@ -91,7 +91,7 @@ pub enum Input {
         mac: Option<Mac>,
     },
     /// The cloud wants this done, once.
-    Command {
+    Do {
         id: CloudId,
         command: CloudCommand,
     },
@@ -209,12 +209,6 @@ pub enum Record {
     SessionCounted(Usage),
     /// What an open session has used by now.
     SessionStamped(Usage),
-    /// How long a session had been open at a moment of this boot.
-    SessionLasted {
-        session: SessionId,
-        lasted: Duration,
-        at: Boot,
-    },
     /// The uplink went down or came back; each guest's clock follows from this.
     UplinkChanged(Downtime),
     /// The latest CLOCK_BOOTTIME known to have been reached in this boot.
@@ -227,14 +221,16 @@ pub enum Record {
     FloorRaised(Wall),
     /// That time was wrong, and so are the ends told by it: no end on the wall is known any more.
     FloorReset(Wall),
-    /// CLOCK_BOOTTIME began again: all stamps are now of this boot, taken at `at`. Validity went on until
-    /// the last [`Record::BootReached`] of the boot before; of outages nothing is known.
+    /// CLOCK_BOOTTIME began again: all stamps are now of this boot, taken at `at`. Validity and sessions went on
+    /// until the last [`Record::BootReached`] of the boot before; of outages nothing is known.
     BootChanged {
         boot: BootId,
         at: Boot,
     },
-    /// Rows of the cloud, none of them a plan. One that was redeemed here stays redeemed. `generation`: none
-    /// if they were looked up, which makes no row of the feed of them, and leaves one that is.
+    /// Rows of the cloud, none of them a plan. One that was redeemed here stays redeemed, but for an account
+    /// that comes under another id than before: it was paid for again, and is unused when what it opened has
+    /// ended. `generation`: none if they were looked up, which makes no row of the feed
+    /// of them, and leaves one that is.
     RowsPut {
         rows: Vec<(Option<CloudId>, Row)>,
         at: Wall,
@@ -258,6 +254,7 @@ pub enum Record {
     Queued(Reported),
     /// The cloud has all of its facts up to this one.
     Acked(Seq),
+    /// A claim, new or in place of the same one as it was.
     ClaimOpened(Claim),
     /// It was confirmed, or is forgotten.
     ClaimClosed {
@@ -271,9 +268,11 @@ pub enum Record {
         day: u32,
         count: u32,
     },
-    /// The code now belongs to an entitlement that was there, whose terms grew.
+    /// The code, redeemed on that device, now belongs to an entitlement that was there and whose terms grew;
+    /// what is left of validity, and its end on the wall, grow as the whole does.
     ToppedUp {
         entitlement: EntitlementId,
+        mac: Mac,
         code: CodeKey,
         terms: Box<Terms>,
     },
@@ -429,6 +428,8 @@ pub struct Restored {
     /// How far the feed was read, and the generation of its rows.
     pub stand: Stand,
     pub generation: Generation,
+    /// Codes that topped an entitlement up that is still there.
+    pub topped_up: Vec<(CodeKey, EntitlementId)>,
     pub claims: Vec<Claim>,
     /// The commands carried out last, the oldest first.
     pub commands: Vec<CloudId>,

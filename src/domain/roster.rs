@@ -3,9 +3,7 @@
 //! Owns: the indexes and what of the counts is not on flash yet. Never: why a session opens or closes.
 //! Neighbours: `gate/apply.rs` is who changes it; it can be taken back like any [`Book`].
 
-use std::time::Duration;
-
-use super::{Book, Boot, EntitlementId, Mac, Session, SessionId, Traffic};
+use super::{Book, EntitlementId, Mac, Session, SessionId, Traffic};
 
 /// All open sessions.
 #[derive(Clone, Debug, Default)]
@@ -75,11 +73,6 @@ impl Roster {
     pub(super) fn counted(&mut self, id: SessionId, used: Traffic) {
         self.sessions.change(&id, |session| session.used = used);
         self.unwritten.put(id, ());
-    }
-
-    /// The session had been open for so long at that moment.
-    pub(super) fn lasted(&mut self, id: SessionId, lasted: Duration, at: Boot) {
-        self.sessions.change(&id, |session| (session.lasted, session.at) = (lasted, at));
     }
 
     /// The counts of the session are on flash.

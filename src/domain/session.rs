@@ -14,7 +14,8 @@ pub struct Session {
     pub since: Wall,
     /// What went through since.
     pub used: Traffic,
-    /// How long it had been open at `at`; the time while the gateway was off is not known, and not in it.
+    /// How long it had been open at `at`. The time while the gateway was off is not in it, nor what a power cut
+    /// took: it goes on from the last [`Record::BootReached`](super::Record::BootReached).
     pub lasted: Duration,
     /// A moment of this boot.
     pub at: Boot,

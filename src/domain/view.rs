@@ -1,11 +1,11 @@
 //! The Gate as others may see it: a snapshot, made after every commit and shared without a lock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    BatchId, Boot, Bps, Bytes, Clockwork, DataCap, EntitlementId, Hint, Mac, Now, Origin, PlanId, SessionId,
-    Traffic, UplinkState, Wall,
+    Awaits, BatchId, Boot, Bps, Bytes, Clockwork, DataCap, EntitlementId, Hint, Mac, Now, Origin, PlanId,
+    SessionId, Traffic, UplinkState, Wall,
 };
 
 /// The kernel's side of a session.
@@ -31,8 +31,8 @@ pub struct Grant {
 pub struct View {
     pub sessions: BTreeMap<Mac, SessionView>,
     pub uplink: UplinkState,
-    /// Devices whose guests say to have paid, and which nobody has confirmed.
-    pub waiting: BTreeSet<Mac>,
+    /// Devices whose guests say to have paid, and what that waits for.
+    pub waiting: BTreeMap<Mac, Awaits>,
 }
 
 /// One device that is online.

@@ -22,7 +22,8 @@ pub struct Voucher {
     pub activate_by: Option<Wall>,
     pub made: Wall,
     pub hint: Hint,
-    /// Set by the first redemption, for good.
+    /// Set by the first redemption, for good. An account that was put again under a new id after that is
+    /// unused once more when it has ended, and names what it opened last.
     pub entitlement: Option<EntitlementId>,
     pub state: VoucherState,
 }
@@ -84,6 +85,11 @@ impl Voucher {
             Kind::Payment => RowName::Payment(ReferenceKey(self.key.0)),
             Kind::Account => RowName::Account(AccountKey(self.key.0)),
         }
+    }
+
+    /// Whether it was paid for again after it was redeemed: only accounts are.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.state == VoucherState::Unused && self.entitlement.is_some()
     }
 
     /// A row of the cloud that arrived at `made`, as it is before anybody redeems it; `None` for a plan.

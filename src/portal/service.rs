@@ -120,7 +120,7 @@ impl Guest<'_> {
         let t = self.asked.strings;
         let outage = self.outage(session.as_ref(), now);
         let standing = session.map(|session| Standing::of(&session, &self.config.plans, t, now));
-        let awaits_payment = self.visit.context.view.borrow().waiting.contains(&mac);
+        let awaits_payment = self.visit.context.view.borrow().waiting.contains_key(&mac);
         let frame = |path| match self.frame(path) {
             frame if awaits_payment => frame.awaiting_payment(),
             frame => frame,

@@ -90,6 +90,7 @@ pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
         plans: cloud::plans(conn)?,
         stand,
         generation,
+        topped_up: codes::topped_up(conn)?,
         claims: cloud::claims(conn)?,
         commands: cloud::commands(conn)?,
         blocked: cloud::blocked(conn)?,

@@ -157,6 +157,10 @@ CREATE TABLE proof (
   pin   TEXT              -- personal: argon2id hash of the PIN of an account
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE renewed (
+  key BLOB PRIMARY KEY -- voucher.key, of an account that was paid for again since it was redeemed
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE top_up (
   code        BLOB PRIMARY KEY, -- personal: voucher.key, of one that made an entitlement larger that was there
   entitlement INTEGER NOT NULL  -- entitlement.id
@@ -168,6 +172,7 @@ CREATE TABLE plan (
   title          TEXT NOT NULL,    -- JSON: language tag to text
   price          TEXT NOT NULL,    -- decimal, in major units
   currency       TEXT NOT NULL,
+  number         INTEGER,          -- what stands for it in codes that prove themselves
   activate_by    INTEGER,          -- wall time until which it has to be begun
   metered        INTEGER,          -- what it promises, as of entitlement
   validity       INTEGER,
@@ -208,6 +213,7 @@ CREATE TABLE claim (
   reference BLOB NOT NULL,    -- personal: keyed hash of the reference that a guest says to have paid under
   mac       BLOB NOT NULL,    -- personal: the device, 6 bytes
   since     INTEGER NOT NULL, -- personal: wall time
+  awaits    TEXT NOT NULL,    -- what has to come: payment, room, digits; nothing: it is over, and was bridged today
   bridged   INTEGER NOT NULL, -- 1: the guest was let in ahead of the payment
   PRIMARY KEY (reference, mac)
 ) STRICT, WITHOUT ROWID;

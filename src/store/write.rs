@@ -70,7 +70,6 @@ impl<'c> Writer<'c> {
                 sales.session_closed(*session, *at, *why, *used)
             }
             Record::SessionStamped(usage) => sales.session_stamped(*usage),
-            Record::SessionLasted { session, lasted, at } => sales.session_lasted(*session, *lasted, *at),
             Record::UplinkChanged(downtime) => self.uplink_changed(*downtime),
             Record::BootReached(boot) => self.boot_reached(*boot),
             Record::FloorRaised(floor) => self.floor_raised(*floor),
@@ -87,7 +86,7 @@ impl<'c> Writer<'c> {
             Record::ClaimOpened(claim) => cloud.claim_opened(claim),
             Record::ClaimClosed { reference, mac } => cloud.claim_closed(*reference, *mac),
             Record::SerialUsed { issued, day, count } => cloud.serial_used(*issued, *day, *count),
-            Record::ToppedUp { entitlement, code, terms } => {
+            Record::ToppedUp { entitlement, code, terms, .. } => {
                 sales.topped_up(*entitlement, *code, terms, codes)
             }
             Record::CommandDone(id) => cloud.command_done(id),

@@ -115,6 +115,7 @@ impl<F: Flash> World<F> {
 
     /// Ids and codes are given out once.
     pub(crate) fn check_committed(&mut self, records: &[Record]) {
+        self.told.check(records);
         for record in records {
             if let Record::EntitlementOpened(new) = record {
                 assert!(self.given_out.insert((Some(new.id), None)), "{} twice", new.id);
@@ -122,6 +123,9 @@ impl<F: Flash> World<F> {
                     new.code.is_none_or(|code| self.spoken_for.insert(code)),
                     "one code, one entitlement"
                 );
+            }
+            if let Record::ToppedUp { code, .. } = record {
+                assert!(self.spoken_for.insert(*code), "one code, one entitlement");
             }
             if let Record::SessionOpened(new) = record {
                 assert!(self.given_out.insert((None, Some(new.id))), "{} twice", new.id);

@@ -82,6 +82,11 @@ impl<F: Flash> World<F> {
             let answer = self.reference.redeem(mac, key, agreed, new, now);
             assert_eq!(answer_of(&decision), answer, "{decision:?}");
         }
+        for record in &decision.records {
+            if let Record::ToppedUp { entitlement, .. } = record {
+                self.seen.remove(entitlement);
+            }
+        }
         decision
     }
 
@@ -231,7 +236,7 @@ fn answer_of(decision: &Decision) -> Answer {
         Reply::Online(_) => Answer::Online,
         Reply::Closed(_) => Answer::Closed,
         Reply::Done => Answer::Done,
-        Reply::Waiting => panic!("without a cloud no payment is waited for"),
+        Reply::Waiting => panic!("nobody claims a payment: {decision:?}"),
         Reply::Refused(why) => Answer::No(why.clone()),
     }
 }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, BootId, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Mac, Record, Restored, Session,
-    SessionId, Stamp, Terms, Uplink, UplinkState, Voucher, VoucherState, Wall,
+    Boot, BootId, Claim, CloudId, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Generation, Kind,
+    Mac, Plan, PlanId, Record, ReferenceKey, Restored, Session, SessionId, Stamp, Stand, Terms, Uplink,
+    UplinkState, Voucher, VoucherState, Wall,
 };
 
 use super::world::Flash;
@@ -17,6 +18,9 @@ use super::world::Flash;
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
     vouchers: BTreeMap<CodeKey, Voucher>,
+    /// Which of them are rows of the feed, and since which reset.
+    rows: BTreeMap<CodeKey, Generation>,
+    topped_up: BTreeMap<CodeKey, EntitlementId>,
     /// What has something left. What has not is gone, but for its voucher.
     entitlements: BTreeMap<EntitlementId, Entitlement>,
     sessions: BTreeMap<SessionId, Session>,
@@ -27,6 +31,12 @@ pub(crate) struct Memory {
     uplink: Downtime,
     last_entitlement: u64,
     last_session: u64,
+    plans: BTreeMap<PlanId, (Plan, Generation)>,
+    read: (Stand, Generation),
+    claims: BTreeMap<(ReferenceKey, Mac), Claim>,
+    commands: Vec<CloudId>,
+    blocked: Vec<Mac>,
+    issued_on: (u32, u32),
 }
 
 impl Flash for Memory {
@@ -54,7 +64,14 @@ impl Flash for Memory {
             uplink: self.uplink,
             last_entitlement: self.last_entitlement,
             last_session: self.last_session,
-            ..Restored::default()
+            plans: self.plans.values().cloned().collect(),
+            stand: self.read.0,
+            generation: self.read.1,
+            topped_up: self.topped_up.iter().map(|(code, id)| (*code, *id)).collect(),
+            claims: self.claims.values().copied().collect(),
+            commands: self.commands.clone(),
+            blocked: self.blocked.clone(),
+            issued_on: self.issued_on,
         }
     }
 }
@@ -71,6 +88,7 @@ impl Memory {
             Record::EntitlementOpened(new) => self.opened(new),
             Record::EntitlementStamped(stamp) => self.stamped(stamp),
             Record::EntitlementEnded { stamp, how } => self.ended(stamp, *how),
+            Record::ToppedUp { entitlement, code, terms, .. } => self.grown(*entitlement, *code, terms),
             Record::DeviceBound { entitlement, mac } => {
                 self.entitlements.get_mut(entitlement).expect("it is there").bound.insert(*mac);
             }
@@ -105,12 +123,6 @@ impl Memory {
             }
             Record::UplinkChanged(downtime) => self.uplink = *downtime,
             Record::BootReached(boot) => self.reached = *boot,
-            Record::SessionLasted { session, lasted, at } => {
-                if let Some(session) = self.sessions.get_mut(session) {
-                    (session.lasted, session.at) = (*lasted, *at);
-                }
-            }
-            Record::ToppedUp { entitlement, code, terms } => self.topped_up(*entitlement, *code, terms),
             Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => {
                 panic!("not for the flash: {record:?}")
             }
@@ -126,8 +138,90 @@ impl Memory {
             | Record::ClaimClosed { .. }
             | Record::SerialUsed { .. }
             | Record::CommandDone(_)
-            | Record::DeviceBlocked(_) => panic!("without a cloud there is none of this: {record:?}"),
+            | Record::DeviceBlocked(_) => self.write_of_cloud(record),
         }
+    }
+
+    /// What only a site with a cloud writes.
+    fn write_of_cloud(&mut self, record: &Record) {
+        if let Record::RowsPut { rows, at, generation } = record {
+            for new in rows.iter().filter_map(|(id, row)| Voucher::of_row(id.clone(), row.clone(), *at)) {
+                generation.map(|generation| self.rows.insert(new.key, generation));
+                self.put_row(new);
+            }
+        }
+        if let Record::RowGone(name) = record {
+            let key =
+                self.vouchers.values().find(|voucher| voucher.name() == *name).map(|voucher| voucher.key);
+            key.iter().for_each(|key| self.row_gone(*key));
+        }
+        if let Record::ResetEnded(generation) = record {
+            self.plans.retain(|_, (_, of)| *of >= *generation);
+            let old = self.rows.iter().filter(|(_, of)| *of < generation).map(|(key, _)| *key);
+            old.collect::<Vec<_>>().into_iter().for_each(|key| self.row_gone(key));
+        }
+        if let Record::PlanPut { plan, generation } = record {
+            self.plans.insert(plan.id.clone(), (plan.as_ref().clone(), *generation));
+        }
+        if let Record::PlanGone(id) = record {
+            self.plans.remove(id);
+        }
+        if let Record::FeedRead { stand, generation } = record {
+            self.read = (*stand, *generation);
+        }
+        if let Record::ClaimOpened(claim) = record {
+            self.claims.insert((claim.reference, claim.mac), *claim);
+        }
+        if let Record::ClaimClosed { reference, mac } = record {
+            self.claims.remove(&(*reference, *mac)).expect("it closes once");
+        }
+        if let Record::SerialUsed { day, count, .. } = record {
+            self.issued_on = (*day, *count);
+        }
+        if let Record::CommandDone(id) = record {
+            assert!(!self.commands.contains(id), "{id} is carried out twice");
+            self.commands.push(id.clone());
+        }
+        if let Record::DeviceBlocked(mac) = record {
+            self.blocked.retain(|known| known != mac);
+            self.blocked.push(*mac);
+        }
+    }
+
+    /// What was redeemed stays as it was, but for an account under another id, which was paid for again.
+    fn put_row(&mut self, new: Voucher) {
+        let Some(old) = self.vouchers.get_mut(&new.key).filter(|old| old.entitlement.is_some()) else {
+            self.vouchers.insert(new.key, new);
+            return;
+        };
+        if old.kind == Kind::Account {
+            let is_renewed = old.id.is_some() && new.id.is_some() && old.id != new.id;
+            let is_over = old.state != VoucherState::Active;
+            let state = if is_renewed && is_over { VoucherState::Unused } else { old.state };
+            *old = Voucher { entitlement: old.entitlement, state, ..new };
+        }
+    }
+
+    fn row_gone(&mut self, key: CodeKey) {
+        self.rows.remove(&key);
+        if self.vouchers.get(&key).is_some_and(|voucher| voucher.entitlement.is_none()) {
+            self.vouchers.remove(&key);
+        }
+    }
+
+    fn grown(&mut self, id: EntitlementId, code: CodeKey, terms: &Terms) {
+        let voucher = self.voucher(code);
+        assert_eq!(voucher.state, VoucherState::Unused, "one code, one entitlement");
+        (voucher.state, voucher.entitlement) = (VoucherState::Active, Some(id));
+        self.topped_up.insert(code, id);
+        let entitlement = self.entitlements.get_mut(&id).expect("only what is there grows");
+        let before = entitlement.terms.validity.unwrap_or_default();
+        let more = terms.validity.unwrap_or_default().checked_sub(before).expect("terms grow");
+        let last = entitlement.last_stamp().clone();
+        let validity_left = last.validity_left.map(|left| left + more);
+        let expires = last.expires.map(|end| end.plus(more));
+        entitlement.terms = terms.clone();
+        *entitlement = entitlement.clone().with_stamp(Stamp { validity_left, expires, ..last });
     }
 
     fn voucher(&mut self, code: CodeKey) -> &mut Voucher {
@@ -150,6 +244,7 @@ impl Memory {
         self.stamped(stamp);
         assert!(self.sessions.values().all(|s| s.entitlement != stamp.entitlement), "{stamp:?}");
         self.entitlements.remove(&stamp.entitlement).expect("it ends once");
+        self.topped_up.retain(|_, id| *id != stamp.entitlement);
         let of = Some(stamp.entitlement);
         for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == of) {
             voucher.state = how.into();
@@ -172,24 +267,6 @@ impl Memory {
         self.reached = at;
         let state = UplinkState { uplink: Uplink::Unknown, since: at };
         self.uplink = Downtime { state, before: Duration::ZERO };
-    }
-
-    fn topped_up(&mut self, id: EntitlementId, code: CodeKey, terms: &Terms) {
-        let voucher = self.voucher(code);
-        assert_eq!(voucher.state, VoucherState::Unused, "one code, one entitlement");
-        (voucher.state, voucher.entitlement) = (VoucherState::Active, Some(id));
-        let entitlement = self.entitlements.get_mut(&id).expect("it has not ended");
-        let validity = |terms: &Terms| terms.validity.unwrap_or_default();
-        let more = validity(terms).saturating_sub(validity(&entitlement.terms));
-        let last = entitlement.last_stamp().clone();
-        let (left, expires) = (last.validity_left, last.expires);
-        let stamp = Stamp {
-            validity_left: left.map(|left| left + more),
-            expires: expires.map(|end| end.plus(more)),
-            ..last
-        };
-        entitlement.terms = terms.clone();
-        *entitlement = entitlement.clone().with_stamp(stamp);
     }
 
     fn stamped(&mut self, stamp: &Stamp) {

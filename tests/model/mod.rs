@@ -5,6 +5,7 @@
 //! what ought to happen in the plainest way; [`memory`] says what the records mean to a store.
 
 mod agree;
+mod facts;
 mod guests;
 pub(crate) mod memory;
 mod random;

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lango::domain::{
-    CodeKey, Ending, EntitlementId, Mac, Now, Plan, PlanId, Record, Refusal, Trust, Uplink, Wall,
+    Bytes, CodeKey, DataCap, Ending, EntitlementId, Mac, Now, Plan, PlanId, Record, Refusal, Terms, Trust,
+    Uplink, Wall,
 };
 
 const SECOND: u64 = 1000;
@@ -206,6 +207,10 @@ impl Reference {
         if [plan.activate_by, voucher.activate_by].iter().flatten().any(|by| now.wall > *by) {
             return Answer::No(Refusal::CodeExpired);
         }
+        if let Some(id) = self.top_up(mac, &plan, now) {
+            self.codes.get_mut(&code).expect("found above").bought = Some(id);
+            return Answer::Online;
+        }
         let answer = self.buy(mac, plan, new, now);
         if answer == Answer::Online {
             self.bought.get_mut(&new).expect("just bought").by_hand = false;
@@ -213,6 +218,31 @@ impl Reference {
             self.codes.get_mut(&code).expect("found above").bought = Some(new);
         }
         answer
+    }
+
+    /// As much again of what `mac` is using, if it is the same and was opened by a code.
+    fn top_up(&mut self, mac: Mac, more: &Plan, now: Now) -> Option<EntitlementId> {
+        let (_, id) = *self.online.iter().find(|(other, _)| *other == mac)?;
+        let bought = self.bought.get_mut(&id).expect("it was bought");
+        let Terms { metered, validity, data, .. } = &more.terms;
+        let is_bounded = metered.is_some() || validity.is_some() || *data != DataCap::default();
+        if bought.plan.id != more.id || bought.by_hand || !is_bounded || bought.ending(now).is_some() {
+            return None;
+        }
+        bought.meter.valid = bought.valid(now);
+        let terms = &mut bought.plan.terms;
+        terms.metered = terms.metered.map(|span| span + metered.unwrap());
+        if let Some(validity) = validity {
+            terms.validity = terms.validity.map(|span| span + *validity);
+            bought.meter.valid = bought.meter.valid.map(|left| left + millis(*validity));
+            let seconds = i64::try_from(validity.as_secs()).unwrap();
+            bought.meter.expires = bought.meter.expires.map(|end| end + seconds);
+        }
+        let sum = |a: Option<Bytes>, b: Option<Bytes>| a.map(|a| Bytes(a.0 + b.unwrap().0));
+        let has = &mut bought.plan.terms.data;
+        (has.total, has.up, has.down) =
+            (sum(has.total, data.total), sum(has.up, data.up), sum(has.down, data.down));
+        Some(id)
     }
 
     pub(crate) fn buy(&mut self, mac: Mac, plan: Plan, new: EntitlementId, now: Now) -> Answer {

@@ -11,6 +11,7 @@ use lango::domain::{
     Record, Reports, Restored, SessionId, Terms, Trust, Uplink, Usage, Voucher, Wall,
 };
 
+use super::facts::Told;
 use super::random::Random;
 use super::reference::{Reference, millis};
 
@@ -18,9 +19,9 @@ pub(crate) const MACS: u64 = 7;
 const LIMITS: Limits = Limits {
     max_clients: 5,
     checkpoint: Duration::from_secs(300),
-    reports: Reports::ToNobody,
+    reports: Reports::ToCloud,
     provisional_plan: None,
-    claims_kept: Duration::ZERO,
+    claims_kept: Duration::from_secs(48 * 3600),
     issued_a_day: 0,
 };
 /// The true time at which every life begins.
@@ -73,6 +74,8 @@ pub(crate) struct World<F> {
     pub(crate) seen: BTreeMap<EntitlementId, (u64, Option<u64>)>,
     pub(crate) given_out: BTreeSet<(Option<EntitlementId>, Option<SessionId>)>,
     pub(crate) spoken_for: BTreeSet<CodeKey>,
+    /// What the cloud was told.
+    pub(crate) told: Told,
     pub(crate) vouchers_made: u64,
     /// The counters of the kernel, and an earlier reading of them.
     pub(crate) counters: BTreeMap<Mac, Usage>,
@@ -129,6 +132,7 @@ impl<F: Flash> World<F> {
             seen: BTreeMap::new(),
             given_out: BTreeSet::new(),
             spoken_for: BTreeSet::new(),
+            told: Told::default(),
             vouchers_made: 0,
             counters: BTreeMap::new(),
             old_readings: Vec::new(),
@@ -329,7 +333,7 @@ impl<F: Flash> World<F> {
                 Effect::Evict { mac } => drop(self.kernel.remove(&mac)),
                 Effect::CutFlows { .. } => {}
                 Effect::Regrant => self.clock_was_set(),
-                Effect::KeepOut | Effect::ReadPlans => panic!("without a cloud there is no {effect:?}"),
+                Effect::KeepOut | Effect::ReadPlans => panic!("without a cloud there is none: {effect:?}"),
             }
             self.point()?;
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, BootId, Bps, Bridged, Bytes, Claim, CloudId, DataCap, Ending, EntitlementId, Generation, Issued,
-    KeyNumber, Plan, PlanNumber, PlanSource, Record, ReferenceKey, Serial, Session, SessionId, Stamp, Terms,
+    Awaits, Boot, BootId, Bps, Bridged, Bytes, Claim, CloudId, DataCap, Ending, EntitlementId, Generation,
+    Issued, KeyNumber, Plan, PlanNumber, PlanSource, Record, ReferenceKey, Serial, Session, Stamp, Terms,
     VoucherState, Wall,
 };
 use lango::store::{StoreError, VoucherCounts};
@@ -19,6 +19,7 @@ fn plans_come_back_with_every_word() {
     let mut rich = Plan::unlimited("hour".parse().unwrap(), PlanSource::Cloud);
     rich.title =
         BTreeMap::from([("en".to_owned(), "1 \"hour\"".to_owned()), ("sw".to_owned(), "Saa 1 ⏱".to_owned())]);
+    rich.number = PlanNumber::new(15);
     (rich.activate_by, rich.price, rich.currency) = (Some(AT), "500".to_owned(), "TZS".to_owned());
     rich.terms = Terms {
         metered: Some(Duration::from_secs(3600)),
@@ -49,13 +50,21 @@ fn plans_come_back_with_every_word() {
 #[test]
 fn claims_commands_and_blocked_devices_come_back() {
     let dir = tempfile::tempdir().unwrap();
-    let claim =
-        |n: u64, bridged| Claim { reference: ReferenceKey(key(n).0), mac: mac(n), since: AT, bridged };
+    let claim = |n: u64, awaits, bridged| Claim {
+        reference: ReferenceKey(key(n).0),
+        mac: mac(n),
+        since: AT,
+        awaits,
+        bridged,
+    };
     let command = |n: u64| format!("c-{n}").parse::<CloudId>().unwrap();
     let mut records = vec![
-        Record::ClaimOpened(claim(1, Bridged::No)),
-        Record::ClaimOpened(claim(2, Bridged::No)),
-        Record::ClaimOpened(claim(3, Bridged::Provisionally)),
+        Record::ClaimOpened(claim(1, Awaits::Payment, Bridged::No)),
+        Record::ClaimOpened(claim(2, Awaits::Payment, Bridged::No)),
+        Record::ClaimOpened(claim(3, Awaits::Payment, Bridged::Provisionally)),
+        Record::ClaimOpened(claim(3, Awaits::Nothing, Bridged::Provisionally)),
+        Record::ClaimOpened(claim(4, Awaits::Digits, Bridged::No)),
+        Record::ClaimOpened(claim(5, Awaits::Room, Bridged::No)),
         Record::ClaimClosed { reference: ReferenceKey(key(2).0), mac: mac(2) },
         Record::DeviceBlocked(mac(8)),
         Record::DeviceBlocked(mac(8)),
@@ -70,7 +79,13 @@ fn claims_commands_and_blocked_devices_come_back() {
     let restored = open(dir.path()).restored;
     let mut claims = restored.claims;
     claims.sort_by_key(|claim| claim.mac);
-    assert_eq!(claims, [claim(1, Bridged::No), claim(3, Bridged::Provisionally)]);
+    let kept = [
+        claim(1, Awaits::Payment, Bridged::No),
+        claim(3, Awaits::Nothing, Bridged::Provisionally),
+        claim(4, Awaits::Digits, Bridged::No),
+        claim(5, Awaits::Room, Bridged::No),
+    ];
+    assert_eq!(claims, kept);
     assert_eq!(restored.blocked, [mac(8)]);
     assert_eq!(restored.commands, (78..=1101).map(command).collect::<Vec<_>>(), "the latest 1024, in order");
 }
@@ -107,6 +122,7 @@ fn a_top_up_enlarges_what_is_left_and_spends_its_code() {
     terms.validity = Some(Duration::from_secs(86_400 + 3600));
     let top_up = |code, terms: &Terms| Record::ToppedUp {
         entitlement: EntitlementId(1),
+        mac: mac(1),
         code: key(code),
         terms: Box::new(terms.clone()),
     };
@@ -124,12 +140,15 @@ fn a_top_up_enlarges_what_is_left_and_spends_its_code() {
         ..before
     };
     assert_eq!((&kept.terms, kept.last_stamp()), (&terms, &grown));
+    assert_eq!(opened.restored.topped_up, [(key(2), EntitlementId(1))]);
     assert_eq!(find(&opened.store, 2).unwrap().entitlement, Some(EntitlementId(1)));
     commit(&opened.store, vec![Record::EntitlementEnded { stamp: grown, how: Ending::Spent }]).unwrap();
     assert_eq!(find(&opened.store, 2).unwrap().state, VoucherState::Spent);
     assert_eq!(wait(opened.store.counts()), Ok(VoucherCounts { unused: 1, active: 0, spent: 2 }));
     let refused = commit(&opened.store, vec![top_up(3, &terms)]);
     assert!(matches!(refused, Err(StoreError::Contradiction(_))), "what has ended cannot grow");
+    drop(opened);
+    assert_eq!(open(dir.path()).restored.topped_up, []);
 }
 
 #[test]
@@ -137,16 +156,15 @@ fn how_long_a_session_lasted_goes_on_in_the_next_boot() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;
     commit(&store, login(1)).unwrap();
-    let (lasted, at) = (Duration::from_secs(300), Boot::from_millis(400_000));
-    commit(&store, vec![Record::SessionLasted { session: SessionId(1), lasted, at }]).unwrap();
     drop(store);
     let opened = open(dir.path());
-    assert_eq!(opened.restored.sessions, [Session { lasted, at, ..sales::session(1, 1) }]);
+    let begun = sales::session(1, 1);
+    assert_eq!(opened.restored.sessions, std::slice::from_ref(&begun));
     let boot: BootId = "2f1c".parse().unwrap();
     let next = Boot::from_millis(5000);
-    let reached = Record::BootReached(Boot::from_millis(460_000));
+    let lasted = Duration::from_secs(360);
+    let reached = Record::BootReached(begun.at.plus(lasted));
     commit(&opened.store, vec![reached, Record::BootChanged { boot, at: next }]).unwrap();
     drop(opened);
-    let lasted = Duration::from_secs(360);
     assert_eq!(open(dir.path()).restored.sessions, [Session { lasted, at: next, ..sales::session(1, 1) }]);
 }

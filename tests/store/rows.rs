@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use lango::domain::{
-    Account, AccountKey, CloudId, CodeKey, Cursor, EntitlementId, Generation, Hint, Kind, Listed, Payment,
-    PhoneTail, Plan, PlanSource, Record, ReferenceKey, Row, RowName, Stand, Voucher, VoucherState, Walk,
-    Wall,
+    Account, AccountKey, CloudId, CodeKey, Cursor, Ending, EntitlementId, Generation, Hint, Kind, Listed,
+    Payment, PhoneTail, Plan, PlanSource, Record, ReferenceKey, Row, RowName, Stand, Voucher, VoucherState,
+    Walk, Wall,
 };
-use lango::store::{Store, VoucherCounts};
+use lango::store::{Store, StoreError, VoucherCounts};
 use lango::wire::feed;
 
-use super::sales::{self, NOON, commit, key, login, mac, open, voucher, wait};
+use super::sales::{self, NOON, commit, key, login, mac, open, stamp, voucher, wait};
 
 pub(crate) const AT: Wall = Wall::from_secs(NOON - 500);
 
@@ -312,4 +312,38 @@ fn whatever_the_cloud_does_rows_lots_and_counts_agree() {
     assert_eq!(wrong, 0, "lots that count wrong, seed {seed}");
     let orphans = "SELECT count(*) FROM proof WHERE key NOT IN (SELECT key FROM voucher)";
     assert_eq!(conn.query_row(orphans, [], |row| row.get(0)), Ok(0_i64), "seed {seed}");
+}
+
+/// An account is a name, and names are paid for again and again: each time under an id of its own.
+#[test]
+fn an_account_under_a_new_id_is_unused_when_what_it_opened_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let paid = |id: Option<&str>| {
+        let (_, row) = account(1);
+        put(vec![(id.map(|id| id.parse().unwrap()), row)], 0)
+    };
+    let state = || find(&store, 1).unwrap().state;
+    commit(&store, vec![paid(Some("a-1"))]).unwrap();
+    commit(&store, redeem(1)).unwrap();
+    commit(&store, vec![paid(Some("a-1"))]).unwrap();
+    assert_eq!(state(), VoucherState::Active);
+    commit(&store, vec![paid(Some("a-1")), paid(Some("a-2"))]).unwrap();
+    assert_eq!(state(), VoucherState::Active, "the first goes on to its end");
+    let ended = |n| Record::EntitlementEnded { stamp: stamp(n, 400), how: Ending::Spent };
+    commit(&store, vec![ended(1)]).unwrap();
+    let renewed = find(&store, 1).unwrap();
+    assert_eq!((renewed.state, renewed.entitlement), (VoucherState::Unused, Some(EntitlementId(1))));
+    let mut next = sales::entitlement(2);
+    next.code = Some(key(1));
+    commit(&store, vec![Record::EntitlementOpened(Box::new(next))]).unwrap();
+    assert_eq!(find(&store, 1).unwrap().entitlement, Some(EntitlementId(2)));
+    let mut third = sales::entitlement(3);
+    third.code = Some(key(1));
+    let refused = commit(&store, vec![Record::EntitlementOpened(Box::new(third))]);
+    assert!(matches!(refused, Err(StoreError::Contradiction(_))), "once for each id");
+    commit(&store, vec![ended(2), paid(Some("a-2"))]).unwrap();
+    assert_eq!(state(), VoucherState::Spent, "the same id again is a repetition");
+    commit(&store, vec![Record::VoucherRevoked(key(1)), paid(Some("a-3"))]).unwrap();
+    assert_eq!(state(), VoucherState::Unused, "taken back, and sold anew");
 }

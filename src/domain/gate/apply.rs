@@ -4,26 +4,26 @@
 //! the records.
 
 use super::{
-    Boot, CHECKPOINTS_PER_USAGE, Downtime, Ending, Entitlement, EntitlementId, Gate, LOOK_UP, Mac, Now,
-    PAID_LATELY, Record, Session, SessionId, Uplink, Usage, VoucherState,
+    Boot, CHECKPOINTS_PER_USAGE, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Gate, Mac, Now,
+    PAID_LATELY, Record, Session, SessionId, Uplink, Usage,
 };
-use crate::domain::Bytes;
+use crate::domain::{Awaits, Bytes, Claim, Fact};
 
 impl Gate {
     /// Takes `records` in, in their order.
     pub fn apply(&mut self, records: &[Record], now: Now) {
-        self.forget_what_nobody_looks_up(now.boot);
+        self.owners.forget_what_nobody_looks_up(now.boot);
         for record in records {
             self.apply_one(record, now);
             self.note_payment(record, records, now.boot);
+            self.note_confirmation(record, records);
         }
     }
 
     /// The records applied since the last call are on flash.
     pub fn settle(&mut self) {
         self.entitlements.settle();
-        self.by_code.settle();
-        self.over.settle();
+        self.owners.settle();
         self.sessions.settle();
         self.idle.settle();
         self.cloud.settle();
@@ -35,14 +35,14 @@ impl Gate {
             self.attempts.succeeded(mac);
             self.remember_paid(mac, at);
         }
+        (0..std::mem::take(&mut self.confirmed)).for_each(|_| self.attempts.forgiven());
     }
 
     /// The records applied since the last `settle` could not be written: takes them back, all but the
     /// wrong codes, which were never to be written, and the pace of logins. Ids that they used stay used.
     pub fn revert(&mut self) {
         self.entitlements.revert();
-        self.by_code.revert();
-        self.over.revert();
+        self.owners.revert();
         self.sessions.revert();
         self.idle.revert();
         self.cloud.revert();
@@ -51,6 +51,7 @@ impl Gate {
         self.reached = self.reached_settled;
         self.downtime = self.downtime_settled;
         self.paid.clear();
+        self.confirmed = 0;
     }
 
     /// A checkpoint was tried, with success or without.
@@ -58,20 +59,44 @@ impl Gate {
         if self.checkpoint_due <= now.boot {
             self.checkpoint_due = now.boot.plus(self.limits.checkpoint);
             self.remember_who_is_online(now.boot);
-        }
-        if self.usage_due <= now.boot {
-            self.usage_due = now.boot.plus(self.limits.checkpoint * CHECKPOINTS_PER_USAGE);
+            let left = self.usage_in.saturating_sub(1);
+            self.usage_in = if left == 0 { CHECKPOINTS_PER_USAGE } else { left };
         }
     }
 
-    /// A session with an entitlement that is new paid for it. One with an entitlement that was there
-    /// proves nothing: one code, moved from MAC to MAC, would buy guesses without end.
+    /// A session with an entitlement that is new paid for it, unless it only bridges the wait for a payment;
+    /// so did who topped one up. One with an entitlement that was there proves nothing: one code, moved from
+    /// MAC to MAC, would buy guesses without end.
     fn note_payment(&mut self, record: &Record, records: &[Record], now: Boot) {
+        if let Record::ToppedUp { mac, .. } = record {
+            self.paid.push((*mac, now));
+        }
         let Record::SessionOpened(session) = record else { return };
-        let is_new =
-            |record: &Record| matches!(record, Record::EntitlementOpened(e) if e.id == session.entitlement);
+        let is_new = |record: &Record| {
+            matches!(record, Record::EntitlementOpened(e)
+                if e.id == session.entitlement && !e.is_provisional())
+        };
         if records.iter().any(is_new) {
             self.paid.push((session.mac, now));
+        }
+    }
+
+    /// A claim that ends because its device gets what was paid was no guess.
+    fn note_confirmation(&mut self, record: &Record, records: &[Record]) {
+        let (Record::ClaimClosed { reference, mac }
+        | Record::ClaimOpened(Claim { reference, mac, awaits: Awaits::Nothing, .. })) = record
+        else {
+            return;
+        };
+        let (reference, mac) = (*reference, *mac);
+        let paid = Some(CodeKey(reference.0));
+        let opens = |record: &Record| {
+            matches!(record, Record::EntitlementOpened(e) if e.code == paid)
+                && records.iter().any(|r| matches!(r, Record::SessionOpened(s) if s.mac == mac))
+        };
+        let adds = |record: &Record| matches!(record, Record::ToppedUp { code, mac: by, .. } if Some(*code) == paid && *by == mac);
+        if records.iter().any(|record| opens(record) || adds(record)) {
+            self.confirmed = self.confirmed.saturating_add(1);
         }
     }
 
@@ -85,7 +110,7 @@ impl Gate {
                 self.entitlements.change(stamp.entitlement, |e| e.set_stamp(stamp.clone()));
             }
             Record::EntitlementEnded { stamp, how } => self.forget(stamp.entitlement, *how, now.boot),
-            Record::VoucherRevoked(code) => self.over.put(*code, (VoucherState::Revoked, now.boot)),
+            Record::VoucherRevoked(code) => self.owners.revoke(*code, now.boot),
             Record::DeviceBound { entitlement, mac } => {
                 self.entitlements.change(*entitlement, |e| {
                     e.bound.insert(*mac);
@@ -109,7 +134,6 @@ impl Gate {
                 self.entitlements.forget_wall();
             }
             Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
-            Record::SessionLasted { session, lasted, at } => self.sessions.lasted(*session, *lasted, *at),
             Record::PlanPut { plan, generation } => {
                 self.cloud.plans.put(plan.id.clone(), (plan.as_ref().clone(), *generation));
             }
@@ -117,20 +141,25 @@ impl Gate {
                 self.cloud.plans.remove(id);
             }
             Record::FeedRead { stand, generation } => {
-                self.cloud.read.put((), (*stand, *generation));
+                self.cloud.read_until(*stand, *generation);
             }
             Record::ResetEnded(generation) => self.cloud.drop_plans_before(*generation),
             Record::ClaimOpened(claim) => self.claims.put(*claim),
             Record::ClaimClosed { reference, mac } => self.claims.remove(*reference, *mac),
             Record::SerialUsed { day, count, .. } => self.cloud.issued_on.put((), (*day, *count)),
-            Record::ToppedUp { entitlement, code, terms } => {
-                self.by_code.put(*code, *entitlement);
+            Record::ToppedUp { entitlement, code, terms, .. } => {
+                self.owners.give(*code, *entitlement);
                 self.entitlements.change(*entitlement, |e| e.top_up(terms.as_ref().clone()));
             }
-            Record::CommandDone(id) => self.cloud.commands.put(id.clone(), ()),
+            Record::CommandDone(id) => self.cloud.carry_out(id.clone()),
             Record::DeviceBlocked(mac) => self.cloud.blocked.put(*mac, ()),
+            Record::Queued(reported) => {
+                if let Fact::Refused { cursor, id, why } = &reported.fact {
+                    self.cloud.told((*cursor, id.clone(), why.clone()));
+                }
+            }
             // Kept in the store alone.
-            Record::RowsPut { .. } | Record::RowGone(_) | Record::Queued(_) | Record::Acked(_) => {}
+            Record::RowsPut { .. } | Record::RowGone(_) | Record::Acked(_) => {}
             // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.
             Record::VouchersMade(_) | Record::BootChanged { .. } => {}
         }
@@ -138,24 +167,14 @@ impl Gate {
 
     pub(super) fn take_in(&mut self, entitlement: Entitlement) {
         if let Some(code) = entitlement.code {
-            self.by_code.put(code, entitlement.id);
+            self.owners.give(code, entitlement.id);
         }
         self.entitlements.put(entitlement);
     }
 
     fn forget(&mut self, id: EntitlementId, how: Ending, now: Boot) {
-        let gone = self.entitlements.remove(id);
-        if let Some(code) = gone.and_then(|entitlement| entitlement.code) {
-            self.by_code.remove(&code);
-            self.over.put(code, (how.into(), now));
-        }
-    }
-
-    fn forget_what_nobody_looks_up(&mut self, now: Boot) {
-        let past = self.over.iter().filter(|(_, (_, since))| now.since(*since) > LOOK_UP);
-        for code in past.map(|(code, _)| *code).collect::<Vec<_>>() {
-            self.over.remove(&code);
-        }
+        self.entitlements.remove(id);
+        self.owners.end(id, how, now);
     }
 
     pub(super) fn open(&mut self, session: &Session, now: Boot) {

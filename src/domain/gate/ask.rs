@@ -37,10 +37,20 @@ impl Gate {
     }
 
     pub(super) fn open_by_hand(&self, mac: Mac, plan: &PlanId, moment: Moment) -> Decision {
+        self.open_without_code(mac, Origin::Manual, plan, moment)
+    }
+
+    pub(super) fn open_without_code(
+        &self,
+        mac: Mac,
+        origin: Origin,
+        plan: &PlanId,
+        moment: Moment,
+    ) -> Decision {
         match self.plan(plan) {
             Some(plan) => {
-                let entitlement = Entitlement::of(self.new_entitlement_id(), Origin::Manual, plan, moment);
-                self.open_with(mac, entitlement, moment)
+                let new = Entitlement::of(self.new_entitlement_id(), origin, plan, moment);
+                self.open_with(mac, new, moment)
             }
             None => Decision::refused(Refusal::NoSuchPlan(plan.clone())),
         }
@@ -58,7 +68,8 @@ impl Gate {
         if voucher.state != VoucherState::Revoked {
             decision.records.push(Record::VoucherRevoked(voucher.key));
         }
-        if let Some(entitlement) = self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(*id)) {
+        // All of it, though other codes may have made it larger: what each of them gave cannot be told apart.
+        if let Some(entitlement) = self.owned(&voucher.key) {
             self.end(entitlement, Ending::Revoked, moment, &mut decision);
         }
         decision

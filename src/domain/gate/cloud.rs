@@ -1,27 +1,21 @@
-//! What the cloud says, and what it is told.
+//! What the cloud says of rows and plans, and what it wants done.
 //!
-//! Owns: what a page's rows, plans, payments and commands bring about, each decided by itself; which records
-//! the cloud hears of. Never: rows that nobody uses, which are the store's; the order of pages (`wire::feed`).
-//! Neighbours: `claim.rs` for payments that are awaited, `redeem.rs` opens.
+//! Owns: what a page's rows, plans and commands bring about, each decided by itself. Never: rows that nobody
+//! uses, which are the store's; the order of pages (`wire::feed`). Neighbours: `claims.rs` has payments,
+//! `facts.rs` what the cloud is told.
 
-use super::{
-    Closing, Decision, Effect, Ending, Entitlement, Gate, Mac, Moment, Now, Record, Refusal, Reply, Reports,
-};
+use std::collections::BTreeSet;
+
+use super::{Closing, Decision, Effect, Gate, Mac, Moment, Now, Record, Refusal, Reply};
 use crate::domain::{
-    Bridged, Claim, CloudCommand, CloudId, Cursor, Fact, Generation, Origin, Outcome, PageKind, Person, Plan,
-    PlanId, Reach, ReferenceKey, Reported, Row, RowName, RowsFrom, Session, Stand, Voucher, VoucherState,
-    Walk,
+    Awaits, Claim, CloudCommand, CloudId, CodeKey, Cursor, Fact, Generation, Origin, Outcome, PageKind,
+    Person, Plan, PlanId, Row, RowName, RowsFrom, SessionId, Stand, Voucher, Walk,
 };
 
 impl Gate {
     /// How far the feed was read.
     pub fn stand(&self) -> Stand {
         self.cloud.read().0
-    }
-
-    /// Whether anybody waits for that payment.
-    pub fn awaits(&self, reference: ReferenceKey) -> bool {
-        !self.claims.on(reference).is_empty()
     }
 
     /// The devices that the cloud wants kept out.
@@ -31,7 +25,7 @@ impl Gate {
 
     /// Whether the cloud wanted this done, and it was.
     pub fn has_done(&self, command: &CloudId) -> bool {
-        self.cloud.commands.get(command).is_some()
+        self.cloud.has_done(command)
     }
 
     pub(super) fn read_feed(&self, stand: Stand, page: PageKind) -> Decision {
@@ -47,9 +41,7 @@ impl Gate {
     }
 
     pub(super) fn end_reset(&self) -> Decision {
-        let mut decision = one(Record::ResetEnded(self.cloud.read().1));
-        decision.effects.push(Effect::Regrant);
-        decision
+        regranting(Record::ResetEnded(self.cloud.read().1))
     }
 
     pub(super) fn put_rows(
@@ -66,153 +58,91 @@ impl Gate {
     }
 
     pub(super) fn put_plan(&self, plan: Box<Plan>) -> Decision {
-        let mut decision = one(Record::PlanPut { plan, generation: self.cloud.read().1 });
-        // The speed is the plan's.
-        decision.effects.push(Effect::Regrant);
-        decision
+        regranting(Record::PlanPut { plan, generation: self.cloud.read().1 })
     }
 
     /// What somebody is using ends with its row: the cloud knows of the redemption, or the page would have
-    /// waited.
+    /// waited. What was redeemed since the row was looked up, it does not know of, so that goes on; what is over
+    /// stays as it ended.
     pub(super) fn drop_row(&self, name: RowName, known: Option<Box<Voucher>>, moment: Moment) -> Decision {
         let mut decision = match (&name, known) {
-            (RowName::Plan(id), _) => return one(Record::PlanGone(id.clone())),
-            (_, Some(voucher)) if voucher.entitlement.is_some() => self.revoke_voucher(&voucher, moment),
-            _ => Decision::done(),
+            (RowName::Plan(id), _) => return regranting(Record::PlanGone(id.clone())),
+            (_, Some(voucher)) if voucher.entitlement.is_some() && self.owned(&voucher.key).is_some() => {
+                self.revoke_voucher(&voucher, moment)
+            }
+            (RowName::Payment(reference), _) => {
+                let mut decision = Decision::done();
+                self.let_await(self.claims.on(*reference), Awaits::Payment, &mut decision);
+                decision
+            }
+            (RowName::Voucher(_) | RowName::Account(_), _) => Decision::done(),
         };
         decision.records.push(Record::RowGone(name));
         decision
     }
 
-    /// A payment opens the device that it names; else the first that claimed it, unless the guest has to
-    /// prove that it was his.
-    pub(super) fn paid(&self, payment: &Voucher, mac: Option<Mac>, moment: Moment) -> Decision {
-        let reference = ReferenceKey(payment.key.0);
-        let is_new = payment.state == VoucherState::Unused
-            && self.by_code.get(&payment.key).is_none()
-            && self.over.get(&payment.key).is_none();
-        let claims = self.claims.on(reference);
-        let claimant = claims.first().filter(|_| payment.proof.is_none()).map(|claim| claim.mac);
-        let Some(mac) = mac.or(claimant).filter(|_| is_new) else { return Decision::done() };
-        self.use_first(mac, payment, moment)
-    }
-
-    /// Closes the claims on what now belongs to somebody.
-    pub(super) fn settle_claims(&self, payment: &Voucher, records: &mut Vec<Record>) {
-        let reference = ReferenceKey(payment.key.0);
-        let settled = self.claims.on(reference).into_iter();
-        records.extend(settled.map(|claim| Record::ClaimClosed { reference, mac: claim.mac }));
-    }
-
-    /// A guest says to have paid under a reference that is not known.
-    pub(super) fn claim(&self, mac: Mac, reference: ReferenceKey, reach: Reach, moment: Moment) -> Decision {
-        if self.claims.get(reference, mac).is_some() {
-            return Decision { reply: Reply::Waiting, ..Decision::done() };
-        }
-        if !self.claims.have_room_for(mac) {
-            return Decision::refused(Refusal::TooManyClaims);
-        }
-        let mut decision = self.bridge(mac, reach, moment).unwrap_or_else(Decision::done);
-        let bridged = match decision.reply {
-            Reply::Online(_) => Bridged::Provisionally,
-            Reply::Closed(_) | Reply::Waiting | Reply::Done | Reply::Refused(_) => Bridged::No,
-        };
-        if bridged == Bridged::No {
-            decision = Decision { reply: Reply::Waiting, ..Decision::done() };
-        }
-        // Until it is confirmed it may as well be a guess.
-        decision.records.push(Record::TryFailed { mac, blame: self.lane(mac, moment.now) });
-        let claim = Claim { reference, mac, since: moment.now.wall, bridged };
-        decision.records.push(Record::ClaimOpened(claim));
-        self.report(Fact::Claimed { reference, mac }, moment.now, &mut decision.records);
-        decision
-    }
-
-    /// Lets a device in ahead of its payment, if the cloud cannot be asked and the operator wants that.
-    fn bridge(&self, mac: Mac, reach: Reach, moment: Moment) -> Option<Decision> {
-        let plan = self.plan(self.limits.provisional_plan.as_ref()?)?;
-        let deserves = reach == Reach::Away
-            && self.sessions.of_device(mac).is_none()
-            && !self.claims.bridged_lately(mac, moment.now);
-        let entitlement = Entitlement::of(self.new_entitlement_id(), Origin::Payment, plan, moment);
-        deserves.then(|| self.open_with(mac, entitlement, moment))
-    }
-
-    /// Claims that nobody confirmed for so long that nobody will.
-    pub(super) fn forget_claims(&self, now: Now) -> impl Iterator<Item = Record> {
-        let old = self.claims.forgotten(self.limits.claims_kept, now);
-        old.map(|claim| Record::ClaimClosed { reference: claim.reference, mac: claim.mac })
-    }
-
+    /// Does what the cloud wants, once, and says what came of it.
     pub(super) fn obey(&self, id: CloudId, command: &CloudCommand, moment: Moment) -> Decision {
         if self.has_done(&id) {
             return Decision::done();
         }
-        let mut decision = match command {
-            CloudCommand::Kick(mac) => self.close_device(*mac, Closing::Kicked, moment),
+        let (mut decision, result) = match command {
+            CloudCommand::Kick(mac) => outcome(self.close_device(*mac, Closing::Kicked, moment)),
             CloudCommand::Grant { mac, plan } => self.grant_for_cloud(*mac, plan, moment),
-            CloudCommand::Block(mac) => self.keep_out(*mac, moment),
-            CloudCommand::ReloadPlans => Decision { effects: vec![Effect::ReadPlans], ..Decision::done() },
-            CloudCommand::Forget(person) => self.forget_person(person, moment),
-            CloudCommand::Export(_) => Decision::done(),
-        };
-        let result = match &decision.reply {
-            // Who is not online was cut before.
-            Reply::Refused(Refusal::NotOnline) => Outcome::Done,
-            Reply::Refused(refusal) => Outcome::Failed(refusal.to_string()),
-            Reply::Online(_) | Reply::Closed(_) | Reply::Waiting | Reply::Done => match command {
-                CloudCommand::Export(_) => Outcome::Failed("this version cannot export".to_owned()),
-                _ => Outcome::Done,
-            },
+            CloudCommand::Block(mac) => (self.keep_out(*mac, moment), Outcome::Done),
+            CloudCommand::ReloadPlans => {
+                (Decision { effects: vec![Effect::ReadPlans], ..Decision::done() }, Outcome::Done)
+            }
+            CloudCommand::Forget(person) => (self.let_go(person, moment), failed(NOT_ERASED)),
+            CloudCommand::Export(_) => (Decision::done(), failed("this version cannot export")),
         };
         decision.records.push(Record::CommandDone(id.clone()));
         self.report(Fact::Done { command: id, result }, moment.now, &mut decision.records);
         decision
     }
 
-    fn grant_for_cloud(&self, mac: Mac, plan: &PlanId, moment: Moment) -> Decision {
-        match self.plan(plan) {
-            Some(plan) => {
-                let new = Entitlement::of(self.new_entitlement_id(), Origin::Cloud, plan, moment);
-                self.open_with(mac, new, moment)
-            }
-            None => Decision::refused(Refusal::NoSuchPlan(plan.clone())),
+    fn grant_for_cloud(&self, mac: Mac, plan: &PlanId, moment: Moment) -> (Decision, Outcome) {
+        if self.is_kept_out(mac) {
+            return (Decision::done(), failed("the device is kept out"));
         }
+        outcome(self.open_without_code(mac, Origin::Cloud, plan, moment))
+    }
+
+    pub(super) fn is_kept_out(&self, mac: Mac) -> bool {
+        self.cloud.blocked.get(&mac).is_some()
     }
 
     fn keep_out(&self, mac: Mac, moment: Moment) -> Decision {
         let mut decision = self.close_device(mac, Closing::Kicked, moment);
         decision.reply = Reply::Done;
+        let waits = self.claims.open().filter(|claim| claim.mac == mac).copied().collect();
+        self.close_claims(waits, moment.now, &mut decision);
         decision.records.push(Record::DeviceBlocked(mac));
         decision.effects.push(Effect::KeepOut);
         decision
     }
 
-    /// Ends what a person is doing here, and forgets what he waits for.
-    fn forget_person(&self, person: &Person, moment: Moment) -> Decision {
-        let by_code = [person.code.map(|code| code.0), person.reference.map(|reference| reference.0)];
-        let entitlement = by_code.into_iter().flatten().find_map(|key| {
-            self.by_code.get(&crate::domain::CodeKey(key)).and_then(|id| self.entitlements.get(*id))
-        });
-        let mut decision = match (person.mac, entitlement) {
-            (Some(mac), _) => self.close_device(mac, Closing::Kicked, moment),
-            (None, Some(entitlement)) => {
-                let mut decision = Decision::done();
-                self.end(entitlement, Ending::Revoked, moment, &mut decision);
-                decision
-            }
-            (None, None) => Decision::done(),
-        };
+    /// Ends what a person is doing here and waits for; what was paid stays. What is stored of the person is not
+    /// touched, so this is not all that was asked for.
+    fn let_go(&self, person: &Person, moment: Moment) -> Decision {
+        let keys = [person.code, person.reference.map(|reference| CodeKey(reference.0))];
+        let owned = keys.iter().flatten().filter_map(|key| self.owned(key));
+        let by_code = owned.flat_map(|entitlement| self.sessions.with(entitlement.id));
+        let by_mac = person.mac.and_then(|mac| self.sessions.of_device(mac));
+        let sessions: BTreeSet<SessionId> = by_code.chain(by_mac).map(|session| session.id).collect();
+        let mut decision = Decision::done();
+        for session in sessions.into_iter().filter_map(|id| self.sessions.get(id)) {
+            self.close_session(session, Closing::Kicked, moment, &mut decision);
+        }
         let of_person =
             |claim: &&Claim| Some(claim.mac) == person.mac || Some(claim.reference) == person.reference;
-        let claims = self.claims.values().filter(of_person);
-        decision
-            .records
-            .extend(claims.map(|claim| Record::ClaimClosed { reference: claim.reference, mac: claim.mac }));
-        decision.reply = Reply::Done;
+        let claims = self.claims.open().filter(of_person);
+        let closed = claims.map(|claim| Record::ClaimClosed { reference: claim.reference, mac: claim.mac });
+        decision.records.extend(closed);
         decision
     }
 
+    /// Told once until a page is read: one that is refused comes again and again.
     pub(super) fn not_applied(
         &self,
         cursor: Option<Cursor>,
@@ -220,48 +150,39 @@ impl Gate {
         why: String,
         now: Now,
     ) -> Decision {
+        let refused = (cursor, id, why);
         let mut decision = Decision::done();
-        self.report(Fact::Refused { cursor, id, why }, now, &mut decision.records);
+        if self.cloud.is_news(&refused) {
+            let (cursor, id, why) = refused;
+            self.report(Fact::Refused { cursor, id, why }, now, &mut decision.records);
+        }
         decision
     }
+}
 
-    /// Adds `fact` to what the cloud is to be told, if there is one.
-    pub(super) fn report(&self, fact: Fact, now: Now, records: &mut Vec<Record>) {
-        match self.limits.reports {
-            Reports::ToCloud => records.push(Record::Queued(Reported::new(fact, now))),
-            Reports::ToNobody => {}
-        }
-    }
+const NOT_ERASED: &str =
+    "sessions and claims were ended; this version cannot delete what is stored of a person";
 
-    /// Adds the facts that follow from `records`: who came online, who went.
-    pub(super) fn report_sessions(&self, records: &mut Vec<Record>, now: Now) {
-        let facts: Vec<_> = records.iter().filter_map(|record| self.fact_of(record, now)).collect();
-        facts.into_iter().for_each(|fact| self.report(fact, now, records));
-    }
+fn failed(why: &str) -> Outcome {
+    Outcome::Failed(why.to_owned())
+}
 
-    fn fact_of(&self, record: &Record, now: Now) -> Option<Fact> {
-        if let Record::SessionOpened(Session { id, entitlement, mac, .. }) = record {
-            return Some(Fact::SessionOpened { session: *id, entitlement: *entitlement, mac: *mac });
-        }
-        let Record::SessionClosed { session, why, used, .. } = record else { return None };
-        let seconds =
-            self.sessions.get(*session).map_or(0, |session| session.lasted_until(now.boot).as_secs());
-        Some(Fact::SessionClosed { session: *session, why: *why, seconds, used: *used })
-    }
-
-    /// What all sessions have used so far, for the cloud, and how long they have lasted, for a power cut.
-    pub(super) fn report_usage(&self, now: Now) -> Vec<Record> {
-        let mut records = Vec::new();
-        for session in self.sessions.values() {
-            let lasted = session.lasted_until(now.boot);
-            records.push(Record::SessionLasted { session: session.id, lasted, at: now.boot });
-            let fact = Fact::Usage { session: session.id, seconds: lasted.as_secs(), used: session.used };
-            self.report(fact, now, &mut records);
-        }
-        records
-    }
+/// What a command came to, by what was answered.
+fn outcome(decision: Decision) -> (Decision, Outcome) {
+    let outcome = match &decision.reply {
+        // Who is not online was cut before.
+        Reply::Refused(Refusal::NotOnline) => Outcome::Done,
+        Reply::Refused(refusal) => Outcome::Failed(refusal.to_string()),
+        Reply::Online(_) | Reply::Closed(_) | Reply::Waiting | Reply::Done => Outcome::Done,
+    };
+    (decision, outcome)
 }
 
 fn one(record: Record) -> Decision {
     Decision { records: vec![record], ..Decision::done() }
+}
+
+/// The speed is the plan's, so all grants may have changed.
+fn regranting(record: Record) -> Decision {
+    Decision { effects: vec![Effect::Regrant], ..one(record) }
 }

@@ -22,6 +22,29 @@ fn day_of(wall: Wall) -> (u32, Duration) {
     (u32::try_from(seconds / day).unwrap_or(u32::MAX), Duration::from_secs(seconds % day))
 }
 
+impl Refusal {
+    /// Why what is in that state opens nothing new; `None`: it does.
+    pub(super) fn of(state: VoucherState) -> Option<Self> {
+        match state {
+            VoucherState::Unused => None,
+            // Active, but not in the Gate: the store has not seen its end.
+            VoucherState::Active | VoucherState::Spent => Some(Self::CodeSpent),
+            VoucherState::Expired => Some(Self::CodeExpired),
+            VoucherState::Revoked => Some(Self::CodeRevoked),
+        }
+    }
+}
+
+impl From<Ending> for Refusal {
+    fn from(how: Ending) -> Self {
+        match how {
+            Ending::Spent => Self::CodeSpent,
+            Ending::Expired => Self::CodeExpired,
+            Ending::Revoked => Self::CodeRevoked,
+        }
+    }
+}
+
 impl Gate {
     pub(super) fn redeem(&self, mac: Mac, code: Found, moving: Moving, moment: Moment) -> Decision {
         if let Some(retry_after) = self.wait(mac, moment.now) {
@@ -35,7 +58,7 @@ impl Gate {
             Found::Nothing(blame) => return self.wrong_code(mac, blame, moment),
         };
         // What was redeemed after the code was looked up is in the Gate and not yet in `voucher`.
-        let entitlement = self.by_code.get(&voucher.key).and_then(|id| self.entitlements.get(*id));
+        let entitlement = self.owned(&voucher.key);
         let holds_it = |e: &Entitlement| self.sessions.of_device(mac).is_some_and(|s| s.entitlement == e.id);
         if !entitlement.is_some_and(holds_it)
             && let Some(refused) = self.unproved(mac, voucher.proof.as_ref(), shown, moment)
@@ -67,17 +90,21 @@ impl Gate {
 
     /// A code that proves itself gets its row now, with what it opens.
     fn redeem_issued(&self, mac: Mac, code: IssuedCode, moving: Moving, moment: Moment) -> Decision {
-        if let Some(entitlement) = self.by_code.get(&code.key).and_then(|id| self.entitlements.get(*id)) {
+        if let Some(entitlement) = self.owned(&code.key) {
             return self.use_again(mac, entitlement, moving, moment);
         }
-        if code.serial == SerialState::Used || self.over.get(&code.key).is_some() {
+        if let Some(refusal) = self.owners.over(&code.key).and_then(Refusal::of) {
+            return Decision::refused(refusal);
+        }
+        if code.serial == SerialState::Used {
             return Decision::refused(Refusal::CodeSpent);
         }
         let Some(plan) = self.plans().find(|plan| plan.number == Some(code.issued.plan)) else {
-            return self.wrong_code(mac, Blame::DeviceAndSite, moment);
+            // Nobody guesses such a code, so it is not counted.
+            return Decision::refused(Refusal::CodeUnknown);
         };
-        let (day, seconds) = day_of(moment.now.wall);
-        let count = self.cloud.issued_on(day);
+        let (today, seconds) = day_of(moment.now.wall);
+        let (day, count) = self.cloud.issued_on(today);
         if count >= self.limits.issued_a_day {
             return Decision::refused(Refusal::EnoughForToday { retry_after: A_DAY.saturating_sub(seconds) });
         }
@@ -110,15 +137,8 @@ impl Gate {
     }
 
     pub(super) fn use_first(&self, mac: Mac, voucher: &Voucher, moment: Moment) -> Decision {
-        let state = self.over.get(&voucher.key).map_or(voucher.state, |(state, _)| *state);
-        let refusal = match state {
-            VoucherState::Unused => None,
-            // Active, but not in the Gate: the store has not seen its end.
-            VoucherState::Active | VoucherState::Spent => Some(Refusal::CodeSpent),
-            VoucherState::Expired => Some(Refusal::CodeExpired),
-            VoucherState::Revoked => Some(Refusal::CodeRevoked),
-        };
-        if let Some(refusal) = refusal {
+        let over = self.owners.over(&voucher.key).filter(|_| !voucher.is_renewed());
+        if let Some(refusal) = Refusal::of(over.unwrap_or(voucher.state)) {
             return Decision::refused(refusal);
         }
         let Some(plan) = self.plan(&voucher.plan) else {
@@ -132,20 +152,9 @@ impl Gate {
             Some(decision) => decision,
             None => self.open_for(mac, voucher, plan, moment),
         };
-        if decision.records.is_empty() {
-            return decision;
+        if !decision.records.is_empty() {
+            self.settle_claims(voucher.key, moment.now, &mut decision);
         }
-        let opened = decision.records.iter().find_map(|record| match record {
-            Record::EntitlementOpened(new) => Some(new.id),
-            Record::ToppedUp { entitlement, .. } => Some(*entitlement),
-            _ => None,
-        });
-        if let Some(entitlement) = opened {
-            let (id, name, plan) = (voucher.id.clone(), voucher.name(), voucher.plan.clone());
-            let fact = Fact::Redeemed { id, name, plan, entitlement, mac };
-            self.report(fact, moment.now, &mut decision.records);
-        }
-        self.settle_claims(voucher, &mut decision.records);
         decision
     }
 
@@ -154,7 +163,26 @@ impl Gate {
         entitlement.code = Some(voucher.key);
         entitlement.hint = voucher.hint.clone();
         entitlement.batch = voucher.batch.clone();
-        self.open_with(mac, entitlement, moment)
+        let mut redeemed = Vec::new();
+        self.report_redeemed(mac, voucher, entitlement.id, moment, &mut redeemed);
+        let mut decision = self.open_with(mac, entitlement, moment);
+        if !decision.records.is_empty() {
+            // After the entitlement, before its session.
+            decision.records.splice(1..1, redeemed);
+        }
+        decision
+    }
+
+    fn report_redeemed(
+        &self,
+        mac: Mac,
+        voucher: &Voucher,
+        entitlement: EntitlementId,
+        moment: Moment,
+        records: &mut Vec<Record>,
+    ) {
+        let (id, name, plan) = (voucher.id.clone(), voucher.name(), voucher.plan.clone());
+        self.report(Fact::Redeemed { id, name, plan, entitlement, mac }, moment.now, records);
     }
 
     /// Adds what was bought to what the device is using, if it is of the same plan.
@@ -168,7 +196,8 @@ impl Gate {
         let mut decision = Decision { reply: Reply::Online(session.id), ..Decision::done() };
         decision.records.push(Record::EntitlementStamped(entitlement.stamp_at(moment)));
         let (entitlement, code) = (entitlement.id, voucher.key);
-        decision.records.push(Record::ToppedUp { entitlement, code, terms: Box::new(terms) });
+        decision.records.push(Record::ToppedUp { entitlement, mac, code, terms: Box::new(terms) });
+        self.report_redeemed(mac, voucher, entitlement, moment, &mut decision.records);
         decision.effects.push(Effect::Regrant);
         Some(decision)
     }
@@ -186,11 +215,7 @@ impl Gate {
 
     fn use_again(&self, mac: Mac, entitlement: &Entitlement, moving: Moving, moment: Moment) -> Decision {
         if let Some(ending) = entitlement.ending(moment) {
-            return Decision::refused(match ending {
-                Ending::Spent => Refusal::CodeSpent,
-                Ending::Expired => Refusal::CodeExpired,
-                Ending::Revoked => Refusal::CodeRevoked,
-            });
+            return Decision::refused(ending.into());
         }
         let held = self.sessions.of_device(mac);
         if let Some(session) = held.filter(|session| session.entitlement == entitlement.id) {
@@ -247,7 +272,7 @@ impl Gate {
     }
 
     /// Whether one more device would be too many. One that is online already takes no more room.
-    fn is_full_for(&self, mac: Mac) -> bool {
+    pub(super) fn is_full_for(&self, mac: Mac) -> bool {
         self.sessions.of_device(mac).is_none() && self.sessions.count() >= self.limits.max_clients
     }
 

@@ -4,30 +4,45 @@
 //! store would, and restarts the Gate from what its records wrote. Rules of time are in `time.rs`, of
 //! guessing in `guessing.rs`, of commits that fail or are shared in `commits.rs`.
 
+mod cloud;
 mod commits;
 mod counting;
+mod facts;
 mod guessing;
+mod issued;
 mod outages;
+mod payments;
 mod presence;
 mod redeeming;
 mod time;
+mod top_ups;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Gate, Limits};
+use super::{Gate, Limits, Reports};
 use crate::domain::{
-    BatchId, Blame, Boot, BootId, Bps, Bytes, Clockwork, Closing, CodeKey, Decision, Effect, Ending,
-    Entitlement, EntitlementId, Found, Hint, Input, Kind, Mac, Moving, Now, Plan, PlanId, PlanSource, Record,
-    Refusal, Reply, Restored, Session, SessionId, Terms, Traffic, Trust, Uplink, UplinkState, Usage, Voucher,
-    VoucherState, Wall,
+    Awaits, BatchId, Blame, Boot, BootId, Bps, Bytes, Claim, Clockwork, Closing, CloudCommand, CloudId,
+    CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId, Fact, Found, Hint, Input, Issued, Kind,
+    Mac, Moving, Now, Outcome, PhoneTail, Plan, PlanId, PlanSource, Proof, Reach, Record, ReferenceKey,
+    Refusal, Reply, Restored, Session, SessionId, Shown, Terms, Traffic, Trust, Uplink, UplinkState, Usage,
+    Voucher, VoucherState, Wall,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 const NOON: i64 = 1_800_000_000;
-const LIMITS: Limits = Limits { max_clients: 100, checkpoint: Duration::from_secs(300) };
+const LIMITS: Limits = Limits {
+    max_clients: 100,
+    checkpoint: Duration::from_secs(300),
+    reports: Reports::ToNobody,
+    provisional_plan: None,
+    claims_kept: Duration::from_secs(48 * 3600),
+    issued_a_day: 3,
+};
+/// A site with a cloud.
+const REPORTING: Limits = Limits { reports: Reports::ToCloud, ..LIMITS };
 
 /// The app and the store, as far as the Gate can tell.
 struct Desk {
@@ -37,6 +52,11 @@ struct Desk {
     vouchers: BTreeMap<CodeKey, Voucher>,
     /// Sessions as a store would have them.
     stored: BTreeMap<SessionId, Session>,
+    claims: BTreeMap<(ReferenceKey, Mac), Claim>,
+    commands: Vec<CloudId>,
+    serials: Vec<Issued>,
+    /// All that the cloud was told, in its order.
+    facts: Vec<Fact>,
 }
 
 impl Desk {
@@ -49,17 +69,32 @@ impl Desk {
             Now { boot: Boot::from_millis(100_000), wall: Wall::from_secs(NOON), trust: Trust::Trusted };
         let boot: BootId = "boot-1".parse().unwrap();
         let (gate, _) = Gate::restore(Restored::default(), plans, limits, &boot, now);
-        Self { gate, now, boot, vouchers: BTreeMap::new(), stored: BTreeMap::new() }
+        Self {
+            gate,
+            now,
+            boot,
+            vouchers: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            commands: Vec::new(),
+            serials: Vec::new(),
+            facts: Vec::new(),
+        }
     }
 
     /// A new voucher of `plan`.
     fn sell(&mut self, plan: &str) -> CodeKey {
+        self.issue(plan, Kind::Voucher, None)
+    }
+
+    /// Something new to redeem.
+    fn issue(&mut self, plan: &str, kind: Kind, proof: Option<Proof>) -> CodeKey {
         let key = CodeKey([u8::try_from(self.vouchers.len()).unwrap(); 16]);
         let voucher = Voucher {
             key,
-            kind: Kind::Voucher,
+            kind,
             id: None,
-            proof: None,
+            proof,
             plan: id(plan),
             batch: Some("b1".parse::<BatchId>().unwrap()),
             activate_by: None,
@@ -94,15 +129,12 @@ impl Desk {
         }
     }
 
-    /// What the store makes of a record, as far as vouchers go.
+    /// What the store makes of a record, as far as the tests look at it.
     fn store(&mut self, record: &Record) {
         match record {
             Record::EntitlementOpened(entitlement) => {
                 let Some(code) = entitlement.code else { return };
-                let voucher = self.vouchers.get_mut(&code).unwrap();
-                assert_eq!(voucher.entitlement, None, "one code, one entitlement");
-                voucher.entitlement = Some(entitlement.id);
-                voucher.state = VoucherState::Active;
+                self.redeemed(code, entitlement.id);
             }
             Record::EntitlementEnded { stamp, how } => {
                 let of = Some(stamp.entitlement);
@@ -125,17 +157,47 @@ impl Desk {
             Record::VouchersMade(vouchers) => {
                 self.vouchers.extend(vouchers.iter().map(|voucher| (voucher.key, voucher.clone())));
             }
+            Record::ToppedUp { entitlement, code, .. } => self.redeemed(*code, *entitlement),
+            Record::ClaimOpened(claim) => {
+                self.claims.insert((claim.reference, claim.mac), *claim);
+            }
+            Record::ClaimClosed { reference, mac } => {
+                self.claims.remove(&(*reference, *mac)).expect("what closes is open");
+            }
+            Record::CommandDone(id) => self.commands.push(id.clone()),
+            Record::SerialUsed { issued, .. } => self.serials.push(*issued),
+            Record::Queued(reported) => self.facts.push(reported.fact.clone()),
+            Record::BootChanged { at, .. } => {
+                for session in self.stored.values_mut() {
+                    session.lasted += self.gate.reached.since(session.at);
+                    session.at = *at;
+                }
+            }
             Record::EntitlementStamped(_)
             | Record::DeviceBound { .. }
             | Record::FloorRaised(_)
             | Record::FloorReset(_)
-            | Record::BootChanged { .. }
+            | Record::RowsPut { .. }
+            | Record::RowGone(_)
+            | Record::PlanPut { .. }
+            | Record::PlanGone(_)
+            | Record::FeedRead { .. }
+            | Record::ResetEnded(_)
+            | Record::Acked(_)
+            | Record::DeviceBlocked(_)
             | Record::SessionCounted(_)
             | Record::UplinkChanged(_)
             | Record::BootReached(_)
             | Record::DeviceSeen { .. }
             | Record::TryFailed { .. } => {}
         }
+    }
+
+    fn redeemed(&mut self, code: CodeKey, by: EntitlementId) {
+        let voucher = self.vouchers.get_mut(&code).unwrap();
+        assert_eq!(voucher.state, VoucherState::Unused, "one code, one entitlement");
+        voucher.entitlement = Some(by);
+        voucher.state = VoucherState::Active;
     }
 
     fn ask(&mut self, input: Input) -> Reply {
@@ -181,12 +243,26 @@ impl Desk {
             uplink: self.gate.downtime,
             last_entitlement: self.gate.next_entitlement - 1,
             last_session: self.gate.next_session - 1,
-            ..Restored::default()
+            plans: self.gate.cloud.plans.values().cloned().collect(),
+            stand: self.gate.stand(),
+            generation: self.gate.cloud.read().1,
+            topped_up: self.topped_up(),
+            claims: self.claims.values().copied().collect(),
+            commands: self.commands.clone(),
+            blocked: self.gate.kept_out().collect(),
+            issued_on: self.gate.cloud.issued_on.get(&()).copied().unwrap_or_default(),
         };
-        let plans = self.gate.plans().cloned().collect();
-        let (gate, records) = Gate::restore(restored, plans, self.gate.limits, &boot, self.now);
+        let plans = self.gate.file_plans.values().cloned().collect();
+        let (gate, records) = Gate::restore(restored, plans, self.gate.limits.clone(), &boot, self.now);
         assert_eq!(records.is_empty(), boot == self.boot);
+        records.iter().for_each(|record| self.store(record));
         (self.gate, self.boot) = (gate, boot);
+    }
+
+    /// Codes that belong to what another one opened.
+    fn topped_up(&self) -> Vec<(CodeKey, EntitlementId)> {
+        let owned = self.vouchers.values().filter_map(|voucher| Some((voucher.key, voucher.entitlement?)));
+        owned.filter(|(code, id)| self.gate.entitlement(*id).is_some_and(|e| e.code != Some(*code))).collect()
     }
 
     /// Time left to `mac`, which is online.

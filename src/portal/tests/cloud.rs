@@ -1,9 +1,9 @@
 //! Where there is a cloud: payments that are waited for, and what is asked for besides a code.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::{Uplink, UplinkState};
+use crate::domain::{Awaits, Uplink, UplinkState};
 
 fn cloud_lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
     let cloud = Cloud {
@@ -43,7 +43,7 @@ pub(super) fn shown(typed: &str, given: &Given, moving: Moving) -> Option<Reply>
 impl Lab {
     fn put_waiting(&self) {
         self.view.send_modify(|view| {
-            let waiting = BTreeSet::from([mac(GUEST)]);
+            let waiting = BTreeMap::from([(mac(GUEST), Awaits::Payment)]);
             *view = Arc::new(View { waiting, ..View::clone(view) });
         });
     }

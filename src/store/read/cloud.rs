@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Columns, foreign, mac, number, text, wall};
 use crate::domain::{
-    AccountKey, Bridged, Claim, CloudId, CodeKey, Cursor, Generation, Issued, Kind, Mac, Plan, PlanSource,
-    ReferenceKey, RowName, Seq, Stand, UsedSerials, Walk, Wall,
+    AccountKey, Awaits, Bridged, Claim, CloudId, CodeKey, Cursor, Generation, Issued, Kind, Mac, Plan,
+    PlanNumber, PlanSource, ReferenceKey, RowName, Seq, Stand, UsedSerials, Walk, Wall,
 };
 use crate::store::{Outbox, StoreError, write};
 use crate::wire::feed;
@@ -23,6 +23,8 @@ fn plan(row: &Row<'_>) -> rusqlite::Result<(Plan, Generation)> {
     let mut plan = Plan::unlimited(text(0, &columns.get::<String>("id")?)?, PlanSource::Cloud);
     plan.title = serde_json::from_str(&columns.get::<String>("title")?).map_err(|_| foreign(2))?;
     plan.activate_by = columns.get::<Option<i64>>("activate_by")?.map(Wall::from_secs);
+    let plan_number = columns.get::<Option<u8>>("number")?;
+    plan.number = plan_number.map(|number| PlanNumber::new(number).ok_or_else(|| foreign(17))).transpose()?;
     plan.terms = columns.terms()?;
     plan.price = columns.get("price")?;
     plan.currency = columns.get("currency")?;
@@ -120,13 +122,16 @@ pub(in crate::store) fn used_serials(conn: &Connection, of: &[Issued]) -> Result
     of.iter().map(&mut is_used).collect()
 }
 
-/// All open claims.
+/// All claims.
 pub(super) fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
     let claim = |row: &Row<'_>| {
         let bridged = if row.get(3)? { Bridged::Provisionally } else { Bridged::No };
-        Ok(Claim { reference: ReferenceKey(row.get(0)?), mac: mac(row, 1)?, since: wall(row, 2)?, bridged })
+        let (mac, since, word) = (mac(row, 1)?, wall(row, 2)?, row.get::<_, String>(4)?);
+        let awaits =
+            Awaits::ALL.into_iter().find(|awaits| awaits.word() == word).ok_or_else(|| foreign(4))?;
+        Ok(Claim { reference: ReferenceKey(row.get(0)?), mac, since, awaits, bridged })
     };
-    conn.prepare("SELECT reference, mac, since, bridged FROM claim ORDER BY reference, mac")?
+    conn.prepare("SELECT reference, mac, since, bridged, awaits FROM claim ORDER BY reference, mac")?
         .query_map([], claim)?
         .collect()
 }

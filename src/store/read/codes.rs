@@ -11,10 +11,10 @@ use crate::store::{StoreError, VoucherCounts, write};
 
 const VOUCHER: &str = "
     SELECT v.key, plan.text, batch.text, l.activate_by, l.made, v.hint, v.entitlement, v.revoked, e.ended,
-      l.kind, v.id, p.phone, p.pin
+      l.kind, v.id, p.phone, p.pin, r.key IS NOT NULL
     FROM voucher v JOIN lot l ON l.id = v.lot JOIN name plan ON plan.id = l.plan
     LEFT JOIN name batch ON batch.id = l.batch LEFT JOIN entitlement e ON e.id = v.entitlement
-    LEFT JOIN proof p ON p.key = v.key";
+    LEFT JOIN proof p ON p.key = v.key LEFT JOIN renewed r ON r.key = v.key";
 
 /// Looks up what was typed, by a statement prepared once.
 pub(in crate::store) struct Finder<'c> {
@@ -72,10 +72,22 @@ pub(in crate::store) fn counts(conn: &Connection) -> Result<VoucherCounts, Store
     })
 }
 
+/// The codes that topped up what has not ended.
+pub(super) fn topped_up(conn: &Connection) -> rusqlite::Result<Vec<(CodeKey, EntitlementId)>> {
+    conn.prepare(
+        "SELECT t.code, t.entitlement FROM top_up t CROSS JOIN meter m ON m.entitlement = t.entitlement
+         ORDER BY t.code",
+    )?
+    .query_map([], |row| Ok((CodeKey(row.get(0)?), EntitlementId(number(row, 1)?))))?
+    .collect()
+}
+
 fn voucher(row: &Row<'_>) -> rusqlite::Result<Voucher> {
     let entitlement = row.get::<_, Option<i64>>(6)?.map(|id| unsigned(6, id)).transpose()?;
     let ended = row.get::<_, Option<String>>(8)?.map(|word| ending(8, &word)).transpose()?;
+    let renewed: bool = row.get(13)?;
     let state = match (row.get::<_, bool>(7)?, entitlement, ended) {
+        (false, Some(_), Some(_)) if renewed => VoucherState::Unused,
         (true, ..) => VoucherState::Revoked,
         (false, None, _) => VoucherState::Unused,
         (false, Some(_), None) => VoucherState::Active,

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::{bytes, millis, rate};
 use crate::domain::{
-    Bridged, Claim, CloudId, Generation, Issued, Mac, Plan, PlanId, ReferenceKey, Stand, UsedSerials, Walk,
-    Wall,
+    Bridged, Claim, CloudId, Generation, Issued, Mac, Plan, PlanId, PlanNumber, ReferenceKey, Stand,
+    UsedSerials, Walk, Wall,
 };
 use crate::store::StoreError;
 
@@ -35,15 +35,15 @@ impl<'c> Cloud<'c> {
             put_plan: conn.prepare(
                 "INSERT OR REPLACE INTO plan (id, generation, title, price, currency, activate_by, metered,
                    validity, data_total, data_up, data_down, rate_up, rate_down, devices, bound_devices,
-                   idle_timeout, count_offline)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                   idle_timeout, count_offline, number)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?,
             drop_plan: conn.prepare("DELETE FROM plan WHERE id = ?1")?,
             drop_old_plans: conn.prepare("DELETE FROM plan WHERE generation < ?1")?,
             set_feed: conn
                 .prepare("UPDATE feed SET at = ?1, resetting = ?2, highest = ?3, generation = ?4")?,
             put_claim: conn.prepare(
-                "INSERT OR REPLACE INTO claim (reference, mac, since, bridged) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO claim (reference, mac, since, bridged, awaits) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
             drop_claim: conn.prepare("DELETE FROM claim WHERE reference = ?1 AND mac = ?2")?,
             find_serials: conn.prepare(SERIALS)?,
@@ -78,6 +78,7 @@ impl<'c> Cloud<'c> {
             terms.bound_devices,
             terms.idle_timeout.map(millis),
             terms.count_while_uplink_down,
+            plan.number.map(PlanNumber::get),
         ])?;
         Ok(())
     }
@@ -104,6 +105,7 @@ impl<'c> Cloud<'c> {
             claim.mac.bytes(),
             claim.since.as_secs(),
             claim.bridged == Bridged::Provisionally,
+            claim.awaits.word(),
         ])?;
         Ok(())
     }

@@ -36,6 +36,9 @@ pub(super) struct Codes<'c> {
     set_proof: Statement<'c>,
     drop_proof: Statement<'c>,
     redeem: Statement<'c>,
+    renew: Statement<'c>,
+    reinstate: Statement<'c>,
+    use_renewal: Statement<'c>,
     top_up: Statement<'c>,
     revoke: Statement<'c>,
 }
@@ -95,6 +98,11 @@ struct Present {
 }
 
 impl Present {
+    /// Whether a put under `id` says that it was paid for again: that id is not the one it was redeemed under.
+    fn is_renewed_by(&self, id: Option<&str>) -> bool {
+        self.redeemed && self.id.is_some() && id.is_some() && self.id.as_deref() != id
+    }
+
     fn of(row: &Columns<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             lot: row.get(0)?,
@@ -160,8 +168,13 @@ impl<'c> Codes<'c> {
                  ON CONFLICT (key) DO UPDATE SET phone = excluded.phone, pin = excluded.pin",
             )?,
             drop_proof: conn.prepare("DELETE FROM proof WHERE key = ?1")?,
-            redeem: conn
-                .prepare("UPDATE voucher SET entitlement = ?2 WHERE key = ?1 AND entitlement IS NULL")?,
+            redeem: conn.prepare(
+                "UPDATE voucher SET entitlement = ?2 WHERE key = ?1
+                   AND (entitlement IS NULL OR EXISTS (SELECT 1 FROM renewed WHERE key = ?1))",
+            )?,
+            renew: conn.prepare("INSERT INTO renewed (key) VALUES (?1) ON CONFLICT DO NOTHING")?,
+            reinstate: conn.prepare("UPDATE voucher SET revoked = 0 WHERE key = ?1 AND revoked = 1")?,
+            use_renewal: conn.prepare("DELETE FROM renewed WHERE key = ?1")?,
             top_up: conn.prepare("INSERT INTO top_up (code, entitlement) VALUES (?1, ?2)")?,
             revoke: conn.prepare("UPDATE voucher SET revoked = 1 WHERE key = ?1")?,
         })
@@ -221,6 +234,10 @@ impl<'c> Codes<'c> {
         // A row that came in the clear once keeps what support knows it by.
         let hint = if new.hint.as_str().is_empty() { old.hint.as_str() } else { new.hint.as_str() };
         let id = new.id.as_ref().map(CloudId::as_str);
+        if new.kind == Kind::Account && old.is_renewed_by(id) {
+            self.renew.execute([new.key.0])?;
+            self.reinstate.execute([new.key.0])?;
+        }
         if (old.lot, old.hint.as_str(), old.id.as_deref()) != (lot, hint, id) {
             self.change.execute(params![new.key.0, lot, hint, id])?;
         }
@@ -279,6 +296,7 @@ impl<'c> Codes<'c> {
     /// One code, one entitlement.
     pub(super) fn redeem(&mut self, code: CodeKey, by: EntitlementId) -> Result<(), StoreError> {
         if self.redeem.execute(params![code.0, int(by.0)])? == 1 {
+            self.use_renewal.execute([code.0])?;
             return Ok(());
         }
         let what = format!("the code of {by} does not exist, or belongs to another entitlement");

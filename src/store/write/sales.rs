@@ -3,8 +3,6 @@
 //! Owns: the statements for these tables. Never: whose a code is; `codes.rs` is asked for that, and for the
 //! names of plans and batches. Neighbour: `read.rs` is the way back.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::codes::Codes;
@@ -29,7 +27,6 @@ pub(super) struct Sales<'c> {
     open_session: Statement<'c>,
     close_session: Statement<'c>,
     stamp_session: Statement<'c>,
-    last_session: Statement<'c>,
     redate_meters: Statement<'c>,
     redate_sessions: Statement<'c>,
 }
@@ -79,8 +76,6 @@ impl<'c> Sales<'c> {
             stamp_session: conn.prepare(
                 "UPDATE session SET bytes_up = ?2, bytes_down = ?3 WHERE id = ?1 AND closed IS NULL",
             )?,
-            last_session: conn
-                .prepare("UPDATE session SET lasted = ?2, at = ?3 WHERE id = ?1 AND closed IS NULL")?,
             redate_meters: conn.prepare(
                 "UPDATE meter SET at = ?1, downtime = 0, validity_left = max(0, validity_left
                    - max(0, (SELECT reached FROM meta) - at))",
@@ -209,16 +204,6 @@ impl<'c> Sales<'c> {
 
     pub(super) fn session_stamped(&mut self, usage: Usage) -> Result<(), StoreError> {
         self.stamp_session.execute([int(usage.session.0), bytes(usage.up), bytes(usage.down)])?;
-        Ok(())
-    }
-
-    pub(super) fn session_lasted(
-        &mut self,
-        session: SessionId,
-        lasted: Duration,
-        at: Boot,
-    ) -> Result<(), StoreError> {
-        self.last_session.execute([int(session.0), millis(lasted), int(at.as_millis())])?;
         Ok(())
     }
 

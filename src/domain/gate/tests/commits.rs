@@ -115,7 +115,7 @@ fn face(desk: &Desk) -> String {
     // Ids given out to what was not stored are not given out again, so they differ.
     let online = answers.iter().map(|reply| match reply {
         Reply::Online(_) => "online".to_owned(),
-        Reply::Closed(_) | Reply::Done | Reply::Refused(_) => format!("{reply:?}"),
+        Reply::Closed(_) | Reply::Waiting | Reply::Done | Reply::Refused(_) => format!("{reply:?}"),
     });
     format!("{shown:?} {:?}", online.collect::<Vec<_>>())
 }

@@ -149,12 +149,13 @@ fn what_lies_unused_costs_nobody_anything() {
         let [a, b] = n.to_be_bytes();
         let mac = Mac::new([2, 0, 0, 0, a, b]);
         let plan = if n.is_multiple_of(2) { "hour" } else { "month" };
-        let entitlement = Entitlement::of(
+        let mut entitlement = Entitlement::of(
             EntitlementId(desk.gate.next_entitlement),
             crate::domain::Origin::Voucher,
             desk.gate.plan(&id(plan)).unwrap(),
             desk.now.into(),
         );
+        entitlement.code = Some(CodeKey(u128::from(n).to_be_bytes()));
         let session = super::super::Session::open(SessionId(u64::from(n)), entitlement.id, mac, desk.now);
         let opened = [Record::EntitlementOpened(Box::new(entitlement)), Record::SessionOpened(session)];
         desk.gate.apply(&opened, desk.now);

@@ -144,8 +144,8 @@ fn revoking_a_code_in_use_cuts_all_its_devices() {
 
 #[test]
 fn switching_to_another_code_keeps_the_rest_of_the_first() {
-    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
-    let (first, second) = (desk.sell("hour"), desk.sell("hour"));
+    let mut desk = Desk::new(vec![metered("hour", HOUR), metered("other", HOUR)]);
+    let (first, second) = (desk.sell("hour"), desk.sell("other"));
     desk.redeem(mac(1), first);
     desk.pass(10 * MINUTE);
     assert!(is_online(&desk.redeem(mac(1), second)));
@@ -161,8 +161,9 @@ fn switching_to_another_code_keeps_the_rest_of_the_first() {
 
 #[test]
 fn a_full_hotspot_takes_nobody_new_and_keeps_everybody_else() {
-    let mut desk = Desk::with_limits(vec![metered("hour", HOUR)], Limits { max_clients: 1, ..LIMITS });
-    let (first, second, third) = (desk.sell("hour"), desk.sell("hour"), desk.sell("hour"));
+    let plans = vec![metered("hour", HOUR), metered("other", HOUR)];
+    let mut desk = Desk::with_limits(plans, Limits { max_clients: 1, ..LIMITS });
+    let (first, second, third) = (desk.sell("hour"), desk.sell("hour"), desk.sell("other"));
     desk.redeem(mac(1), first);
     assert_eq!(desk.redeem(mac(2), second), refused(Refusal::Full));
     assert_eq!(desk.ask(Input::Grant { mac: mac(2), plan: id("hour") }), refused(Refusal::Full));

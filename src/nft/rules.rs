@@ -125,6 +125,7 @@ impl Base {
             not_a_guest(),
             says([forged(), decide(Verdict::Drop)]),
             vec![Expr::ExpectNothing(CLASSIC)],
+            says([is_online(), web(), self.mark_flow()]),
             says([to_here(&[LOCAL]), web(), to_portal()]),
             says([offline(), web(), to_portal()]),
             says([offline(), to_responder()]),
@@ -137,13 +138,11 @@ impl Base {
 
     /// Chains `begin` and `learn`.
     fn begin(&self) -> Vec<Rule> {
-        let mark =
-            vec![Expr::Flow(Flow::Mark), Expr::Bits { mask: !self.mark, xor: self.mark }, Expr::SetMark];
         let may_teach = learn(TEACHERS, Learning::Once, State::PacketLimit { a_second: 2, burst: 60 });
         vec![
             ("begin", says([to_here(&[LOCAL, BROADCAST, MULTICAST]), accept()])),
             ("begin", says([mac(), may_teach, decide(Verdict::Jump("learn"))])),
-            ("begin", mark),
+            ("begin", self.mark_flow()),
             ("begin", says([self.to_captive(), web(), vec![Expr::Redirect(self.portal_port)]])),
             ("learn", V4.learn_address()),
             ("learn", V6.learn_address()),
@@ -289,6 +288,11 @@ impl Base {
         let rate = State::ByteLimit { a_second: self.garden.rate.0 / 8, burst: LONGEST_SEGMENT };
         let quota = State::Quota { bytes: self.garden.data.0, used: 0 };
         vec![Expr::Learn(Learn { set: account, how: Learning::Once, state: vec![rate, quota] })]
+    }
+
+    /// The device is online as this flow begins.
+    fn mark_flow(&self) -> Vec<Expr> {
+        vec![Expr::Flow(Flow::Mark), Expr::Bits { mask: !self.mark, xor: self.mark }, Expr::SetMark]
     }
 
     /// To the address that the responder gives for names.

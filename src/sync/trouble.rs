@@ -159,53 +159,73 @@ impl Trouble {
     }
 }
 
+impl Trouble {
+    /// What can be done about it: a sentence. Empty: nothing, or it passes by itself.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => "check the DNS of the uplink, and the host of the url",
+            Self::Unreachable { .. } => "check the uplink, and that the cloud runs",
+            Self::Certificate(bad) => bad.remedy(),
+            Self::Tls(_) => "the cloud has to speak TLS 1.3",
+            Self::Silent => "check the uplink",
+            Self::Endless => "check the speed of the uplink",
+            Self::Cut(_) => "it is tried again; if that goes on, check the uplink",
+            Self::Intercepted(_) => "the uplink may want a login of its own, or a proxy be in between",
+            Self::TooLarge => "the pages of the cloud have to be smaller",
+            Self::Denied(_) => "check token_file and site, or join anew with lango enrol",
+            Self::Protocol => "update Lango",
+            Self::Encoding(_) | Self::Gone | Self::Status(_) | Self::Ack(_) | Self::NotAcked { .. } => {
+                "ask who runs the cloud"
+            }
+            Self::Page(_) => {
+                "ask who runs the cloud; until it sends a right one, what is here stays in force"
+            }
+            Self::Digest => "they are fetched again, once an hour at most",
+            Self::NotStored => "check the flash: lango doctor",
+            Self::Joining(_) => "ask who runs the cloud",
+            Self::Claim => "make a new one at the cloud",
+            Self::Roots(_) => "put PEM certificates there",
+            Self::Busy => "try again in a moment",
+            Self::Held | Self::Late | Self::Stopped => "",
+        }
+    }
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name { host, error } => {
-                write!(
-                    f,
-                    "the name {host} cannot be found ({error}); check the DNS of the uplink, and the url"
-                )
-            }
-            Self::Unreachable { address, error } => {
-                write!(f, "no connection to {address} ({error}); check the uplink, and that the cloud runs")
-            }
+            Self::Name { host, error } => write!(f, "the name {host} cannot be found ({error})"),
+            Self::Unreachable { address, error } => write!(f, "no connection to {address} ({error})"),
             Self::Certificate(bad) => bad.fmt(f),
-            Self::Tls(error) => write!(f, "TLS failed ({error}); the cloud has to speak TLS 1.3"),
-            Self::Silent => f.write_str("the cloud fell silent in the middle of a request; check the uplink"),
-            Self::Endless => {
-                f.write_str("an answer took more than ten minutes; check the speed of the uplink")
-            }
+            Self::Tls(error) => write!(f, "TLS failed ({error})"),
+            Self::Silent => f.write_str("the cloud fell silent in the middle of a request"),
+            Self::Endless => f.write_str("an answer took more than ten minutes"),
             Self::Cut(error) => write!(f, "the connection broke before the answer was whole ({error})"),
             Self::Intercepted(how) => how.fmt(f),
-            Self::TooLarge => f.write_str("the cloud sent more than 1 MiB at once; make its pages smaller"),
+            Self::TooLarge => f.write_str("the cloud sent more than 1 MiB at once"),
             Self::Encoding(error) => write!(f, "the answer cannot be unpacked ({error})"),
-            Self::Denied(status) => write!(
-                f,
-                "the cloud does not accept the token (status {status}); guests are served from what is here; \
-                 check token_file and site, or enrol again"
-            ),
-            Self::Protocol => f.write_str("the cloud speaks another version of the protocol; update Lango"),
+            Self::Denied(status) => {
+                write!(
+                    f,
+                    "the cloud does not accept the token (status {status}); guests are served from what is here"
+                )
+            }
+            Self::Protocol => f.write_str("the cloud speaks another version of the protocol"),
             Self::Gone => {
                 f.write_str("the cloud says that its feed is gone (status 410), even from the start")
             }
-            Self::Status(status) => write!(f, "the cloud answered with status {status}; ask who runs it"),
-            Self::Page(refusal) => write!(f, "nothing was applied: {refusal}; ask who runs the cloud"),
-            Self::Ack(error) => write!(f, "{error}; ask who runs the cloud"),
+            Self::Status(status) => write!(f, "the cloud answered with status {status}"),
+            Self::Page(refusal) => write!(f, "nothing of it was applied: {refusal}"),
+            Self::Ack(error) => error.fmt(f),
             Self::NotAcked { first, acked } => {
                 write!(f, "the cloud took event {} and acknowledges {} only", first.0, acked.0)
             }
             Self::Held => f.write_str("a page waits until the cloud has read what was redeemed here"),
-            Self::Digest => f.write_str(
-                "the rows here differ from those of the cloud; they are fetched again, once an hour at most",
-            ),
-            Self::NotStored => f.write_str("what the cloud sent could not be stored here; check the flash"),
+            Self::Digest => f.write_str("the rows here differ from those of the cloud"),
+            Self::NotStored => f.write_str("what the cloud sent could not be stored here"),
             Self::Joining(error) => write!(f, "the answer to the enrolment is no right one: {error}"),
-            Self::Claim => {
-                f.write_str("the claim is not known to the cloud, or was used; make a new one there")
-            }
-            Self::Roots(error) => write!(f, "the certificates of ca_file cannot be used: {error}"),
+            Self::Claim => f.write_str("the claim is not known to the cloud, or was used by another gateway"),
+            Self::Roots(error) => write!(f, "the certificates to be trusted cannot be used: {error}"),
             Self::Late => f.write_str("the cloud did not answer within three seconds"),
             Self::Busy => f.write_str("too many guests ask the cloud at the same time"),
             Self::Stopped => f.write_str("Lango is about to end"),
@@ -215,18 +235,28 @@ impl fmt::Display for Trouble {
 
 impl std::error::Error for Trouble {}
 
+impl BadCertificate {
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Expired => "it has to be renewed at the cloud; or is the clock here ahead? See lango clock",
+            Self::NotYetValid => "check the clock here with lango clock, and the clock of the cloud",
+            Self::WrongName => "the url has to say the name of the certificate",
+            Self::UnknownIssuer => {
+                "is there a login page of the uplink in between? Does ca_file name the issuer of the cloud's \
+                 certificate?"
+            }
+            Self::Other(_) => "ask who runs the cloud",
+        }
+    }
+}
+
 impl fmt::Display for BadCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Expired => f.write_str("the cloud's certificate has expired; it has to be renewed there"),
-            Self::NotYetValid => {
-                f.write_str("the cloud's certificate is not valid yet; check the clock there")
-            }
+            Self::Expired => f.write_str("the cloud's certificate has expired"),
+            Self::NotYetValid => f.write_str("the cloud's certificate is not valid yet"),
             Self::WrongName => f.write_str("the certificate is of another name than the url says"),
-            Self::UnknownIssuer => f.write_str(
-                "the certificate comes from nobody who is trusted here: somebody in between answers, such as \
-                 a login page of the uplink, or ca_file is missing",
-            ),
+            Self::UnknownIssuer => f.write_str("the certificate comes from nobody who is trusted here"),
             Self::Other(error) => write!(f, "the cloud's certificate is no right one ({error})"),
         }
     }
@@ -238,7 +268,6 @@ impl fmt::Display for Interception {
             Self::NoTls => "somebody without TLS answers in place of the cloud",
             Self::Redirect => "the answer sends to another place, as no cloud does",
             Self::WebPage => "the answer is a web page, not the cloud's",
-        })?;
-        f.write_str("; the uplink may want a login of its own, or a proxy be in between")
+        })
     }
 }

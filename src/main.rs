@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let exit = match cli::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Say(text)) => cli::say(&text),
         Ok(Invocation::Run(how)) => run(&how),
-        Ok(Invocation::Check(config, style)) => cli::check(&config, style),
+        Ok(Invocation::Check(config, style)) => cli::check(&config, style, app::look_beyond),
         Ok(Invocation::Ask(ask)) => cli::ask(ask, app::offline),
         Err(refused) => cli::refuse(&refused),
     };

@@ -11,8 +11,8 @@ use std::process::{Command, Output};
 
 use lango::control::{Call, Server};
 use lango::wire::control::{
-    Answer, ClockShown, Code, Failure, Imported, Request, Response, RowError, Sheet, VoucherMade,
-    VouchersMade,
+    Answer, ClockShown, Cloud, Code, Failure, Imported, Joined, Request, Response, RowError, Sheet,
+    VoucherMade, VouchersMade,
 };
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -106,6 +106,20 @@ fn answer(request: Request) -> Response {
         Request::VoucherShow { .. } => fail(Code::NoSuchVoucher),
         Request::Metrics => Response::Ok(Answer::Metrics("lango_sessions 3\n".to_owned())),
         Request::Status => fail(Code::Internal),
+        Request::Sync => Response::Ok(Answer::Sync(Cloud {
+            configured: true,
+            last_success: Some("2026-11-22T22:17:31Z".to_owned()),
+            cursor: Some("7.1042".to_owned()),
+            ..Cloud::default()
+        })),
+        Request::Enrol(wish) if wish.claim.reveal() == "used" => fail(Code::Refused),
+        Request::Enrol(wish) => Response::Ok(Answer::Enrol(Joined {
+            site: "kariakoo-01".to_owned(),
+            url: wish.url,
+            restart_needed: true,
+            warnings: vec!["3 vouchers".to_owned()],
+        })),
+        Request::SyncNow => fail(Code::Refused),
         Request::PlanList => fail(Code::Configuration),
         Request::Doctor { .. } => fail(Code::NoPermission),
         Request::Clock => Response::Ok(Answer::Clock(clock())),
@@ -166,11 +180,34 @@ fn answers_go_to_stdout_and_failures_to_stderr_with_their_exit_code() {
         (&["doctor"], 77),
         (&["plan", "list"], 78),
         (&["clock", "reset"], 70),
+        (&["sync", "--now"], 1),
+        (&["enrol", "https://a.b", "used"], 1),
     ] {
         let output = daemon.run(args);
         assert_eq!((code(&output), stdout(&output)), (exit, ""), "{args:?}");
         assert_eq!(stderr(&output), "lango: it failed; do this\n", "{args:?}");
     }
+}
+
+#[test]
+fn the_sync_and_an_enrolment_have_the_fields_of_the_interface() {
+    let daemon = Daemon::start(answer);
+    let output = daemon.run(&["sync", "--json"]);
+    let expected = json!({"configured": true, "last_success": "2026-11-22T22:17:31Z", "cursor": "7.1042",
+        "outbox": 0, "last_error": null, "since": null, "remedy": null});
+    assert_eq!((code(&output), printed(&output)), (0, expected));
+    let output = daemon.run(&["enrol", "https://bos.example.net", "c", "--json"]);
+    let expected = json!({"site": "kariakoo-01", "url": "https://bos.example.net", "restart_needed": true,
+        "warnings": ["3 vouchers"]});
+    assert_eq!((code(&output), printed(&output)), (0, expected));
+    let said = daemon.run(&["enrol", "https://bos.example.net", "c"]);
+    for line in
+        ["joined https://bos.example.net as site kariakoo-01", "warning: 3 vouchers", "restart the daemon"]
+    {
+        assert!(stdout(&said).contains(line), "{}", stdout(&said));
+    }
+    let output = daemon.run(&["enrol", "https://a.b", "c", "--ca", "/nonexistent", "--json"]);
+    assert_eq!((code(&output), printed(&output)["error"]["code"].as_str()), (1, Some("bad_file")));
 }
 
 #[test]
@@ -181,7 +218,7 @@ fn with_json_a_failure_is_an_object_on_stdout() {
     assert_eq!((code(&output), printed(&output), stderr(&output)), (1, expected, ""));
     for (args, exit, word) in [
         (["status", "--json", "--frob"].as_slice(), 2, "usage"),
-        (&["sync", "--json"], 1, "unsupported"),
+        (&["audit", "--json"], 1, "unsupported"),
         (&["status", "--json", "--socket", "/nonexistent/lango.sock"], 69, "unreachable"),
         (&["check", "--json", "--config", "/nonexistent"], 78, "configuration"),
         (&["voucher", "import", "/nonexistent", "--json", "--offline"], 1, "bad_file"),

@@ -114,6 +114,17 @@ const USAGE: &[&str] = &[
     "clock set",
     "clock reset reset",
     "clock reset",
+    "sync",
+    "sync --now",
+    "sync now",
+    "enrol",
+    "enrol https://bos.example.net",
+    "enrol https://bos.example.net a b",
+    "enrol ftp://bos.example.net c",
+    "enrol http://bos.example.net c",
+    "voucher new --plan hour --self-verifying --weak",
+    "voucher new --plan hour --self-verifying --form letters",
+    "voucher new --plan hour --self-verifying --prefix A",
 ];
 
 /// Exit code 1: understood, and refused.
@@ -126,7 +137,9 @@ const REFUSED: &[&str] = &[
     "voucher revoke 0000000000",
     "voucher import /nonexistent",
     "voucher import VOUCHERS",
-    "sync --now",
+    "audit",
+    "enrol https://127.0.0.1:1 c",
+    "enrol https://bos.example.net c --ca /nonexistent",
     "forget --all",
 ];
 
@@ -201,6 +214,11 @@ const CONFIGURATIONS: &[(&str, u32, &str)] = &[
     ("config device\n\toption mac '02:00'", 6, "mac"),
     ("config trial\n\toption plan 'nosuch'", 6, "plan"),
     ("config cloud\n\toption url 'http://bos.example.net'", 6, "url"),
+    ("config cloud\n\toption url 'ftp://bos.example.net'", 6, "url"),
+    ("config cloud\n\toption url 'http://127.0.0.1'", 6, "url"),
+    ("config cloud\n\toption url 'https://bos.example.net'\n\toption poll '0s'", 7, "poll"),
+    ("config cloud\n\toption signing_key 'x'", 6, "signing_key"),
+    ("config cloud\n\toption provisional_plan 'a/b'", 6, "provisional_plan"),
     ("config retention\n\toption sessions 'long'", 6, "sessions"),
 ];
 

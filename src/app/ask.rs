@@ -4,7 +4,11 @@
 //! (`wire::control`), or how they travel. Neighbours: `vouchers`, `plans`, `doctor`; `guests` for the portal.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::str::FromStr;
+
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
 
 use super::desk::Desk;
 use super::{doctor, plans, vouchers};
@@ -12,26 +16,35 @@ use crate::domain::{
     self, AnomalyCounts, IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView, Trust,
 };
 use crate::wire::control::{
-    Anomalies, Answer, Clock, Cloud, Code, Failure, Request, Response, Session, Status, Target, Uplink,
-    Vouchers,
+    Anomalies, Answer, Clock, Code, Failure, Request, Response, Session, Status, Target, Uplink, Vouchers,
 };
 use crate::wire::exposition::exposition;
 
 /// What a command comes to.
 pub(super) type Asked<T> = Result<T, Failure>;
+/// An answer that is found beside the loop, which goes on meanwhile.
+pub(super) type Later = Pin<Box<dyn Future<Output = Asked<Answer>>>>;
+
+enum Answered {
+    Now(Box<Answer>),
+    Later(Later),
+}
 
 impl Desk {
-    /// Does what `request` asks.
-    pub(super) async fn ask(&mut self, request: Request) -> Response {
+    /// Does what `request` asks, and tells `reply` what came of it, now or later.
+    pub(super) async fn ask(&mut self, request: Request, reply: oneshot::Sender<Response>) {
+        // Who does not wait for the answer does not get it.
+        let tell = |answer| drop(reply.send(response(answer)));
         match self.answer_to(request).await {
-            Ok(answer) => Response::Ok(answer),
-            Err(failure) => Response::Error(failure),
+            Ok(Answered::Now(answer)) => tell(Ok(*answer)),
+            Ok(Answered::Later(later)) => drop(spawn_local(async move { tell(later.await) })),
+            Err(failure) => tell(Err(failure)),
         }
     }
 
-    async fn answer_to(&mut self, request: Request) -> Asked<Answer> {
-        Ok(match request {
-            Request::Status => Answer::Status(self.status().await?),
+    async fn answer_to(&mut self, request: Request) -> Asked<Answered> {
+        let answer = match request {
+            Request::Status => Answer::Status(Box::new(self.status().await?)),
             Request::Sessions => {
                 self.count().await;
                 Answer::Sessions(self.sessions())
@@ -47,7 +60,13 @@ impl Desk {
             }),
             Request::Clock => Answer::Clock(self.clock_shown()),
             Request::ClockReset => Answer::ClockReset(self.reset_clock().await?),
-            Request::Metrics => Answer::Metrics(exposition(&self.status().await?)),
+            Request::Metrics => {
+                let link = self.link_counts().await?;
+                Answer::Metrics(exposition(&self.status().await?, link.as_ref()))
+            }
+            Request::SyncNow => return Ok(Answered::Later(self.sync_now()?)),
+            Request::Enrol(wish) => return Ok(Answered::Later(self.enrol(wish).await?)),
+            Request::Sync => Answer::Sync(self.sync_shown().await?),
             Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),
             Request::VoucherRevoke { code } => {
                 // Sessions may end with it, which the kernel has to know.
@@ -62,10 +81,11 @@ impl Desk {
             | Request::VoucherList { .. }
             | Request::VoucherImport { .. }) => {
                 let config = self.config.borrow().clone();
-                let work = vouchers::answer(&mut self.ledger, &self.keys.site, &config, request);
+                let work = vouchers::answer(&mut self.ledger, &self.keys, &config, request);
                 self.kernel.guard_while(work).await?
             }
-        })
+        };
+        Ok(Answered::Now(Box::new(answer)))
     }
 
     async fn status(&self) -> Asked<Status> {
@@ -81,7 +101,7 @@ impl Desk {
                 domain::Uplink::Down => Uplink::Down,
                 domain::Uplink::Unknown => Uplink::Unknown,
             },
-            cloud: Cloud { configured: config.cloud.is_some(), last_success: None, cursor: None, outbox: 0 },
+            cloud: self.cloud_shown().await?,
             clock: Clock { trusted: now.trust == Trust::Trusted, now: now.wall.to_string() },
             sessions: self.ledger.gate.sessions() as u64,
             vouchers: Vouchers { unused: counts.unused, active: counts.active, spent: counts.spent },
@@ -148,6 +168,10 @@ impl Desk {
             up_bps: session.up.map(|rate| rate.0),
         }
     }
+}
+
+fn response(answer: Asked<Answer>) -> Response {
+    answer.map_or_else(Response::Error, Response::Ok)
 }
 
 /// Reads an id that came as text.

@@ -13,13 +13,14 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
 use super::desk::Desk;
+use super::enrolment;
 use super::fault::Fault;
 use super::keys::Keys;
 use super::ledger::Ledger;
 use crate::config::{self, Config};
 use crate::domain::{CodeKey, Cursor, Input, Op, PageKind, Row, RowsFrom, Stand, Voucher};
-use crate::sync::{self, InTheClear, Link, NotApplied, Settings, Trouble, Url, UrlError, Waiting};
-use crate::wire::enrolment::Token;
+use crate::sync::{self, Link, NotApplied, Settings, Trouble, Url, UrlError, Waiting};
+use crate::wire::enrolment::Enrolled;
 use crate::wire::feed::{Ops, Page};
 
 /// Calls of the client that wait for the loop, at most: it makes one after another.
@@ -59,6 +60,17 @@ pub(super) enum Unusable {
     Client(Trouble),
 }
 
+impl Unusable {
+    /// What can be done about it.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "correct it in section cloud, then restart the daemon",
+            Self::File { .. } => "put it right, or join the cloud with lango enrol; then restart the daemon",
+            Self::Client(trouble) => trouble.remedy(),
+        }
+    }
+}
+
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -72,6 +84,7 @@ impl fmt::Display for Unusable {
 /// Opens the link to the cloud, if there is one to be. What is wrong with it ends no sale.
 pub(super) fn connect(
     config: &Config,
+    enrolled: Option<&Enrolled>,
     keys: &Keys,
     ledger: &Ledger,
     device: &str,
@@ -79,9 +92,11 @@ pub(super) fn connect(
 ) -> (Cloud, mpsc::Receiver<sync::Call>) {
     let (calls, called) = mpsc::channel(CALLS);
     let Some(section) = &config.cloud else { return (Cloud::None, called) };
-    let started = settings(section, &config.gateway.site, keys, device, ledger).and_then(|settings| {
-        sync::start(settings, ledger.gate.stand(), calls, ledger.clock.clone()).map_err(Unusable::Client)
-    });
+    let enrolled = enrolled.filter(|enrolled| enrolment::is_of(section, enrolled));
+    let started =
+        settings(section, enrolled, &config.gateway.site, keys, device, ledger).and_then(|settings| {
+            sync::start(settings, ledger.gate.stand(), calls, ledger.clock.clone()).map_err(Unusable::Client)
+        });
     match started {
         Ok((link, run)) => {
             spawn_local(async move {
@@ -102,6 +117,7 @@ pub(super) fn connect(
 
 fn settings(
     cloud: &config::Cloud,
+    enrolled: Option<&Enrolled>,
     site: &str,
     keys: &Keys,
     device: &str,
@@ -109,16 +125,18 @@ fn settings(
 ) -> Result<Settings, Unusable> {
     let wrong = |path: &Path, why: String| Unusable::File { path: path.to_owned(), why };
     let read = |path: &Path| std::fs::read(path).map_err(|error| wrong(path, error.to_string()));
-    let clear = if cloud.allow_http { InTheClear::OnThisMachine } else { InTheClear::Never };
-    let token = String::from_utf8(read(&cloud.token_file)?).ok().and_then(|text| text.parse::<Token>().ok());
+    let joining = enrolled.map(|enrolled| &enrolled.joining);
+    let extra_roots = match &cloud.ca_file {
+        Some(path) => Some(read(path)?),
+        None => joining.and_then(|joining| joining.ca.clone()).map(String::into_bytes),
+    };
     Ok(Settings {
-        url: Url::read(&cloud.url, clear).map_err(Unusable::Url)?,
+        url: Url::read(&cloud.url, enrolment::clear(cloud)).map_err(Unusable::Url)?,
         site: site.to_owned(),
-        token: token
-            .ok_or_else(|| wrong(&cloud.token_file, "is no token: one line without spaces".into()))?,
+        token: enrolment::token(cloud, enrolled).map_err(|(path, why)| wrong(&path, why))?,
         site_key: keys.site.clone(),
-        extra_roots: cloud.ca_file.as_deref().map(read).transpose()?,
-        signing_key: cloud.signing_key,
+        extra_roots,
+        signing_key: cloud.signing_key.or(joining.and_then(|joining| joining.signing_key)),
         poll: cloud.poll,
         device: device.to_owned(),
         boot: ledger.clock.boot_id().map_err(|error| wrong(Path::new("/proc"), error.to_string()))?,

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
 
 use super::base::{blocked, keep_out};
 use super::cloud::Cloud;
+use super::enrolment;
 use super::errands::{Errands, Return};
 use super::fault::Fault;
 use super::kernel::Kernel;
@@ -24,7 +25,7 @@ use super::limits;
 use super::listen::{Doors, Servers};
 use super::lookout::Lookout;
 use super::roll::Roll;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::control;
 use crate::dns;
 use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
@@ -61,7 +62,11 @@ pub(super) struct Desk {
     pub(super) lookout: Lookout,
     pub(super) roll: Roll,
     pub(super) keys: Keys,
+    /// What the cloud calls our database.
+    pub(super) device: String,
     pub(super) cloud: Cloud,
+    /// Places for operators who wait for the cloud.
+    pub(super) waiters: Arc<Semaphore>,
     pub(super) errands: Errands,
     /// The cloud wants the plans read anew.
     pub(super) reload_due: bool,
@@ -143,9 +148,7 @@ impl Desk {
     async fn serve_operator(&mut self, call: control::Call) {
         let control::Peer { uid, pid, .. } = call.peer;
         tracing::debug!(event = "asked", uid, pid, request = ?call.request, "an operator asks");
-        let response = self.ask(call.request).await;
-        // Who does not wait for the answer does not get it.
-        let _ = call.reply.send(response);
+        self.ask(call.request, call.reply).await;
     }
 
     /// Opens addresses of the garden, and lets the answer go that tells of them.
@@ -330,8 +333,8 @@ impl Desk {
 
     /// Reads the configuration anew. One with errors changes nothing.
     async fn reload(&mut self) {
-        let parsed = match config::load(&self.path) {
-            Ok(parsed) => parsed,
+        let parsed = match enrolment::load(&self.path) {
+            Ok((parsed, _)) => parsed,
             Err(error) => {
                 // One event a line: a configuration may have many errors.
                 for line in error.to_string().lines() {

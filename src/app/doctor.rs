@@ -8,7 +8,7 @@ use nix::net::if_::if_nametoindex;
 
 use super::desk::Desk;
 use super::kernel::Offload;
-use super::time;
+use super::{link, time};
 use crate::domain::{Lack, Mac, Uplink};
 use crate::uplink::Report;
 use crate::wire::control::{Check, Health};
@@ -24,6 +24,7 @@ pub(super) async fn of_gateway(desk: &Desk) -> Vec<Check> {
     let mut checks = vec![rules(desk), offload(desk)];
     checks.extend(config.gateway.interfaces.iter().map(|interface| guest_interface(interface)));
     checks.extend([uplink(desk), storage(desk).await, time::checked(desk), plans(desk), room(desk)]);
+    checks.extend(link::checked(desk).await);
     checks
 }
 
@@ -168,6 +169,15 @@ async fn storage(desk: &Desk) -> Check {
 }
 
 fn plans(desk: &Desk) -> Check {
+    let config = desk.config.borrow().clone();
+    let bridge = config.cloud.as_ref().and_then(|cloud| cloud.provisional_plan.as_ref());
+    if let Some(missing) = bridge.filter(|id| desk.ledger.gate.plan(id).is_none()) {
+        return warn(
+            "plans",
+            format!("option provisional_plan names '{missing}', which neither the file nor the cloud has"),
+            "lango plan list shows the plans there are",
+        );
+    }
     match desk.ledger.gate.plans().count() {
         0 => warn(
             "plans",

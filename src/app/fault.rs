@@ -23,14 +23,22 @@ pub(super) enum Fault {
     Load(LoadError),
     Open(OpenError),
     Key(KeyError),
-    SiteKey { path: PathBuf, why: String },
+    SiteKey {
+        path: PathBuf,
+        why: String,
+    },
+    /// What an enrolment brought cannot be read.
+    Enrolment(String),
     Store(StoreError),
     Nft(NftError),
     Neigh(NeighError),
     Uplink(UplinkError),
     Cloud(Trouble),
     Control(BindError),
-    System { what: &'static str, error: io::Error },
+    System {
+        what: &'static str,
+        error: io::Error,
+    },
 }
 
 impl Fault {
@@ -40,7 +48,7 @@ impl Fault {
             return Exit::NoPermission;
         }
         match self {
-            Self::Load(_) | Self::SiteKey { .. } => Exit::Configuration,
+            Self::Load(_) | Self::SiteKey { .. } | Self::Enrolment(_) => Exit::Configuration,
             Self::Open(_)
             | Self::Key(_)
             | Self::Store(_)
@@ -71,6 +79,7 @@ impl Fault {
             Self::Load(_)
             | Self::Key(_)
             | Self::SiteKey { .. }
+            | Self::Enrolment(_)
             | Self::Cloud(_)
             | Self::Store(_)
             | Self::Nft(NftError::Restless)
@@ -104,10 +113,14 @@ impl Fault {
                 "one daemon is enough; another network needs a run_dir and state_dir of its own"
             }
             Self::Control(_) if self.is_permission() => "run as root",
+            Self::Cloud(trouble) => trouble.remedy(),
+            Self::Enrolment(_) => {
+                "join the cloud anew with lango enrol --config PATH, or remove enrolment.json: then codes made under \
+                 its site key are unknown"
+            }
             Self::Load(_)
             | Self::Key(_)
             | Self::SiteKey { .. }
-            | Self::Cloud(_)
             | Self::Store(_)
             | Self::Control(_)
             | Self::System { .. } => "",
@@ -122,6 +135,7 @@ impl fmt::Display for Fault {
             Self::Open(error) => error.fmt(f),
             Self::Key(error) => error.fmt(f),
             Self::SiteKey { path, why } => write!(f, "site_key_file {}: {why}", path.display()),
+            Self::Enrolment(why) => write!(f, "enrolment.json in state_dir: {why}"),
             Self::Store(error) => error.fmt(f),
             Self::Nft(error) => error.fmt(f),
             Self::Neigh(error) => error.fmt(f),

@@ -5,7 +5,8 @@
 //! `doctor` answer operators;
 //! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network and
 //! `roll` asks who is quiet; `uplink` passes on news of the uplink, `time` follows the sources of the wall clock,
-//! `cloud` does what the cloud brings; `clues`, `errands` and `pin` find out what guests mean; `fault` says what
+//! `cloud` does what the cloud brings and `link` says how it stands with it,
+//! `enrolment` joins one; `clues`, `errands` and `pin` find out what guests mean; `fault` says what
 //! each failure means.
 
 mod ask;
@@ -14,6 +15,8 @@ mod cloud;
 mod clues;
 mod desk;
 mod doctor;
+mod draw;
+mod enrolment;
 mod errands;
 mod fault;
 mod flows;
@@ -21,6 +24,7 @@ mod guests;
 mod kernel;
 mod keys;
 mod ledger;
+mod link;
 mod listen;
 mod lookout;
 mod pin;
@@ -38,11 +42,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 
 use self::base::keep_out;
 use self::desk::{Desk, Inlets};
+use self::enrolment::Joiner;
+pub use self::enrolment::look_beyond;
 use self::errands::Errands;
 use self::fault::Fault;
 use self::kernel::Kernel;
@@ -60,7 +66,8 @@ use crate::nft::{Noticed, Start};
 use crate::portal::{self, Connections, SentBack};
 use crate::process::{Exit, Signals, raise_file_limit};
 use crate::store::{self, Found, Opened};
-use crate::wire::control::{Failure, Request, Response};
+use crate::wire::control::{Request, Response};
+use crate::wire::enrolment::Enrolled;
 
 /// Calls that wait for the loop, at most; who comes later waits at the door.
 const CALLS: usize = 1024;
@@ -89,21 +96,29 @@ pub fn run(path: &Path) -> Exit {
 }
 
 fn try_run(path: &Path) -> Result<(), Fault> {
-    let parsed = config::load(path).map_err(Fault::Load)?;
+    let (parsed, enrolled) = enrolment::load(path)?;
     mention(&parsed.notices);
     if !parsed.config.gateway.enabled {
         tracing::warn!(event = "disabled", "option enabled is 0: nothing to do");
         return Ok(());
     }
-    on_runtime(start(path, parsed.config))?
+    on_runtime(start(path, parsed.config, enrolled.as_ref()))?
 }
 
 /// Does what `request` asks without a daemon.
 pub fn offline(path: &Path, request: Request) -> Response {
-    let done = config::load(path).map_err(Fault::Load).and_then(|parsed| {
+    let done = load_for(&request, path).and_then(|(config, enrolled)| {
         on_runtime(async {
-            let (mut ledger, _, keys, _) = open_ledger(&parsed.config, &Clock::new())?;
-            let answer = vouchers::answer(&mut ledger, &keys.site, &parsed.config, request).await;
+            let (mut ledger, _, keys, device) = open_ledger(&config, enrolled.as_ref(), &Clock::new())?;
+            let answer = if let Request::Enrol(wish) = request {
+                let state_dir = config.gateway.state_dir.clone();
+                match Joiner::of(path.to_owned(), state_dir, device, &keys, &ledger).await {
+                    Ok(joiner) => joiner.join(wish).await,
+                    Err(failure) => Err(failure),
+                }
+            } else {
+                vouchers::answer(&mut ledger, &keys, &config, request).await
+            };
             ledger.store.close().await.map_err(Fault::Store)?;
             Ok(answer)
         })?
@@ -111,8 +126,18 @@ pub fn offline(path: &Path, request: Request) -> Response {
     match done {
         Ok(Ok(answer)) => Response::Ok(answer),
         Ok(Err(failure)) => Response::Error(failure),
-        Err(fault) => Response::Error(Failure::new(fault.code(), fault.to_string(), fault.remedy())),
+        Err(fault) => Response::Error(enrolment::failure(&fault)),
     }
+}
+
+fn load_for(request: &Request, path: &Path) -> Result<(Config, Option<Enrolled>), Fault> {
+    if matches!(request, Request::Enrol(_)) {
+        // What an earlier enrolment left may be what is wrong.
+        let config = config::load(path).map_err(Fault::Load)?.config;
+        let enrolled = enrolment::read(&config.gateway.state_dir).unwrap_or(None);
+        return Ok((config, enrolled));
+    }
+    enrolment::load(path).map(|(parsed, enrolled)| (parsed.config, enrolled))
 }
 
 fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
@@ -123,20 +148,20 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
 
 /// Opens everything in its order: flash, then kernel, then doors. So whoever was paid for is let through
 /// before anybody can ask, and nobody is let through before it is known who was.
-async fn start(path: &Path, mut config: Config) -> Result<(), Fault> {
+async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> Result<(), Fault> {
     let clock = Clock::new();
     let started = clock.now().boot;
     make_room_for_guests();
     let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
     let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
-    let (mut ledger, records, keys, device) = open_ledger(&config, &clock)?;
+    let (mut ledger, records, keys, device) = open_ledger(&config, enrolled, &clock)?;
     ledger.begin(records).await;
     keep_out(&mut config, &ledger.gate);
     let (ends, ended) = mpsc::channel(1);
     let (kernel, how) = open_kernel(&config, &mut ledger, ends.clone()).await?;
     let now = clock.now();
 
-    let (cloud, cloud_calls) = cloud::connect(&config, &keys, &ledger, &device, ends.clone());
+    let (cloud, cloud_calls) = cloud::connect(&config, enrolled, &keys, &ledger, &device, ends.clone());
     let (errands, returns) = Errands::new();
     let config = Arc::new(config);
     let (control_calls, control) = mpsc::channel(CALLS);
@@ -147,8 +172,7 @@ async fn start(path: &Path, mut config: Config) -> Result<(), Fault> {
     let uplink = uplink::watch(known, config_from, &servers.responder, clock, ends.clone())?;
     let (lookout, suspects, homes) = watch_guests(&servers.portal, &kernel, ends.clone())?;
     let (roll, found) = Roll::open(&kernel.neighbours, &lookout)?;
-    let mut doors = Doors::default();
-    doors.keep(&config.gateway, &servers);
+    let doors = open_doors(&config, &servers);
     spawn_local(async move {
         let error = server.serve(control_calls).await;
         let _ = ends.send(Fault::System { what: "control socket", error }).await;
@@ -165,7 +189,9 @@ async fn start(path: &Path, mut config: Config) -> Result<(), Fault> {
         lookout,
         roll,
         keys,
+        device,
         cloud,
+        waiters: Arc::new(Semaphore::new(link::WAITERS)),
         errands,
         reload_due: false,
         doors,
@@ -193,6 +219,12 @@ async fn start(path: &Path, mut config: Config) -> Result<(), Fault> {
         signals,
     })
     .await
+}
+
+fn open_doors(config: &Config, servers: &Servers) -> Doors {
+    let mut doors = Doors::default();
+    doors.keep(&config.gateway, servers);
+    doors
 }
 
 fn make_room_for_guests() {
@@ -258,7 +290,11 @@ fn servers(
 }
 
 /// The store with the Gate over it, what the store has to be told of a new boot, and the keys.
-fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, Keys, String), Fault> {
+fn open_ledger(
+    config: &Config,
+    enrolled: Option<&Enrolled>,
+    clock: &Clock,
+) -> Result<(Ledger, Vec<Record>, Keys, String), Fault> {
     let Opened { store, restored, report, device } =
         store::open(&config.gateway.state_dir).map_err(Fault::Open)?;
     let alarming = match report.found {
@@ -270,7 +306,7 @@ fn open_ledger(config: &Config, clock: &Clock) -> Result<(Ledger, Vec<Record>, K
     } else {
         tracing::info!(event = "store_opened", %report, "the store is open");
     }
-    let keys = Keys::load(config, &report.found)?;
+    let keys = Keys::load(config, enrolled, &report.found)?;
     clock.not_before(restored.floor);
     clock.refresh();
     let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;

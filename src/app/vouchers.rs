@@ -1,19 +1,21 @@
 //! Vouchers made, imported, looked up and withdrawn here: what needs the ledger and nothing else, so the
 //! same code serves the daemon and the commands that work without one.
 //!
-//! Owns: drawing codes, reading rows, what a voucher is shown as. Never: keeps a code; only its hash and its
-//! last three characters stay. Neighbours: `ask` for the daemon, `app::offline` without one.
+//! Owns: reading rows, what a voucher is shown as. Never: keeps a code; only its hash and its last three
+//! characters stay. Neighbours: `draw` has the codes; `ask` for the daemon, `app::offline` without one.
 
 use std::collections::BTreeSet;
 
 use super::ask::{Asked, accepted, parse};
+use super::draw::{self, Drawn};
+use super::keys::Keys;
 use super::ledger::Ledger;
 use super::plans;
 use crate::clock::random;
 use crate::config::Config;
 use crate::domain::{
     BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Kind, Mac, Moment, Normal, Now, Plan, PlanId,
-    SiteKey, Voucher, VoucherState, Wall, make_code,
+    SiteKey, Voucher, VoucherState, Wall,
 };
 use crate::store::StoreError;
 use crate::wire::control::{
@@ -27,12 +29,13 @@ const SHORTEST_IMPORTED: usize = 4;
 /// Does what `request` asks of the ledger alone.
 pub(super) async fn answer(
     ledger: &mut Ledger,
-    site: &SiteKey,
+    keys: &Keys,
     config: &Config,
     request: Request,
 ) -> Asked<Answer> {
+    let site = &keys.site;
     Ok(match request {
-        Request::VoucherNew(wish) => Answer::VoucherNew(make(ledger, site, config, &wish).await?),
+        Request::VoucherNew(wish) => Answer::VoucherNew(make(ledger, keys, config, &wish).await?),
         Request::VoucherShow { code } => {
             let voucher = find(ledger, site, &code).await?;
             Answer::VoucherShow(show(ledger, &voucher).await?)
@@ -52,7 +55,10 @@ pub(super) async fn answer(
         | Request::Doctor { .. }
         | Request::Clock
         | Request::ClockReset
-        | Request::Metrics => {
+        | Request::Metrics
+        | Request::Sync
+        | Request::SyncNow
+        | Request::Enrol(_) => {
             return Err(Failure::new(
                 Code::Usage,
                 "this command needs the running daemon",
@@ -62,27 +68,17 @@ pub(super) async fn answer(
     })
 }
 
-async fn make(
-    ledger: &mut Ledger,
-    site: &SiteKey,
-    config: &Config,
-    wish: &NewVouchers,
-) -> Asked<VouchersMade> {
+async fn make(ledger: &mut Ledger, keys: &Keys, config: &Config, wish: &NewVouchers) -> Asked<VouchersMade> {
     let plan: PlanId = parse(&wish.plan)?;
     let sheet = sheet_of(ledger, config, &plan)?;
     if !(1..=VOUCHERS_MAX).contains(&wish.count) {
         let message = format!("{} vouchers at once are too many or none", wish.count);
         return Err(Failure::new(Code::Usage, message, format!("--count takes 1 to {VOUCHERS_MAX}")));
     }
-    let form = match wish.form {
-        Form::Digits => CodeForm::Digits,
-        Form::WeakDigits => CodeForm::WeakDigits,
-        Form::Letters => CodeForm::Letters,
-    };
-    let made = draw(ledger, site, form, wish).await?;
+    let made = draw_codes(ledger, keys, &plan, wish).await?;
     let now = ledger.clock.now();
     let batch = batch_name(now.wall);
-    let voucher = |made: &Made| Voucher {
+    let voucher = |made: &Drawn| Voucher {
         kind: Kind::Voucher,
         id: None,
         proof: None,
@@ -105,33 +101,18 @@ async fn make(
     Ok(VouchersMade { vouchers: shown.collect(), sheet })
 }
 
-/// A code that no voucher has yet.
-struct Made {
-    code: String,
-    key: CodeKey,
-    hint: Hint,
-}
-
-/// Codes as `wish` wants them. One that exists already is drawn again; among so many that is rare.
-async fn draw(ledger: &Ledger, site: &SiteKey, form: CodeForm, wish: &NewVouchers) -> Asked<Vec<Made>> {
-    let prefix = wish.prefix.as_deref().unwrap_or("");
-    let (mut made, mut taken) = (Vec::new(), BTreeSet::new());
-    while made.len() < wish.count as usize {
-        let mut drawn = Vec::new();
-        while made.len() + drawn.len() < wish.count as usize {
-            let code = make_code(form, prefix, random())
-                .map_err(|error| Failure::new(Code::Usage, error.to_string(), "lango voucher new --help"))?;
-            let normal = Normal::of(&code).expect("a made code has a normal form");
-            let key = site.voucher(&normal);
-            if taken.insert(key) {
-                drawn.push(Made { code, key, hint: Hint::of(normal.as_str()) });
-            }
+async fn draw_codes(ledger: &Ledger, keys: &Keys, plan: &PlanId, wish: &NewVouchers) -> Asked<Vec<Drawn>> {
+    let (count, prefix) = (wish.count as usize, wish.prefix.as_deref().unwrap_or(""));
+    let form = match wish.form {
+        Form::Digits => CodeForm::Digits,
+        Form::WeakDigits => CodeForm::WeakDigits,
+        Form::Letters => CodeForm::Letters,
+        Form::SelfVerifying => {
+            let plan = plan_of(ledger, plan)?;
+            return draw::self_verifying(ledger, &keys.site, keys.issuing.last(), plan, count).await;
         }
-        let keys = drawn.iter().map(|made| made.key).collect();
-        let known = ledger.store.find(keys).await.map_err(unreadable)?;
-        made.extend(drawn.into_iter().zip(known).filter(|(_, known)| known.is_none()).map(|(made, _)| made));
-    }
-    Ok(made)
+    };
+    draw::listed(ledger, &keys.site, form, prefix, count).await
 }
 
 fn sheet_of(ledger: &Ledger, config: &Config, plan: &PlanId) -> Asked<Sheet> {

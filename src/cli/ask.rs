@@ -7,7 +7,7 @@ use super::{Ask, Errand, Failure, Place, Refused, Request, Style, import, print}
 use crate::control::{Client, ClientError};
 use crate::process::Exit;
 use crate::telemetry::clean;
-use crate::wire::control::{Answer, Code, ImportRow, Imported, REQUEST_MAX, Response, RowError};
+use crate::wire::control::{Answer, Code, ImportRow, Imported, Joining, REQUEST_MAX, Response, RowError};
 
 /// Bytes of a part of a file when there is no socket that limits it: each opens the store anew.
 const OFFLINE_PART: usize = 1 << 20;
@@ -52,11 +52,24 @@ fn run(errand: Errand, max: usize, mut ask: impl FnMut(Request) -> Response) -> 
     };
     match errand {
         Errand::One(request) => answer(request),
+        Errand::Enrol { url, claim, ca } => {
+            let ca = ca.map(|path| pem(&path)).transpose()?;
+            answer(Request::Enrol(Joining { url, claim, ca }))
+        }
         Errand::Import(path) => {
             let import::Vouchers { rows, errors } = import::read(&path)?;
             import_all(import::parts(rows, max), errors, answer)
         }
     }
+}
+
+/// The certificates of a file.
+fn pem(path: &Path) -> Result<String, Failure> {
+    let bad = |why: &str| {
+        Failure::new(Code::BadFile, format!("{}: {why}", path.display()), "--ca takes certificates, as PEM")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| bad(&error.to_string()))?;
+    if text.len() > REQUEST_MAX / 2 { Err(bad("is too long")) } else { Ok(text) }
 }
 
 /// Sends the rows part by part. What was sent before a failure stays, and is skipped the next time.

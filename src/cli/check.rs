@@ -7,13 +7,18 @@ use serde::Serialize;
 
 use super::ask::{fail, printed};
 use super::{Failure, Style};
-use crate::config::{self, Notice};
+use crate::config::{self, ConfigError, LoadError, Notice, Parsed};
 use crate::process::Exit;
 use crate::wire::control::Code;
 
-/// Reads the configuration at `path` and prints what is wrong with it, one finding a line.
-pub fn check(path: &Path, style: Style) -> Exit {
-    match (config::load(path), style) {
+/// Reads the configuration at `path` and prints what is wrong with it, one finding a line. `beyond` looks at the
+/// files that it names.
+pub fn check(path: &Path, style: Style, beyond: impl Fn(&Parsed) -> Vec<ConfigError>) -> Exit {
+    let read = config::load(path).and_then(|parsed| match beyond(&parsed) {
+        errors if errors.is_empty() => Ok(parsed),
+        errors => Err(LoadError::Wrong(errors)),
+    });
+    match (read, style) {
         (Ok(parsed), _) => printed(|out| good(path, &parsed.notices, style, out).map(|()| Exit::Done)),
         (Err(error), Style::Json) => {
             fail(&Failure::new(Code::Configuration, error.to_string(), "mend the file"), style)

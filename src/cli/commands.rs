@@ -46,6 +46,8 @@ pub(super) enum Opt {
     SelfVerifying,
     Print,
     Batch,
+    Now,
+    Ca,
 }
 
 /// How an option is written.
@@ -53,12 +55,11 @@ pub(super) struct Spelling {
     pub(super) name: &'static str,
     /// What the help calls its value; `None`: it has none.
     pub(super) value: Option<&'static str>,
-    /// Empty: not in this version.
     pub(super) about: &'static str,
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -74,6 +75,8 @@ impl Opt {
         Self::SelfVerifying,
         Self::Print,
         Self::Batch,
+        Self::Now,
+        Self::Ca,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -90,8 +93,12 @@ impl Opt {
             Self::Prefix => ("prefix", Some("S"), "up to 6 letters and digits that begin every code"),
             Self::Form => ("form", Some("digits|letters"), "10 digits (default), or 8 letters and a check"),
             Self::Weak => ("weak", None, "8 digits: easier to type, and to guess"),
-            Self::SelfVerifying => ("self-verifying", None, ""),
+            Self::SelfVerifying => {
+                ("self-verifying", None, "16 digits that any gateway of the site can check by itself")
+            }
             Self::Print => ("print", None, "write a sheet with QR codes, as HTML, to stdout"),
+            Self::Now => ("now", None, "run a round and wait for it"),
+            Self::Ca => ("ca", Some("FILE"), "PEM of the cloud's issuer, if the system does not know it"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }
@@ -158,7 +165,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         words: "voucher new",
-        usage: "--plan PLAN [--count N] [--prefix S] [--form digits|letters] [--weak] [--print]",
+        usage: "--plan PLAN [--count N] [--prefix S] [--form digits|letters] [--weak] [--self-verifying] [--print]",
         takes: 0..=0,
         options: &[
             Opt::Plan,
@@ -223,6 +230,24 @@ pub(super) const COMMANDS: &[Command] = &[
         build: |given| ask(given, Request::PlanList),
     },
     Command {
+        words: "sync",
+        usage: "[--now]",
+        takes: 0..=0,
+        options: &[Opt::Now, Opt::Json, Opt::Socket],
+        about: "how it stands with the cloud; --now: exchange everything first",
+        example: "lango sync --now",
+        build: |given| ask(given, if given.has(Opt::Now) { Request::SyncNow } else { Request::Sync }),
+    },
+    Command {
+        words: "enrol",
+        usage: "URL CLAIM [--ca FILE]",
+        takes: 2..=2,
+        options: &[Opt::Ca, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
+        about: "join a cloud; with --config PATH while no daemon runs",
+        example: "lango enrol https://bos.example.net 4f07a1c2",
+        build: enrol,
+    },
+    Command {
         words: "doctor",
         usage: "[MAC]",
         takes: 0..=1,
@@ -253,8 +278,8 @@ pub(super) const COMMANDS: &[Command] = &[
 
 /// Commands that Lango will have, and does not have yet.
 pub(super) const LATER: &[&str] = &[
-    "sync", "export", "forget", "audit", "topup", "extend", "refund", "move", "backup", "restore", "top",
-    "enrol", "setup", "hold",
+    "export", "forget", "audit", "topup", "extend", "refund", "move", "backup", "restore", "top", "setup",
+    "hold",
 ];
 
 fn run(given: &Given) -> Result<Invocation, Failure> {
@@ -300,13 +325,19 @@ fn clock(given: &Given) -> Result<Invocation, Failure> {
 }
 
 fn voucher_new(given: &Given) -> Result<Invocation, Failure> {
-    if given.has(Opt::SelfVerifying) {
-        return Err(not_yet("--self-verifying"));
-    }
     if given.has(Opt::Print) && given.has(Opt::Json) {
         return Err(given.usage("--print and --json exclude each other"));
     }
     let plan = given.needed_id::<PlanId>(Opt::Plan)?;
+    if given.has(Opt::SelfVerifying) {
+        for other in [Opt::Form, Opt::Weak, Opt::Prefix] {
+            if given.has(other) {
+                return Err(given.wrong(other, "codes that prove themselves have one form only"));
+            }
+        }
+        let (count, form) = (count(given)?, Form::SelfVerifying);
+        return ask(given, Request::VoucherNew(NewVouchers { plan, count, prefix: None, form }));
+    }
     let (form, shape) = match (given.text(Opt::Form)?.as_deref(), given.has(Opt::Weak)) {
         (None | Some("digits"), false) => (Form::Digits, CodeForm::Digits),
         (None | Some("digits"), true) => (Form::WeakDigits, CodeForm::WeakDigits),
@@ -321,6 +352,24 @@ fn voucher_new(given: &Given) -> Result<Invocation, Failure> {
         return Err(given.wrong(Opt::Prefix, &error.to_string()));
     }
     ask(given, Request::VoucherNew(NewVouchers { plan, count: count(given)?, prefix, form }))
+}
+
+fn enrol(given: &Given) -> Result<Invocation, Failure> {
+    let mut words = given.words();
+    let (url, claim) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if claim.is_empty() || claim.len() > LONGEST_CODE {
+        return Err(given.usage("the claim is empty, or longer than any claim"));
+    }
+    let (url, claim) = (url.to_owned(), TypedCode::new(claim.to_owned()));
+    let joining = Errand::Enrol { url, claim, ca: given.path(Opt::Ca)? };
+    if !given.has(Opt::Config) || given.has(Opt::Offline) {
+        return errand(given, joining);
+    }
+    if given.has(Opt::Socket) {
+        return Err(given.usage("--config and --socket exclude each other"));
+    }
+    let place = Place::Offline(given.config()?);
+    Ok(Invocation::Ask(Ask { errand: joining, place, style: given.style() }))
 }
 
 fn count(given: &Given) -> Result<u32, Failure> {

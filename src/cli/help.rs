@@ -21,7 +21,6 @@ pub(super) fn group(name: &str) -> String {
 pub(super) fn command(command: &Command) -> String {
     let spellings = command.options.iter().map(|opt| opt.spelling());
     let mut rows = spellings
-        .filter(|spelling| !spelling.about.is_empty())
         .map(|spelling| {
             let value = spelling.value.map(|value| format!(" {value}")).unwrap_or_default();
             (format!("--{}{value}", spelling.name), spelling.about)

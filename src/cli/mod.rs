@@ -20,7 +20,7 @@ mod words;
 use std::path::PathBuf;
 
 use crate::telemetry;
-use crate::wire::control::{Failure, Request};
+use crate::wire::control::{Failure, Request, TypedCode};
 
 pub use ask::{ask, refuse, say};
 pub use check::check;
@@ -58,6 +58,12 @@ enum Errand {
     One(Request),
     /// A file of vouchers, in as many requests as it takes.
     Import(PathBuf),
+    /// Join a cloud whose issuer may be that of a PEM file.
+    Enrol {
+        url: String,
+        claim: TypedCode,
+        ca: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use super::{Style, sheet};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
-    Anomalies, Answer, Check, ClockShown, Failure, Health, Imported, Plan, Session, Source, Status, Uplink,
-    VoucherListed, VoucherMade, VoucherShown, VouchersMade,
+    Anomalies, Answer, Check, ClockShown, Cloud, Failure, Health, Imported, Joined, Plan, Session, Source,
+    Status, Uplink, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
 };
 
 /// Writes the answer, and tells how the command that got it ends.
@@ -37,6 +37,8 @@ pub(super) fn answer(answer: &Answer, style: Style, out: &mut impl Write) -> io:
             }
             Answer::Clock(shown) | Answer::ClockReset(shown) => out.write_all(clock(shown).as_bytes())?,
             Answer::Metrics(text) => out.write_all(text.as_bytes())?,
+            Answer::Enrol(joined) => out.write_all(enrolled(joined).as_bytes())?,
+            Answer::Sync(cloud) => out.write_all(sync(cloud).as_bytes())?,
         },
     }
     Ok(exit(answer))
@@ -68,7 +70,9 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::PlanList(_)
         | Answer::Clock(_)
         | Answer::ClockReset(_)
-        | Answer::Metrics(_) => false,
+        | Answer::Metrics(_)
+        | Answer::Enrol(_)
+        | Answer::Sync(_) => false,
     };
     if refused { Exit::Refused } else { Exit::Done }
 }
@@ -86,6 +90,8 @@ fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
         Answer::Doctor(checks) => json(checks, out),
         Answer::Clock(shown) | Answer::ClockReset(shown) => json(shown, out),
         Answer::Metrics(text) => json(text, out),
+        Answer::Enrol(joined) => json(joined, out),
+        Answer::Sync(cloud) => json(cloud, out),
     }
 }
 
@@ -100,11 +106,6 @@ fn screen(status: &Status) -> String {
         Uplink::Down => "DOWN",
         Uplink::Unknown => "unknown",
     };
-    let cloud = match (&status.cloud.configured, &status.cloud.last_success) {
-        (false, _) => "not configured".to_owned(),
-        (true, None) => "never reached".to_owned(),
-        (true, Some(when)) => format!("last reached {when}"),
-    };
     let clock = if status.clock.trusted { "trusted" } else { "NOT TRUSTED, this or later" };
     let vouchers = status.vouchers;
     let mut lines = vec![
@@ -117,11 +118,45 @@ fn screen(status: &Status) -> String {
             "vouchers",
             format!("{} unused, {} active, {} spent", vouchers.unused, vouchers.active, vouchers.spent),
         ),
-        ("cloud", cloud),
+        ("cloud", link(&status.cloud)),
         ("outbox", format!("{} waiting", status.cloud.outbox)),
     ];
     lines.extend(odd(status.anomalies).map(|odd| ("anomalies", odd)));
     rows(&lines)
+}
+
+/// The link to the cloud in plain words.
+fn link(cloud: &Cloud) -> String {
+    let Cloud { configured, last_success, last_error, since, remedy, .. } = cloud;
+    let last = last_success.as_ref().map(|when| format!("last in step {when}"));
+    match (last_error, &last) {
+        (None, _) if !configured => "not configured".to_owned(),
+        (None, None) => "not reached yet".to_owned(),
+        (None, Some(last)) => format!("reachable, {last}"),
+        (Some(error), last) => {
+            let since = since.as_deref().unwrap_or("the start");
+            let parts = [last, remedy].into_iter().flatten().map(|part| format!("; {part}"));
+            format!("NOT IN STEP since {since}: {error}{}", parts.collect::<String>())
+        }
+    }
+}
+
+fn enrolled(joined: &Joined) -> String {
+    let Joined { site, url, restart_needed, warnings } = joined;
+    let mut lines = vec![format!("joined {url} as site {site}")];
+    lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
+    if *restart_needed {
+        lines.push("restart the daemon to use it: /etc/init.d/lango restart".to_owned());
+    }
+    lines.iter().map(|line| format!("{}\n", clean(line))).collect()
+}
+
+fn sync(cloud: &Cloud) -> String {
+    rows(&[
+        ("cloud", link(cloud)),
+        ("cursor", cloud.cursor.clone().unwrap_or_else(|| "-".to_owned())),
+        ("outbox", format!("{} waiting", cloud.outbox)),
+    ])
 }
 
 /// What the guest network should not have shown, if it has.
@@ -290,7 +325,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::wire::control::{Clock, Cloud, RowError, Sheet, TimeClaim, Vouchers};
+    use crate::wire::control::{Clock, RowError, Sheet, TimeClaim, Vouchers};
 
     fn shown(answer: &Answer, style: Style) -> (String, Exit) {
         let mut out = Vec::new();
@@ -339,7 +374,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             site: "kariakoo-01".to_owned(),
             uplink: Uplink::Up,
-            cloud: Cloud { configured: false, last_success: None, cursor: None, outbox: 0 },
+            cloud: Cloud::default(),
             clock: Clock { trusted: true, now: "2026-11-21T22:17:31Z".to_owned() },
             sessions: 12,
             vouchers: Vouchers { unused: 188, active: 12, spent: 40 },
@@ -357,13 +392,35 @@ vouchers   188 unused, 12 active, 40 spent
 cloud      not configured
 outbox     0 waiting
 ";
-        assert_eq!(plain(&Answer::Status(status.clone())), expected);
+        assert_eq!(plain(&Answer::Status(Box::new(status.clone()))), expected);
         (status.rules_intact, status.clock.trusted, status.uplink) = (false, false, Uplink::Down);
         status.anomalies = Anomalies { addresses: 2, ports: 1, new_devices: 0 };
-        let text = plain(&Answer::Status(status));
+        let text = plain(&Answer::Status(Box::new(status)));
         let odd = "anomalies  2 addresses claimed by a second device, 1 device at two ports\n";
         assert!(text.ends_with(odd), "{text}");
         assert!(["NOT INTACT", "NOT TRUSTED", "DOWN"].iter().all(|cry| text.contains(cry)), "{text}");
+    }
+
+    #[test]
+    fn the_cloud_is_told_in_plain_words() {
+        let mut cloud = Cloud { configured: true, outbox: 3, ..Cloud::default() };
+        let text = plain(&Answer::Sync(cloud.clone()));
+        assert_eq!(text, "cloud      not reached yet\ncursor     -\noutbox     3 waiting\n");
+        (cloud.last_success, cloud.cursor) = (Some("2026-11-21T22:17:31Z".into()), Some("7.1042".into()));
+        let text = plain(&Answer::Sync(cloud.clone()));
+        assert!(
+            text.starts_with("cloud      reachable, last in step 2026-11-21T22:17:31Z\ncursor     7.1042\n")
+        );
+        cloud.last_error = Some("no connection to 192.0.2.1:443 (timed out)".into());
+        (cloud.since, cloud.remedy) = (Some("2026-11-21T22:20:00Z".into()), Some("check the uplink".into()));
+        let says = "cloud      NOT IN STEP since 2026-11-21T22:20:00Z: no connection to 192.0.2.1:443 (timed out); \
+                    last in step 2026-11-21T22:17:31Z; check the uplink\n";
+        assert!(plain(&Answer::Sync(cloud.clone())).starts_with(says));
+        let (json, _) = shown(&Answer::Sync(cloud), Style::Json);
+        assert!(
+            json.starts_with("{\"configured\":true,\"last_success\":\"2026-11-21T22:17:31Z\","),
+            "{json}"
+        );
     }
 
     #[test]

@@ -42,6 +42,45 @@ pub struct Parsed {
     pub config: Config,
     /// What to tell the operator nevertheless, in the order of the file.
     pub notices: Vec<Notice>,
+    /// Section cloud without its url.
+    unnamed: Cloud,
+    places: Places,
+}
+
+/// Where the options stand, for those who find out later what is wrong with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Places {
+    file: String,
+    lines: BTreeMap<(String, String), u32>,
+}
+
+impl Parsed {
+    /// Takes `url` for the cloud's, unless the file names one.
+    pub fn join(&mut self, url: &str) {
+        let joined = || Cloud { url: url.to_owned(), ..self.unnamed.clone() };
+        self.config.cloud.get_or_insert_with(joined);
+    }
+
+    /// Section cloud, whether or not it has a url.
+    pub fn cloud_options(&self) -> &Cloud {
+        self.config.cloud.as_ref().unwrap_or(&self.unnamed)
+    }
+
+    /// Whether the file says anything of an option.
+    pub fn names(&self, section: &str, option: &str) -> bool {
+        self.line(section, option).is_some()
+    }
+
+    /// Something that is wrong with an option, found out by looking beyond the file.
+    pub fn error(&self, section: &str, option: &str, what: impl Into<String>) -> ConfigError {
+        let line = self.line(section, option).unwrap_or(1);
+        let (file, option, what) = (self.places.file.clone(), option.to_owned(), what.into());
+        ConfigError(Finding { file, line, option, what })
+    }
+
+    fn line(&self, section: &str, option: &str) -> Option<u32> {
+        self.places.lines.get(&(section.to_owned(), option.to_owned())).copied()
+    }
 }
 
 /// Reads and parses the file at `path`, of at most 1 MiB.
@@ -76,13 +115,30 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Vec<ConfigError>> {
     let mut findings = Findings::of(file_name);
     let raw = uci::read(text, &mut findings);
-    let config = config(&raw, &mut findings);
+    let of_cloud = |raw: &&RawSection| raw.kind == "cloud";
+    let unnamed = match only(raw.sections.iter().filter(of_cloud), &mut findings) {
+        Some(raw) => sections::cloud(raw, &mut findings),
+        None => sections::cloud(&absent("cloud"), &mut findings),
+    };
+    let cloud = Some(&unnamed).filter(|cloud| !cloud.url.is_empty()).cloned();
+    let config = config(&raw, cloud, &mut findings);
     let notices = findings.verdict()?;
     let config = config.expect("without an error there is a configuration");
-    Ok(Parsed { config, notices })
+    Ok(Parsed { config, notices, unnamed, places: places(file_name, &raw) })
 }
 
-fn config(raw: &Raw, findings: &mut Findings) -> Option<Config> {
+fn places(file: &str, raw: &Raw) -> Places {
+    let options = |section: &RawSection| {
+        let kind = section.kind.clone();
+        let named = section.options.iter().filter(|(_, option)| !option.values.is_empty());
+        let lines = named.map(|(name, option)| (name.clone(), option.line));
+        lines.map(|(name, line)| ((kind.clone(), name), line)).collect::<Vec<_>>()
+    };
+    let single = raw.sections.iter().filter(|section| ["gateway", "cloud"].contains(&section.kind.as_str()));
+    Places { file: file.to_owned(), lines: single.flat_map(options).collect() }
+}
+
+fn config(raw: &Raw, cloud: Option<Cloud>, findings: &mut Findings) -> Option<Config> {
     let known = sections_are_known(raw, findings);
     raw.sections.iter().for_each(|section| name_is_of_uci(section, findings));
     let of = |kind: &'static str| raw.sections.iter().filter(move |section| section.kind == kind);
@@ -92,8 +148,8 @@ fn config(raw: &Raw, findings: &mut Findings) -> Option<Config> {
     let plans = of("plan").filter_map(|raw| sections::plan(raw, language, findings)).collect::<Vec<_>>();
     let gardens = of("garden").map(|raw| sections::garden(raw, findings)).collect();
     let devices = devices(of("device"), findings);
-    let cloud = only(of("cloud"), findings).and_then(|raw| sections::cloud(raw, findings));
-    let cloud_may_have_it = of("cloud").any(|cloud| cloud.options.contains_key("url"));
+    bridge_exists(of("cloud").next(), &plans, findings);
+    let cloud_may_have_it = of("cloud").next().is_some();
     let trial = only(of("trial"), findings).and_then(|raw| {
         let plan = sections::trial(raw, findings)?;
         if !cloud_may_have_it {
@@ -178,6 +234,19 @@ fn devices<'a>(sections: impl Iterator<Item = &'a RawSection>, findings: &mut Fi
         }
     }
     devices
+}
+
+/// Whether the cloud has the plan that bridges, nobody knows here.
+fn bridge_exists(raw: Option<&RawSection>, plans: &[Plan], findings: &mut Findings) {
+    let Some(option) = raw.and_then(|raw| raw.options.get("provisional_plan")) else { return };
+    let Some(named) = option.values.last().filter(|value| !value.text.is_empty()) else { return };
+    if !plans.iter().any(|plan| plan.id.as_str() == named.text) {
+        let hint = spec::nearest(&named.text, plans.iter().map(|plan| plan.id.as_str()));
+        let hint = hint.map_or_else(|| "lango doctor tells".to_owned(), uci::did_you_mean);
+        let what =
+            format!("no plan {} is in this file, so the cloud has to have it; {hint}", shown(&named.text));
+        findings.notice(option.line, "provisional_plan", what);
+    }
 }
 
 /// Without a cloud, the plan of the trial is one of this file.

@@ -150,13 +150,19 @@ pub enum Policy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cloud {
     pub url: String,
-    pub token_file: PathBuf,
+    /// None: the file says nothing of it; then the enrolment has the token, or [`Cloud::TOKEN_FILE`].
+    pub token_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,
     /// Ed25519 public key; set: unsigned feeds are refused.
     pub signing_key: Option<SigningKey>,
     pub poll: Duration,
     pub provisional_plan: Option<PlanId>,
     pub allow_http: bool,
+}
+
+impl Cloud {
+    /// Where the token is unless something else is said.
+    pub const TOKEN_FILE: &str = "/etc/lango/cloud.token";
 }
 
 /// Section `retention`.

@@ -128,12 +128,12 @@ pub(super) fn trial(raw: &RawSection, findings: &mut Findings) -> Option<PlanId>
     if s.is_set("plan") { s.optional("plan", names::plan_id) } else { Some(s.value("plan", names::plan_id)) }
 }
 
-/// The cloud; `None` without a `url`.
-pub(super) fn cloud(raw: &RawSection, findings: &mut Findings) -> Option<Cloud> {
+/// The cloud; its `url` is empty if the file names none.
+pub(super) fn cloud(raw: &RawSection, findings: &mut Findings) -> Cloud {
     let mut section = Section::begin(raw, &spec::CLOUD, findings);
     let s = &mut section;
     let url = s.optional("url", names::url);
-    let token_file = s.value("token_file", names::path);
+    let token_file = s.is_set("token_file").then(|| s.value("token_file", names::path));
     let ca_file = s.optional("ca_file", names::path);
     let signing_key = s.optional("signing_key", values::public_key);
     let poll = s.value("poll", values::duration_within("1s", "1d"));
@@ -145,7 +145,8 @@ pub(super) fn cloud(raw: &RawSection, findings: &mut Findings) -> Option<Cloud> 
             format!("{} is not encrypted; write https://, or for tests set allow_http '1'", shown(url)),
         );
     }
-    Some(Cloud { url: url?, token_file, ca_file, signing_key, poll, provisional_plan, allow_http })
+    let url = url.unwrap_or_default();
+    Cloud { url, token_file, ca_file, signing_key, poll, provisional_plan, allow_http }
 }
 
 /// How long what is kept.

@@ -44,7 +44,7 @@ fn assert_wrong(text: &str, line: u32, option: &str, what: &str) {
 
 #[test]
 fn one_interface_is_enough_and_all_else_has_its_default() {
-    let Parsed { config, notices } = good("config gateway\n\toption interface 'br-guest'\n");
+    let Parsed { config, notices, .. } = good("config gateway\n\toption interface 'br-guest'\n");
     let path = |text: &str| PathBuf::from(text);
     let gateway = Gateway {
         enabled: true,
@@ -140,7 +140,7 @@ fn the_other_sections_of_the_example_are_read() {
     assert_eq!(config.trial, Some("trial".parse().unwrap()));
     let cloud = Cloud {
         url: "https://bos.example.net".into(),
-        token_file: "/etc/lango/cloud.token".into(),
+        token_file: Some(Cloud::TOKEN_FILE.into()),
         ca_file: None,
         signing_key: None,
         poll: Duration::from_secs(60),
@@ -232,7 +232,7 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
     for (line, option) in [
         ("option https_port '443'", "https_port"),
         ("option portal_dir '/www'", "portal_dir"),
-        ("config cloud", "cloud"),
+        ("config trial\noption plan h\nconfig plan h", "trial"),
     ] {
         assert_eq!(notices(&with(line)), [(3, option.to_owned())], "{line}");
     }
@@ -242,10 +242,10 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
     ] {
         assert_eq!(notices(&with(line)), [(4, option.to_owned())], "{line}");
     }
-    let notice = good(&with("config cloud")).notices[0].to_string();
+    let notice = good(&with("config trial\noption plan h\nconfig plan h")).notices[0].to_string();
     assert_eq!(
         notice,
-        "lango:3: cloud: this section is read and checked, but this version does not act on it yet"
+        "lango:3: trial: this section is read and checked, but this version does not act on it yet"
     );
 }
 

@@ -14,6 +14,9 @@ use crate::wire::control::{FrameError, Lines, RESPONSE_MAX, Request, Response, d
 /// Longest silence of the daemon: making 10,000 vouchers on slow flash takes a while.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// As long for a round with the cloud: the first one over a slow line.
+const PATIENCE_WITH_CLOUD: Duration = Duration::from_secs(15 * 60);
+
 /// A connection to a running daemon. Several requests may follow one another.
 #[derive(Debug)]
 pub struct Client {
@@ -55,7 +58,6 @@ impl Client {
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
         let open = || -> io::Result<UnixStream> {
             let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
             Ok(stream)
         };
@@ -71,6 +73,9 @@ impl Client {
     /// Sends a request and waits for its answer.
     pub fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
         // A daemon that refuses a request closes its side early; its answer says more than the failed write.
+        let long = matches!(request, Request::SyncNow | Request::Enrol(_));
+        let patience = if long { PATIENCE_WITH_CLOUD } else { PATIENCE };
+        self.stream.set_read_timeout(Some(patience)).map_err(|error| self.lost(error))?;
         let written = self.stream.write_all(&encode(request));
         match self.receive() {
             Err(ClientError::Lost(path, error)) => {

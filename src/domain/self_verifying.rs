@@ -105,6 +105,11 @@ impl IssuingKey {
         Self { number, key: hmac::Key::new(hmac::HMAC_SHA256, context.sign().as_ref()) }
     }
 
+    /// Which of the site's keys it is.
+    pub fn number(&self) -> KeyNumber {
+        self.number
+    }
+
     /// The code, in groups of four digits.
     pub fn write(&self, plan: PlanNumber, serial: Serial) -> String {
         let payload = u64::from(plan.0) * SERIALS + u64::from(serial.0);

@@ -1,8 +1,9 @@
-//! The device key: the secret from which all keyed hashes of this gateway are made.
+//! The secrets beside the database: the device key, and what an enrolment brought.
 //!
-//! Owns: `device.key` in the state directory, 32 random bytes, readable by its owner only. Made once,
-//! under a temporary name, so that a power cut leaves either no key or a whole one.
-//! Never: what is derived from it. Neighbours: `clock` gives the random bytes.
+//! Owns: `device.key` in the state directory, 32 random bytes made once, from which all keyed hashes of this
+//! gateway are made; `enrolment.json`. Both readable by their owner only, and written under a temporary name,
+//! so that a power cut leaves either nothing or the whole.
+//! Never: what is derived from the key, or what an enrolment says. Neighbours: `clock` gives the random bytes.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -13,9 +14,12 @@ use std::path::{Path, PathBuf};
 use crate::clock;
 
 const NAME: &str = "device.key";
+const ENROLMENT: &str = "enrolment.json";
+/// Bytes of an enrolment; the certificates of a cloud are most of it.
+const ENROLMENT_MAX: u64 = 256 * 1024;
 const LENGTH: usize = 32;
 
-/// Why there is no device key.
+/// Why a secret cannot be had or kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyError {
     /// The file is not 32 bytes long.
@@ -68,11 +72,37 @@ pub fn device_key(state_dir: &Path) -> Result<[u8; LENGTH], KeyError> {
     }
 }
 
-fn read(mut file: File, path: &Path) -> Result<[u8; LENGTH], KeyError> {
+/// What an enrolment brought, if there was one.
+pub fn enrolment(state_dir: &Path) -> Result<Option<Vec<u8>>, KeyError> {
+    let path = state_dir.join(ENROLMENT);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(KeyError::io(&path, "open", &error)),
+    };
+    kept_close(&file, &path)?;
+    let mut text = Vec::new();
+    file.take(ENROLMENT_MAX).read_to_end(&mut text).map_err(|error| KeyError::io(&path, "read", &error))?;
+    Ok(Some(text))
+}
+
+/// Keeps what an enrolment brought, in the place of an older one.
+pub fn keep_enrolment(state_dir: &Path, text: &str) -> Result<PathBuf, KeyError> {
+    let path = state_dir.join(ENROLMENT);
+    write(state_dir, ENROLMENT, text.as_bytes()).map_err(|error| KeyError::io(&path, "write", &error))?;
+    Ok(path)
+}
+
+fn kept_close(file: &File, path: &Path) -> Result<std::fs::Metadata, KeyError> {
     let about = file.metadata().map_err(|error| KeyError::io(path, "look at", &error))?;
     if about.mode() & 0o077 != 0 {
         return Err(KeyError::Loose { path: path.to_owned(), mode: about.mode() & 0o7777 });
     }
+    Ok(about)
+}
+
+fn read(mut file: File, path: &Path) -> Result<[u8; LENGTH], KeyError> {
+    let about = kept_close(&file, path)?;
     if about.len() != LENGTH as u64 {
         return Err(KeyError::Length { path: path.to_owned(), found: about.len() });
     }
@@ -83,20 +113,21 @@ fn read(mut file: File, path: &Path) -> Result<[u8; LENGTH], KeyError> {
 
 fn make(state_dir: &Path, path: &Path) -> Result<[u8; LENGTH], KeyError> {
     let key = clock::random::<LENGTH>();
-    let unfinished = state_dir.join(format!("{NAME}.new"));
-    let written = || -> io::Result<()> {
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&key)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        File::open(state_dir)?.sync_all()
-    };
-    written().map_err(|error| KeyError::io(path, "make", &error))?;
+    write(state_dir, NAME, &key).map_err(|error| KeyError::io(path, "make", &error))?;
     Ok(key)
+}
+
+fn write(state_dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = state_dir.join(format!("{name}.new"));
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, state_dir.join(name))?;
+    File::open(state_dir)?.sync_all()
 }
 
 #[cfg(test)]
@@ -115,6 +146,20 @@ mod tests {
         let mode = fs::metadata(dir.path().join(NAME)).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn an_enrolment_is_replaced_whole_and_read_by_its_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(enrolment(dir.path()), Ok(None));
+        let path = keep_enrolment(dir.path(), "first").unwrap();
+        fs::write(dir.path().join("enrolment.json.new"), b"half").unwrap();
+        keep_enrolment(dir.path(), "second").unwrap();
+        assert_eq!(enrolment(dir.path()), Ok(Some(b"second".to_vec())));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing temporary is left");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(enrolment(dir.path()), Err(KeyError::Loose { .. })));
     }
 
     #[test]

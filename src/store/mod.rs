@@ -5,7 +5,7 @@
 //! Never: decides; it writes the domain's [`Record`]s and loads them back as [`Restored`].
 //! Neighbours: `app` calls it; `schema.rs` draws the tables, `recover.rs` opens them in whatever state
 //! they are, `files.rs` moves files, `thread.rs` does the jobs, `write.rs` and `read.rs` translate,
-//! `keys.rs` keeps the device key.
+//! `keys.rs` keeps the secrets.
 
 mod error;
 mod files;
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::{OpenError, StoreError};
-pub use keys::{KeyError, device_key, has_device_key};
+pub use keys::{KeyError, device_key, enrolment, has_device_key, keep_enrolment};
 pub use recover::{Found, Instead, Report};
 use tokio::sync::oneshot;
 

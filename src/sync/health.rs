@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::trouble::Trouble;
-use crate::domain::{Boot, Now};
+use crate::domain::{Boot, Cursor, Now};
 use crate::wire::feed::Ops;
 
 /// What is known of the link to the cloud.
@@ -14,6 +14,8 @@ pub struct Health {
     /// When everything was exchanged last: outbox empty, feed read to its end.
     pub last_success: Option<Now>,
     pub trouble: Option<Ailing>,
+    /// How far the feed was read at the end of the last round.
+    pub at: Option<Cursor>,
     /// Pages that were refused since the start.
     pub refused_pages: u64,
     /// Ops of a kind that this version does not know, and fields.

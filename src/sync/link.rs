@@ -205,6 +205,7 @@ fn settle(rounds: &Rounds, pace: &mut Pace, outcome: &Result<(), Trouble>) {
     let (received, sent) = rounds.cloud.traffic();
     rounds.health.send_modify(|health| {
         health.note(outcome, now);
+        health.at = rounds.stand.at;
         (health.received, health.sent) = (received, sent);
     });
 }

@@ -84,6 +84,14 @@ pub struct Waiting {
     pub newest: Seq,
 }
 
+/// Whether `pem` holds roots that can be trusted.
+///
+/// # Errors
+/// Why it does not: [`Trouble::Roots`].
+pub fn check_roots(pem: &[u8]) -> Result<(), Trouble> {
+    tls::roots(Some(pem)).map(drop)
+}
+
 /// Has this gateway join, for the command. `public_key`: Ed25519. `roots`: PEM, trusted besides the usual ones.
 ///
 /// # Errors

@@ -96,7 +96,8 @@ impl Tls {
     }
 }
 
-fn roots(extra: Option<&[u8]>) -> Result<RootCertStore, Trouble> {
+/// The usual roots, and those of `extra`.
+pub(super) fn roots(extra: Option<&[u8]>) -> Result<RootCertStore, Trouble> {
     let mut roots = RootCertStore::empty();
     if let Ok(bundle) = std::fs::read(SYSTEM_ROOTS) {
         roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).flatten());

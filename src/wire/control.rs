@@ -15,8 +15,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use answers::{
-    Anomalies, Check, Clock, ClockShown, Cloud, Health, Imported, Plan, RowError, Session, Sheet, Source,
-    Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown, Vouchers, VouchersMade,
+    Anomalies, Check, Clock, ClockShown, Cloud, Health, Imported, Joined, Plan, RowError, Session, Sheet,
+    Source, Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown, Vouchers, VouchersMade,
 };
 pub use frames::{FrameError, Lines, decode, encode};
 
@@ -58,6 +58,21 @@ pub enum Request {
     /// The wall clock was wrong: let it go back where it belongs.
     ClockReset,
     Metrics,
+    /// How it stands with the cloud.
+    Sync,
+    /// A whole round with the cloud, now; answered when it is over.
+    SyncNow,
+    Enrol(Joining),
+}
+
+/// A cloud to join.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joining {
+    pub url: String,
+    /// What its operator was given; good for one gateway.
+    pub claim: TypedCode,
+    /// PEM, to be trusted besides the usual roots.
+    pub ca: Option<String>,
 }
 
 /// Whose session is cut.
@@ -91,6 +106,8 @@ pub enum Form {
     WeakDigits,
     /// Eight letters and a check symbol.
     Letters,
+    /// Sixteen digits that prove themselves; without a prefix.
+    SelfVerifying,
 }
 
 /// A code as somebody typed it. Its `Debug` does not show it, so that no log can.
@@ -140,7 +157,7 @@ pub enum Response {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    Status(Status),
+    Status(Box<Status>),
     Sessions(Vec<Session>),
     /// The session that was opened.
     Login(Session),
@@ -159,6 +176,9 @@ pub enum Answer {
     ClockReset(ClockShown),
     /// The text of [`exposition`](super::exposition::exposition).
     Metrics(String),
+    /// To both of `sync`.
+    Sync(Cloud),
+    Enrol(Joined),
 }
 
 /// Why a request was not done, for a program, for a person, and what the person can do about it.

@@ -150,6 +150,54 @@ pub fn read(body: &[u8]) -> Result<Joining, NotAJoining> {
     })
 }
 
+/// An enrolment as it is kept: what the cloud answered, and where that cloud is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    pub url: String,
+    pub joining: Joining,
+}
+
+impl Enrolled {
+    /// The text to keep, which holds secrets.
+    pub fn write(&self) -> String {
+        #[derive(Serialize)]
+        struct Kept<'a> {
+            url: &'a str,
+            site: &'a str,
+            token: &'a str,
+            site_key: Option<String>,
+            signing_key: Option<&'a str>,
+            ca: Option<&'a str>,
+        }
+        let Self { url, joining } = self;
+        let hex = |secret: &SiteSecret| secret.reveal().iter().map(|byte| format!("{byte:02x}")).collect();
+        let kept = Kept {
+            url,
+            site: &joining.site,
+            token: joining.token.reveal(),
+            site_key: joining.site_key.as_ref().map(hex),
+            signing_key: joining.signing_key_text.as_deref(),
+            ca: joining.ca.as_deref(),
+        };
+        let mut text = serde_json::to_string_pretty(&kept).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// If a field is missing or wrong.
+    pub fn read(text: &[u8]) -> Result<Self, NotAJoining> {
+        #[derive(Deserialize)]
+        struct Place {
+            url: String,
+        }
+        let place: Place = serde_json::from_slice(text).map_err(|_| NotAJoining("it has no url"))?;
+        Ok(Self { url: place.url, joining: read(text)? })
+    }
+}
+
 /// RFC 4648 section 4, with padding.
 fn base64(bytes: &[u8]) -> String {
     let symbol = |value: u32| match u8::try_from(value & 63).unwrap_or(0) {
@@ -199,6 +247,22 @@ mod tests {
         {
             assert!(read(right.replace(from, to).as_bytes()).is_err(), "{from}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back() {
+        let key = "0f".repeat(32);
+        let full = format!(
+            r#"{{"site":"a","token":"t","site_key":"{key}","signing_key":"{}","ca":"pem\n"}}"#,
+            base64(&[9; 32])
+        );
+        for answer in [full.as_str(), r#"{"site":"a","token":"t"}"#] {
+            // Not every 32 bytes are a signing key.
+            let Ok(joining) = read(answer.as_bytes()) else { continue };
+            let enrolled = Enrolled { url: "https://a.b/c".to_owned(), joining };
+            assert_eq!(Enrolled::read(enrolled.write().as_bytes()), Ok(enrolled));
+        }
+        assert!(Enrolled::read(br#"{"site":"a","token":"t"}"#).is_err());
     }
 
     #[test]

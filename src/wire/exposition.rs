@@ -8,8 +8,22 @@ use std::fmt::{Display, Write};
 use super::control::{Status, Uplink};
 use crate::domain::Wall;
 
-/// The numbers of `status`, one family after the other.
-pub fn exposition(status: &Status) -> String {
+/// The link to the cloud in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// Since everything was exchanged last; `None`: not since the start.
+    pub last_success_age_s: Option<u64>,
+    pub outbox_bytes: u64,
+    pub refused_pages: u64,
+    pub skipped_ops: u64,
+    pub skipped_fields: u64,
+    /// Bytes on TCP.
+    pub received: u64,
+    pub sent: u64,
+}
+
+/// The numbers of `status`, one family after the other; `link`: if there is a cloud.
+pub fn exposition(status: &Status, link: Option<&LinkCounts>) -> String {
     let Status { version, site, uplink, cloud, clock, sessions, vouchers, rules_intact, uptime_s, anomalies } =
         status;
     let mut text = Text::default();
@@ -41,6 +55,9 @@ pub fn exposition(status: &Status) -> String {
         text.single("lango_cloud_last_success_timestamp_seconds", about, when.as_secs());
     }
     text.single("lango_outbox_facts", "Facts that the cloud does not have yet.", cloud.outbox);
+    if let Some(link) = link {
+        text.link(link);
+    }
     text.family("lango_anomalies_total", "counter", "What the guest network should not have shown.");
     for (kind, count) in
         [("address", anomalies.addresses), ("ports", anomalies.ports), ("new_device", anomalies.new_devices)]
@@ -54,6 +71,36 @@ pub fn exposition(status: &Status) -> String {
 struct Text(String);
 
 impl Text {
+    fn link(&mut self, link: &LinkCounts) {
+        if let Some(age) = link.last_success_age_s {
+            let about = "Since the cloud was last reached.";
+            self.single("lango_cloud_last_success_age_seconds", about, age);
+        }
+        self.single(
+            "lango_outbox_bytes",
+            "Size of the facts that the cloud does not have yet.",
+            link.outbox_bytes,
+        );
+        for (name, about, count) in [
+            ("lango_cloud_refused_pages_total", "Pages of the cloud that were refused.", link.refused_pages),
+            (
+                "lango_cloud_skipped_ops_total",
+                "Ops of a kind that this version does not know.",
+                link.skipped_ops,
+            ),
+            (
+                "lango_cloud_skipped_fields_total",
+                "Fields that this version does not know.",
+                link.skipped_fields,
+            ),
+            ("lango_cloud_received_bytes_total", "Bytes that came from the cloud.", link.received),
+            ("lango_cloud_sent_bytes_total", "Bytes that went to the cloud.", link.sent),
+        ] {
+            self.family(name, "counter", about);
+            self.sample(name, &[], count);
+        }
+    }
+
     fn single(&mut self, name: &str, about: &str, value: impl Display) {
         self.gauge(name, about);
         self.sample(name, &[], value);
@@ -100,8 +147,8 @@ mod tests {
             cloud: Cloud {
                 configured: true,
                 last_success: Some("1970-01-02T00:00:00Z".to_owned()),
-                cursor: None,
                 outbox: 4,
+                ..Cloud::default()
             },
             clock: Clock { trusted: true, now: "2026-11-21T22:17:31Z".to_owned() },
             sessions: 12,
@@ -110,18 +157,31 @@ mod tests {
             uptime_s: 60,
             anomalies: Anomalies { addresses: 1, ports: 2, new_devices: 3 },
         };
-        let text = exposition(&status);
+        let link = LinkCounts {
+            last_success_age_s: Some(90),
+            outbox_bytes: 500,
+            refused_pages: 6,
+            skipped_ops: 7,
+            ..LinkCounts::default()
+        };
+        let text = exposition(&status, Some(&link));
         for line in [
             "# HELP lango_sessions Devices that are online.\n# TYPE lango_sessions gauge\nlango_sessions 12\n",
             "lango_build_info{version=\"0.1.0\",site=\"a\\\"b\\\\\"} 1\n",
             "lango_vouchers{state=\"unused\"} 188\nlango_vouchers{state=\"active\"} 12\n",
             "lango_uplink_up NaN\n",
             "lango_cloud_last_success_timestamp_seconds 86400\n",
+            "lango_cloud_last_success_age_seconds 90\n",
+            "lango_outbox_facts 4\n",
+            "lango_outbox_bytes 500\n",
+            "# TYPE lango_cloud_refused_pages_total counter\nlango_cloud_refused_pages_total 6\n",
+            "lango_cloud_skipped_ops_total 7\n",
             "# TYPE lango_anomalies_total counter\nlango_anomalies_total{kind=\"address\"} 1\n",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
         status.cloud.last_success = None;
-        assert!(!exposition(&status).contains("last_success"));
+        let bare = exposition(&status, None);
+        assert!(!bare.contains("last_success") && !bare.contains("outbox_bytes"), "{bare}");
     }
 }

@@ -1,11 +1,12 @@
 //! The client of the cloud against the cloud of `tests/cloud`, over TLS on loopback, with a desk in memory.
-//! Needs python3 and openssl.
+//! `joining` is the command that joins it. Needs python3 and openssl.
 #![expect(clippy::disallowed_methods, reason = "starts the cloud, and measures how long it is waited for")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cloud;
 mod desk;
 mod faults;
+mod joining;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -29,15 +29,32 @@ pub enum Uplink {
     Unknown,
 }
 
-/// The sync with the cloud.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The sync with the cloud: part of `lango status`, and all of `lango sync`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cloud {
     pub configured: bool,
-    /// RFC 3339.
+    /// RFC 3339: when everything was exchanged last, since the daemon started.
     pub last_success: Option<String>,
     pub cursor: Option<String>,
     /// Facts that the cloud does not have yet.
     pub outbox: u64,
+    /// What is wrong; `null`: nothing.
+    pub last_error: Option<String>,
+    /// RFC 3339: since when something is.
+    pub since: Option<String>,
+    /// What to do about it; a sentence.
+    pub remedy: Option<String>,
+}
+
+/// `lango enrol`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    pub site: String,
+    pub url: String,
+    /// Until then a daemon that runs goes on as before.
+    pub restart_needed: bool,
+    /// Sentences: what an operator may not expect.
+    pub warnings: Vec<String>,
 }
 
 /// What the gateway knows of the time.

@@ -48,6 +48,16 @@ fn requests_have_a_tag_and_flat_arguments() {
         ),
         (Request::Clock, json!({"command": "clock"})),
         (Request::ClockReset, json!({"command": "clock_reset"})),
+        (Request::Sync, json!({"command": "sync"})),
+        (
+            Request::Enrol(Joining {
+                url: "https://a.b".into(),
+                claim: TypedCode::new("c".into()),
+                ca: None,
+            }),
+            json!({"command": "enrol", "url": "https://a.b", "claim": "c", "ca": null}),
+        ),
+        (Request::SyncNow, json!({"command": "sync_now"})),
         (Request::Doctor { mac: None }, json!({"command": "doctor", "mac": null})),
     ] {
         assert_eq!(value(&request), expected);
@@ -86,7 +96,7 @@ fn answers_have_the_fields_of_the_interface() {
         version: "0.1.0".to_owned(),
         site: "kariakoo-01".to_owned(),
         uplink: Uplink::Unknown,
-        cloud: Cloud { configured: false, last_success: None, cursor: None, outbox: 0 },
+        cloud: Cloud::default(),
         clock: Clock { trusted: true, now: "2026-11-21T22:17:31Z".to_owned() },
         sessions: 1,
         vouchers: Vouchers { unused: 2, active: 1, spent: 0 },
@@ -97,7 +107,8 @@ fn answers_have_the_fields_of_the_interface() {
     assert_eq!(
         value(&status),
         json!({"version": "0.1.0", "site": "kariakoo-01", "uplink": "unknown",
-            "cloud": {"configured": false, "last_success": null, "cursor": null, "outbox": 0},
+            "cloud": {"configured": false, "last_success": null, "cursor": null, "outbox": 0,
+                "last_error": null, "since": null, "remedy": null},
             "clock": {"trusted": true, "now": "2026-11-21T22:17:31Z"}, "sessions": 1,
             "vouchers": {"unused": 2, "active": 1, "spent": 0}, "rules_intact": true, "uptime_s": 9,
             "anomalies": {"addresses": 1, "ports": 2, "new_devices": 3}})

@@ -1,14 +1,15 @@
 //! The lab tests: the real program, phones and a world in network namespaces, asserted with packets.
 //!
 //! They need root and nftables, iproute2, dnsmasq-base, conntrack, curl, ethtool, iputils-ping, busybox-static,
-//! strace, iodine, util-linux (2.36 or later, for `unshare --time`); a test that cannot run fails. Each file is a
-//! part of what issue and design promise; `harness/` is shared.
+//! strace, iodine, python3, openssl, util-linux (2.36 or later, for `unshare --time`); a test that cannot run fails.
+//! Each file is a part of what issue and design promise; `harness/` is shared.
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and measure time")]
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod anomaly;
 mod caps;
+mod cloud;
 mod counting;
 mod dns;
 mod floods;

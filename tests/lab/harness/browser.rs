@@ -68,8 +68,13 @@ impl<'a> Browser<'a> {
 
     /// Types `code` into the form of the first page.
     pub(crate) fn login(&self, code: &str) -> Response {
+        self.submit(&[("code", code)])
+    }
+
+    /// Fills the form of the first page with `fields` and sends it.
+    pub(crate) fn submit(&self, fields: &[(&str, &str)]) -> Response {
         let token = self.token();
-        self.post("/login", &[("code", code), ("token", &token)])
+        self.post("/login", &[fields, &[("token", &token)]].concat())
     }
 
     /// Types `code`; it must be taken.

@@ -124,7 +124,16 @@ pub(crate) struct Daemon {
     guest: Phone,
     clock: Option<PathBuf>,
     boot: Option<Boot>,
+    /// Whose resolver the program asks.
+    names: AskedOf,
     child: Option<Child>,
+}
+
+/// Whose resolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AskedOf {
+    Machine,
+    Gateway,
 }
 
 impl Daemon {
@@ -139,8 +148,8 @@ impl Daemon {
     pub(crate) fn prepare(lab: &Lab, settings: &Settings) -> Self {
         let guest = lab.phones.first().expect("a lab with a phone").clone();
         let gateway = Arc::clone(&lab.gateway);
-        let daemon =
-            Self { gateway, folder: lab.folder().to_owned(), guest, clock: None, boot: None, child: None };
+        let (folder, names) = (lab.folder().to_owned(), AskedOf::Machine);
+        let daemon = Self { gateway, folder, guest, clock: None, boot: None, names, child: None };
         for folder in [daemon.state(), daemon.run_dir()] {
             fs::create_dir_all(folder).expect("a folder");
         }
@@ -174,6 +183,12 @@ impl Daemon {
         let fresh = self.folder.join("clock.new");
         fs::write(&fresh, line).and_then(|()| fs::rename(&fresh, &path)).expect("a clock file");
         self.clock = Some(path);
+    }
+
+    /// From the daemon's next start on, it asks the gateway's own resolver, as on a router.
+    pub(crate) fn asks_the_gateway_for_names(&mut self) {
+        self.gateway.set_resolver("127.0.0.1");
+        self.names = AskedOf::Gateway;
     }
 
     /// From the daemon's next start on, the machine is in a boot with the name `id`, and `up` old now.
@@ -348,7 +363,16 @@ impl Daemon {
 
     /// The program, in the boot that was asked for.
     fn command(&self) -> Command {
-        self.boot.as_ref().map_or_else(|| Command::new(lango()), Boot::command)
+        match (&self.boot, self.names) {
+            (Some(boot), _) => boot.command(),
+            (None, AskedOf::Machine) => Command::new(lango()),
+            // Which becomes the program, with the gateway's resolv.conf over the machine's.
+            (None, AskedOf::Gateway) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", self.gateway.name()]).arg(lango());
+                command
+            }
+        }
     }
 
     /// Without this, a test about reboots could pass where the clock was never moved.

@@ -9,6 +9,7 @@
 //! runs the real program in the gateway.
 
 mod browser;
+mod cloud;
 mod crowd;
 mod daemon;
 mod flow;
@@ -33,6 +34,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use browser::Browser;
+pub(crate) use cloud::{Cloud, Names, Road};
 pub(crate) use daemon::{Daemon, Settings};
 pub(crate) use flow::Flows;
 pub(crate) use http::{Request, Response, read_response};
@@ -317,6 +319,7 @@ fn serve_addresses(gateway: &Netns, folder: &Path, upstream: &str) -> Child {
             .args(["--dhcp-range=10.77.4.1,10.77.5.250,10m", "--dhcp-range=fd77::,ra-only,64", "--enable-ra"])
             .args(["--address=/wifi.lango/10.77.0.1", "--address=/wifi.lango/fd77::1"])
             .args(["--address=/world.test/203.0.113.80", "--address=/world.test/2001:db8:ffff::80"])
+            .arg("--address=/cloud.test/203.0.113.80")
             .args(["--dhcp-authoritative", "--log-facility=-"])
             .stdin(Stdio::null())
             .stderr(Stdio::null())

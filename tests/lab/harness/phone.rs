@@ -23,6 +23,9 @@ use super::world::{ECHO, GREETING, HTTP, UDP_ECHO, World};
 /// How long a phone waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long a guest looks at a page that does not come: the portal may have to ask elsewhere.
+const PAGE: Duration = Duration::from_secs(6);
+
 /// One device.
 #[derive(Clone, Debug)]
 pub(crate) struct Phone {
@@ -143,7 +146,9 @@ impl Phone {
 
     /// As [`Self::send`], for a thread that is in the phone's namespace already.
     pub(crate) fn send_here(&self, to: SocketAddr, request: &Request) -> io::Result<Response> {
-        http::exchange(&mut self.tcp_here(to)?, request)
+        let mut stream = self.tcp_here(to)?;
+        stream.set_read_timeout(Some(PAGE))?;
+        http::exchange(&mut stream, request)
     }
 
     fn timed(&self, attempt: impl FnOnce() -> io::Result<()> + Send) -> Outcome {

@@ -5,6 +5,7 @@ mod commands;
 mod ledger;
 mod payments;
 mod schedules;
+mod traffic;
 
 use std::time::Duration;
 

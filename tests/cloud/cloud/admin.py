@@ -168,7 +168,7 @@ def forget_log(cloud, site):
 
 
 def settings(cloud, _, **changes):
-    """settings [min_wait_s=60 page_bytes=32768]: the pace asked for, and the size of a page."""
+    """settings [min_wait_s=60 page_bytes=32768 idle_s=60]: the pace asked for, a page's size, when a quiet line is closed."""
     unknown = set(changes) - set(cloud.settings)
     if unknown:
         raise ValueError(f"there is no setting {', '.join(sorted(unknown))}")

@@ -21,7 +21,7 @@ class Cloud:
         self.certificates = Certificates(self.folder / "keys", names)
         self.store = Store(self.folder / "cloud.db")
         self.faults = Faults()
-        self.settings = {"min_wait_s": 0, "page_bytes": 256 * 1024}
+        self.settings = {"min_wait_s": 0, "page_bytes": 256 * 1024, "idle_s": 120}
         self.signing_key = self.certificates.signing_key()
         self.last_page = {}
         self._requests = collections.deque(maxlen=REQUESTS_REMEMBERED)

@@ -13,7 +13,6 @@ from . import answers, misbehave
 from .answers import Refused
 
 BODY_MAX = 1 << 20
-IDLE_S = 120
 ROUTES = (
     ("GET", "feed", re.compile(r"/v1/sites/([^/]+)/feed")),
     ("POST", "events", re.compile(r"/v1/sites/([^/]+)/events")),
@@ -54,7 +53,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
 
     def setup(self):
         faults = self.server.cloud.faults.of_connection()
-        self.request.settimeout(IDLE_S)
+        self.request.settimeout(self.server.cloud.settings["idle_s"])
         self.captive = faults.get("captive")
         self.refused = "refuse" in faults
         if not self.refused and self.captive != "plain":

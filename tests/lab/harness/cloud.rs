@@ -195,6 +195,29 @@ impl Lab {
     }
 }
 
+/// Counts the IP bytes on the road, both ways, from its making on.
+pub(crate) struct Tally(Arc<Netns>);
+
+impl Tally {
+    pub(crate) fn of(lab: &Lab) -> Self {
+        let counted = |hook: &str, rule: &str| hooked(hook, &format!("{rule} counter name passed"));
+        let (up, down) = (
+            counted("input", &format!("iifname eth0 tcp dport {PORT}")),
+            counted("output", &format!("oifname eth0 tcp sport {PORT}")),
+        );
+        lab.world.space.nft(&format!("table inet tally {{ counter passed {{}}; {up} {down} }}"));
+        Self(Arc::clone(&lab.world.space))
+    }
+
+    /// So far.
+    pub(crate) fn bytes(&self) -> u64 {
+        let listed = self.0.nft_list(&["-j", "list", "counter", "inet", "tally", "passed"]);
+        let listed: Value = serde_json::from_str(&listed).expect("JSON of nft");
+        let counters = listed["nftables"].as_array().expect("a list");
+        counters.iter().find_map(|item| item["counter"]["bytes"].as_u64()).expect("a counter")
+    }
+}
+
 /// Whether names are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Names {

@@ -34,7 +34,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use browser::Browser;
-pub(crate) use cloud::{Cloud, Names, Road};
+pub(crate) use cloud::{Cloud, Names, Road, Tally};
 pub(crate) use daemon::{Daemon, Settings};
 pub(crate) use flow::Flows;
 pub(crate) use http::{Request, Response, read_response};

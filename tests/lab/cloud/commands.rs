@@ -91,6 +91,25 @@ fn a_code_that_is_taken_back_does_not_open_and_ends_what_it_opened() {
     assert_eq!(field(&closed[0], "why"), "revoked");
 }
 
+/// It would not know why it has less to sell than it thought.
+#[test]
+fn what_was_redeemed_is_not_taken_back_before_the_cloud_has_heard_of_it() {
+    let mut codes = Vec::new();
+    let site = Site::new(1, |cloud| codes = cloud.vouchers(1));
+    site.cloud.fault("status", json!(500), "events");
+    site.browser(0).must_login(&codes[0]);
+    let pages = || site.cloud.requests("/feed").iter().filter(|one| one["status"] == 200).count();
+    let before = pages();
+    site.cloud.tell("delete", json!(["voucher", codes[0]]), json!({}));
+    wait_until("the page to come twice", Duration::from_secs(15), || pages() >= before + 2);
+    site.opens(0);
+    site.cloud.mend();
+    site.holds(0);
+    site.cloud.hears("session_closed", 1);
+    site.cloud.hears("redeemed", 1);
+    site.cloud.assert_no_trouble();
+}
+
 /// While the fact waits to be sent, the cloud believes that the code is unused.
 #[test]
 fn a_redeemed_code_never_comes_back_to_life() {

@@ -14,7 +14,7 @@ use lango::domain::{Normal, SiteKey, seek};
 use serde_json::{Value, json};
 
 use super::{ledger, settings};
-use crate::harness::{Browser, Cloud, Daemon, Lab, Names, Phone, Road, wait_until};
+use crate::harness::{Browser, Cloud, Daemon, Lab, Names, Phone, Road, portal_v4, wait_until};
 
 const SCHEDULES: u64 = 208;
 const LANES: u64 = 10;
@@ -95,6 +95,7 @@ struct Lane {
     /// Codes that the gateway knows.
     codes: Vec<String>,
     references: u64,
+    boots: u64,
     redeemed: usize,
     sessions: usize,
     lab: Lab,
@@ -123,7 +124,19 @@ impl Lane {
         daemon.run();
         cloud.is_read();
         let key = SiteKey::new(&std::fs::read(cloud.path("site.key")).unwrap().try_into().unwrap());
-        Self { name, daemon, cloud, key, crowd, codes, references: 0, redeemed: 0, sessions: 0, lab }
+        Self {
+            name,
+            daemon,
+            cloud,
+            key,
+            crowd,
+            codes,
+            references: 0,
+            boots: 0,
+            redeemed: 0,
+            sessions: 0,
+            lab,
+        }
     }
 
     fn run(&mut self, seed: u64) {
@@ -139,14 +152,16 @@ impl Lane {
             }
             for _ in 0..1 + dice.below(3) {
                 self.happen(&mut dice, &phones, &mut promises);
-                thread::sleep(dice.millis(0..300));
+                let span = if dice.below(8) == 0 { 1000..3000 } else { 0..300 };
+                thread::sleep(dice.millis(span));
             }
             if dice.below(3) == 0 {
                 self.guest(&mut dice, &phones, &codes, phone, &mut promises);
             }
         }
+        say(&promises.log);
         self.settle(&phones, &promises);
-        say(&format!("{} ({:.1} s)", promises.log, from.elapsed().as_secs_f64()));
+        say(&format!("seed {seed} is settled after {:.1} s", from.elapsed().as_secs_f64()));
     }
 
     /// A guest does something at the portal, which never waits for the cloud longer than it says.
@@ -159,7 +174,8 @@ impl Lane {
         promises: &mut Promises,
     ) {
         let browser = Browser::of(&phones[phone]);
-        match dice.below(8) {
+        match dice.below(9) {
+            8 => self.redeem_amid_a_kill(dice, &phones[phone], &codes[phone], promises),
             0..4 => {
                 let _ = write!(promises.log, " code by {phone},");
                 let answer = browser.login(&codes[phone]);
@@ -171,6 +187,25 @@ impl Lane {
                 let _ = write!(promises.log, " logout of {phone},");
             }
             _ => self.pay(dice, &browser, promises),
+        }
+    }
+
+    /// Whether it counts is known only if an answer came; both ledgers have to agree all the same.
+    fn redeem_amid_a_kill(&mut self, dice: &mut Dice, phone: &Phone, code: &str, promises: &mut Promises) {
+        let browser = Browser::of(phone);
+        let fields = [("code", code), ("token", &browser.token())];
+        let request = browser.form("/login", &fields).with("Origin", &format!("http://{}", browser.host()));
+        let answer = thread::scope(|scope| {
+            let asking = scope.spawn(|| phone.send(portal_v4(), &request));
+            thread::sleep(dice.millis(0..15));
+            self.daemon.kill();
+            asking.join().unwrap()
+        });
+        self.daemon.run();
+        let is_taken = answer.is_ok_and(|answer| answer.status == 303);
+        let _ = write!(promises.log, " kill -9 amid a code {is_taken},");
+        if is_taken {
+            promises.redeemed.push(self.key_of(code));
         }
     }
 
@@ -199,7 +234,7 @@ impl Lane {
 
     fn happen(&mut self, dice: &mut Dice, phones: &[Phone], promises: &mut Promises) {
         let lab = &self.lab;
-        let what = match dice.below(17) {
+        let what = match dice.below(18) {
             0 => {
                 lab.cut_uplink();
                 "the cable is cut"
@@ -237,6 +272,13 @@ impl Lane {
                 self.daemon.kill();
                 self.daemon.run();
                 "kill -9"
+            }
+            17 => {
+                self.boots += 1;
+                self.daemon.power_cut();
+                self.daemon.reboot(&format!("boot-{}", self.boots), Duration::from_secs(5));
+                self.daemon.run();
+                "a power cut"
             }
             12 => {
                 self.daemon.wall_step(i64::try_from(dice.below(3600)).unwrap() - 1800);

@@ -102,18 +102,17 @@ struct Boot {
 }
 
 impl Boot {
-    /// A command that becomes the program, with the same process number, in a namespace of its own for
+    /// A command line that becomes the program, with the same process number, in a namespace of its own for
     /// time and one for mounts. What the kernel counts, such as timeouts of nftables, is not moved.
     ///
     /// Which of `unshare`, `execve` and `setns` moves the caller itself into a new time namespace depends
     /// on the age of the kernel; `setns` always does.
-    fn command(&self) -> Command {
+    fn words(&self) -> Vec<OsString> {
         let inside = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id && shift && \
                       exec nsenter --no-fork --time=/proc/self/ns/time_for_children -- \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["--time", &format!("--boottime={}", self.offset), "--mount", "sh", "-c", inside, "sh"]);
-        command.arg(&self.id).arg(lango());
-        command
+        let offset = format!("--boottime={}", self.offset);
+        let words = ["unshare", "--time", &offset, "--mount", "sh", "-c", inside, "sh"];
+        words.into_iter().map(OsString::from).chain([self.id.clone().into(), lango()]).collect()
     }
 }
 
@@ -363,16 +362,15 @@ impl Daemon {
 
     /// The program, in the boot that was asked for.
     fn command(&self) -> Command {
-        match (&self.boot, self.names) {
-            (Some(boot), _) => boot.command(),
-            (None, AskedOf::Machine) => Command::new(lango()),
+        let mut words = self.boot.as_ref().map_or_else(|| vec![lango()], Boot::words);
+        if self.names == AskedOf::Gateway {
             // Which becomes the program, with the gateway's resolv.conf over the machine's.
-            (None, AskedOf::Gateway) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", self.gateway.name()]).arg(lango());
-                command
-            }
+            words.splice(0..0, ["ip", "netns", "exec", self.gateway.name()].map(OsString::from));
         }
+        let mut words = words.into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        command
     }
 
     /// Without this, a test about reboots could pass where the clock was never moved.

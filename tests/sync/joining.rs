@@ -1,7 +1,7 @@
 //! `lango enrol` as an operator runs it, without a daemon: what is kept, what is used of it, what is warned of.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lango::domain::{KeyNumber, Normal, SiteKey};
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::cloud::{Cloud, SITE};
 
 /// A gateway's configuration and state.
-struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.configure("", "");
         place
@@ -23,8 +23,10 @@ impl Place {
     fn configure(&self, gateway: &str, cloud: &str) {
         let text = format!(
             "config gateway 'main'\n\tlist interface 'br-guest'\n\toption state_dir '{}'\n{gateway}\n\
-             config plan 'hour'\n\toption metered '1h'\n\toption number '3'\nconfig plan 'day'\n{cloud}\n",
-            self.state().display()
+             config plan 'hour'\n\toption metered '1h'\n\toption number '3'\nconfig plan 'day'\n{cloud}\n\
+             config gateway 'main'\n\toption run_dir '{}'\n",
+            self.state().display(),
+            self.0.path().join("run").display()
         );
         std::fs::write(self.config(), text).unwrap();
     }
@@ -33,24 +35,39 @@ impl Place {
         self.0.path().join("state")
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.0.path().join("run/lango.sock")
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
         self.0.path().join("conf")
     }
 
     fn lango(&self, args: &[&str]) -> (i32, Value) {
-        let Output { status, stdout, .. } = Command::new(env!("CARGO_BIN_EXE_lango"))
-            .args(args)
-            .args(["--json", "--config"])
-            .arg(self.config())
-            .output()
-            .unwrap();
+        self.run(args, "--config", &self.config())
+    }
+
+    /// Asks the daemon.
+    pub(crate) fn ask(&self, args: &[&str]) -> (i32, Value) {
+        self.run(args, "--socket", &self.socket())
+    }
+
+    fn run(&self, args: &[&str], place: &str, path: &Path) -> (i32, Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lango"));
+        let Output { status, stdout, .. } =
+            command.args(args).args(["--json", place]).arg(path).output().unwrap();
         (status.code().unwrap(), serde_json::from_slice(&stdout).unwrap_or_default())
     }
 
     fn enrol(&self, cloud: &Cloud, claim: &str) -> (i32, Value) {
+        self.lango(&["enrol", &cloud.url(), claim, "--ca", &self.ca(cloud)])
+    }
+
+    /// A file with the certificate of the cloud's issuer.
+    pub(crate) fn ca(&self, cloud: &Cloud) -> String {
         let ca = self.0.path().join("ca.pem");
         std::fs::write(&ca, cloud.file("keys/ca.pem")).unwrap();
-        self.lango(&["enrol", &cloud.url(), claim, "--ca", ca.to_str().unwrap()])
+        ca.to_str().unwrap().to_owned()
     }
 
     fn vouchers(&self, args: &[&str]) -> (i32, Value) {
@@ -65,7 +82,7 @@ impl Place {
     }
 }
 
-fn claim(cloud: &Cloud) -> String {
+pub(crate) fn claim(cloud: &Cloud) -> String {
     cloud.tell("claim", json!([]), json!({})).as_str().unwrap().to_owned()
 }
 

@@ -1,5 +1,6 @@
 //! The client of the cloud against the cloud of `tests/cloud`, over TLS on loopback, with a desk in memory.
-//! `joining` is the command that joins it. Needs python3 and openssl.
+//! `joining` is the command that joins it, and
+//! `operators` what a real daemon, in a network namespace, says of it. Needs python3, openssl and root.
 #![expect(clippy::disallowed_methods, reason = "starts the cloud, and measures how long it is waited for")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,6 +8,7 @@ mod cloud;
 mod desk;
 mod faults;
 mod joining;
+mod operators;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

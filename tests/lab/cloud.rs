@@ -55,6 +55,11 @@ impl Site {
         self.lab.phones[phone].assert_held(&self.lab.world);
     }
 
+    /// Pages that the gateway was given so far.
+    fn pages(&self) -> usize {
+        self.cloud.requests("/feed").iter().filter(|one| one["status"] == 200).count()
+    }
+
     fn seconds_left(&self, phone: usize) -> i64 {
         let session = self.daemon.session(&self.lab.phones[phone].mac).expect("a session");
         session["seconds_left"].as_i64().expect("a plan with time")
@@ -180,12 +185,15 @@ fn a_phone_gets_a_code_once_and_hears_when_the_cloud_is_away() {
 fn nothing_that_is_a_guests_is_written_down_in_the_clear() {
     const PHONE: &str = "+255712345678";
     let mut codes = Vec::new();
-    let site = Site::new(3, |cloud| {
+    let mut site = Site::new(3, |cloud| {
         codes = cloud.vouchers(1);
         cloud.paid("DFJ9B1FPQ8", "hour", json!({}));
         cloud.tell("account", json!(["Mwanaidi", "hour", pin_hash("86420")]), json!({}));
         cloud.tell("phone", json!([PHONE, "hour"]), json!({}));
     });
+    site.daemon.kill();
+    site.daemon.logs_everything();
+    site.daemon.run();
     site.browser(0).must_login(&codes[0]);
     site.browser(1).must_login("DFJ9B1FPQ8");
     assert_eq!(site.browser(2).submit(&[("code", "mwanaidi"), ("pin", "86420")]).status, 303);
@@ -213,6 +221,7 @@ fn nothing_that_is_a_guests_is_written_down_in_the_clear() {
         "712345678",
         &otp,
     ];
+    assert!(site.daemon.log().contains("\ndebug: "), "it says all that it can say");
     let mut places = vec![("the log".to_owned(), site.daemon.log().into_bytes())];
     for file in std::fs::read_dir(site.daemon.state()).unwrap().map(Result::unwrap) {
         places.push((file.file_name().to_string_lossy().into_owned(), std::fs::read(file.path()).unwrap()));

@@ -98,10 +98,9 @@ fn what_was_redeemed_is_not_taken_back_before_the_cloud_has_heard_of_it() {
     let site = Site::new(1, |cloud| codes = cloud.vouchers(1));
     site.cloud.fault("status", json!(500), "events");
     site.browser(0).must_login(&codes[0]);
-    let pages = || site.cloud.requests("/feed").iter().filter(|one| one["status"] == 200).count();
-    let before = pages();
+    let before = site.pages();
     site.cloud.tell("delete", json!(["voucher", codes[0]]), json!({}));
-    wait_until("the page to come twice", Duration::from_secs(15), || pages() >= before + 2);
+    wait_until("the page to come twice", Duration::from_secs(15), || site.pages() >= before + 2);
     site.opens(0);
     site.cloud.mend();
     site.holds(0);
@@ -126,8 +125,9 @@ fn a_redeemed_code_never_comes_back_to_life() {
     // The cloud takes it back and issues it again before it hears that it was used.
     site.cloud.tell("delete", json!(["voucher", code(0)]), json!({}));
     site.cloud.list("voucher", json!(["blink"]), json!({ "code": code(0) }));
+    let before = site.pages();
     site.cloud.tell("epoch", json!([]), json!({}));
-    std::thread::sleep(Duration::from_secs(2));
+    wait_until("the page to come", Duration::from_secs(20), || site.pages() > before);
     assert_eq!(site.browser(1).login(code(0)).status, 403);
     site.cloud.mend();
     site.cloud.hears("redeemed", 1);
@@ -169,12 +169,11 @@ fn a_new_log_a_forgotten_one_and_a_wrong_digest_are_read_from_the_start() {
     site.browser(2).must_login(&codes[59]);
     assert_eq!(site.browser(2).logout().status, 303);
 
-    let pages = || site.cloud.requests("/feed").iter().filter(|one| one["status"] == 200).count();
-    let before = pages();
+    let before = site.pages();
     site.cloud.tell("fault", json!(["wrong_digest"]), json!({ "on": "feed", "times": 1 }));
     let more = site.cloud.vouchers(1);
     // One with the new row, and then all of them.
-    wait_until("all rows to be asked for again", Duration::from_secs(15), || pages() >= before + 5);
+    wait_until("all rows to be asked for again", Duration::from_secs(15), || site.pages() >= before + 5);
     site.cloud.mend();
     site.cloud.is_read();
     site.browser(2).must_login(&more[0]);

@@ -125,6 +125,7 @@ pub(crate) struct Daemon {
     boot: Option<Boot>,
     /// Whose resolver the program asks.
     names: AskedOf,
+    level: &'static str,
     child: Option<Child>,
 }
 
@@ -148,7 +149,8 @@ impl Daemon {
         let guest = lab.phones.first().expect("a lab with a phone").clone();
         let gateway = Arc::clone(&lab.gateway);
         let (folder, names) = (lab.folder().to_owned(), AskedOf::Machine);
-        let daemon = Self { gateway, folder, guest, clock: None, boot: None, names, child: None };
+        let daemon =
+            Self { gateway, folder, guest, clock: None, boot: None, names, level: "info", child: None };
         for folder in [daemon.state(), daemon.run_dir()] {
             fs::create_dir_all(folder).expect("a folder");
         }
@@ -182,6 +184,11 @@ impl Daemon {
         let fresh = self.folder.join("clock.new");
         fs::write(&fresh, line).and_then(|()| fs::rename(&fresh, &path)).expect("a clock file");
         self.clock = Some(path);
+    }
+
+    /// From the daemon's next start on, it logs all that it can.
+    pub(crate) fn logs_everything(&mut self) {
+        self.level = "trace";
     }
 
     /// From the daemon's next start on, it asks the gateway's own resolver, as on a router.
@@ -230,7 +237,12 @@ impl Daemon {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
         let mut command = self.command();
-        command.args(["run", "--config"]).arg(self.config()).args(["--log", "stderr"]);
+        command.args(["run", "--config"]).arg(self.config()).args([
+            "--log",
+            "stderr",
+            "--log-level",
+            self.level,
+        ]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         if let Some(clock) = &self.clock {
             command.env("LANGO_LAB_CLOCK", clock);

@@ -221,6 +221,9 @@ impl Desk {
     }
 
     async fn bring(&mut self, inputs: Vec<Input>) -> Result<(), NotApplied> {
+        if inputs.iter().any(|input| matches!(input, Input::PlanPut(_))) {
+            self.next_offer = self.ledger.clock.now().boot;
+        }
         self.transact(inputs).await;
         if self.ledger.trouble.is_some() { Err(NotApplied::NotStored) } else { Ok(()) }
     }

@@ -79,6 +79,7 @@ pub(super) struct Desk {
     pub(super) next_look_at_copy: Boot,
     pub(super) next_count: Boot,
     pub(super) next_nudge: Boot,
+    pub(super) next_offer: Boot,
 }
 
 /// Where things come in.
@@ -246,6 +247,8 @@ impl Desk {
                 tracing::warn!(event = "change_failed", %error, "the table is compared with what is desired");
                 self.look_at_table();
             }
+        }
+        if std::mem::take(&mut self.ledger.has_claims) || !effects.is_empty() {
             self.publish();
         }
         let now = self.ledger.clock.now();
@@ -267,6 +270,7 @@ impl Desk {
             self.next_look_at_copy,
             self.next_count,
             self.next_nudge,
+            self.next_offer,
         ];
         looks.into_iter().chain(self.kernel.cut_at()).fold(self.next_tick, Boot::min)
     }
@@ -290,6 +294,9 @@ impl Desk {
         if self.next_nudge <= now.boot {
             self.next_nudge = now.boot.plus(NUDGE);
             self.kernel.nudge();
+        }
+        if self.next_offer <= now.boot {
+            self.offer_again().await;
         }
         if self.next_count <= now.boot || self.kernel.used_up {
             self.count().await;
@@ -352,6 +359,7 @@ impl Desk {
             tracing::warn!(event = "restart_needed", option, "a change of this option waits for a restart");
         }
         self.ledger.gate.configure(new.plans.clone(), limits(&new));
+        self.next_offer = self.ledger.clock.now().boot;
         self.config.send_replace(Arc::clone(&new));
         // Before the new table takes their last count away.
         self.end_blocked().await;

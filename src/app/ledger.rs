@@ -25,6 +25,8 @@ pub(super) struct Ledger {
     pub(super) trouble: Option<Rc<str>>,
     /// Whether something was written that the cloud is to be told.
     pub(super) has_facts: bool,
+    /// Whether it changed who waits for what.
+    pub(super) has_claims: bool,
     /// Whether the last look into the store failed, and that was said.
     unreadable: bool,
     /// What has to be on flash before anything else: until then the stamps there are of an older boot.
@@ -72,6 +74,7 @@ impl Ledger {
                 clock,
                 trouble: None,
                 has_facts: false,
+                has_claims: false,
                 unreadable: false,
                 first: Vec::new(),
             },
@@ -210,9 +213,13 @@ impl Ledger {
             return Ok(());
         }
         let has_facts = records.iter().any(|record| matches!(record, Record::Queued(_)));
+        let is_claim =
+            |record: &Record| matches!(record, Record::ClaimOpened(_) | Record::ClaimClosed { .. });
+        let has_claims = records.iter().any(is_claim);
         match self.store.commit(records).await {
             Ok(()) => {
                 self.has_facts |= has_facts;
+                self.has_claims |= has_claims;
                 self.first.clear();
                 if self.trouble.take().is_some() {
                     tracing::warn!(event = "store_recovered", "the store takes records again");

@@ -5,8 +5,8 @@
 //! `doctor` answer operators;
 //! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network and
 //! `roll` asks who is quiet; `uplink` passes on news of the uplink, `time` follows the sources of the wall clock,
-//! `cloud` does what the cloud brings and `link` says how it stands with it,
-//! `enrolment` joins one; `clues`, `errands` and `pin` find out what guests mean; `fault` says what
+//! `cloud` does what the cloud brings and `link` says how it stands with it, `offers` brings again what found no
+//! room, `enrolment` joins one; `clues`, `errands` and `pin` find out what guests mean; `fault` says what
 //! each failure means.
 
 mod ask;
@@ -27,6 +27,7 @@ mod ledger;
 mod link;
 mod listen;
 mod lookout;
+mod offers;
 mod pin;
 mod plans;
 mod roll;
@@ -59,7 +60,7 @@ use self::lookout::{Lookout, Watching, look_out};
 use self::roll::Roll;
 use crate::clock::Clock;
 use crate::config::{self, Config, Notice};
-use crate::control::Server;
+use crate::control::{self, Server};
 use crate::dns::{self, Responder};
 use crate::domain::{Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
@@ -173,10 +174,7 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
     let (lookout, suspects, homes) = watch_guests(&servers.portal, &kernel, ends.clone())?;
     let (roll, found) = Roll::open(&kernel.neighbours, &lookout)?;
     let doors = open_doors(&config, &servers);
-    spawn_local(async move {
-        let error = server.serve(control_calls).await;
-        let _ = ends.send(Fault::System { what: "control socket", error }).await;
-    });
+    serve_operators(server, control_calls, ends);
     say_started(&config, &ledger, &how);
     let next_tick = ledger.gate.poll_timeout(now);
     let desk = Desk {
@@ -203,6 +201,7 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
         // Not while a whole street comes back after a power cut.
         next_count: now.boot,
         next_nudge: now.boot,
+        next_offer: now.boot,
         next_look_at_copy: now.boot.plus(FIRST_COPY),
     };
     desk.run(Inlets {
@@ -225,6 +224,13 @@ fn open_doors(config: &Config, servers: &Servers) -> Doors {
     let mut doors = Doors::default();
     doors.keep(&config.gateway, servers);
     doors
+}
+
+fn serve_operators(server: Server, calls: mpsc::Sender<control::Call>, ends: mpsc::Sender<Fault>) {
+    spawn_local(async move {
+        let error = server.serve(calls).await;
+        let _ = ends.send(Fault::System { what: "control socket", error }).await;
+    });
 }
 
 fn make_room_for_guests() {

@@ -118,6 +118,14 @@ impl Claims {
         all.into_iter().map(|(_, claim)| claim).filter(Claim::is_open).collect()
     }
 
+    /// Those that wait for that, the first first.
+    pub(super) fn awaiting(&self, awaits: Awaits) -> Vec<Claim> {
+        let mut all: Vec<_> =
+            self.all.values().filter(|(_, claim)| claim.awaits == awaits).copied().collect();
+        all.sort_by_key(|(came, _)| *came);
+        all.into_iter().map(|(_, claim)| claim).collect()
+    }
+
     /// The open ones.
     pub(super) fn open(&self) -> impl Iterator<Item = &Claim> {
         self.all.values().map(|(_, claim)| claim).filter(|claim| claim.is_open())

@@ -13,10 +13,16 @@ use crate::domain::{
 };
 
 impl Gate {
-    /// The payments that guests wait for. One that the store has by now is to be offered again by
-    /// [`Input::Paid`](super::Input::Paid): it may have come while the hotspot was full or its plan unknown.
+    /// The payments that guests wait for.
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
         self.claims.open()
+    }
+
+    /// The payments that came while the hotspot was full or their plan unknown, the longest waiting first. Each
+    /// is to be offered again by [`Input::Paid`](super::Input::Paid), for the device of its claim: that is the
+    /// one it would have opened, so nothing more has to be shown.
+    pub fn awaiting_room(&self) -> Vec<Claim> {
+        self.claims.awaiting(Awaits::Room)
     }
 
     /// Whether anybody waits for that payment.

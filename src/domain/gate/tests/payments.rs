@@ -165,6 +165,32 @@ fn what_finds_no_room_waits_and_opens_when_it_is_offered_again() {
 }
 
 #[test]
+fn room_is_offered_to_who_waits_longest_and_asks_for_no_digits() {
+    let mut desk = Desk::with_limits(vec![metered("hour", HOUR)], Limits { max_clients: 1, ..LIMITS });
+    let code = desk.sell("hour");
+    desk.redeem(mac(9), code);
+    let proof = Some(Proof::Phone(PhoneTail::of("0417").unwrap()));
+    for (n, reference) in [(1, 8), (2, 7)] {
+        let payment = desk.pay("hour", unknown(reference), proof.clone());
+        desk.comes(payment, Some(mac(n)));
+        desk.pass(secs(1));
+    }
+    desk.claims_payment(mac(3), unknown(6), Reach::Unknown);
+    desk.restart("boot-1", secs(1), Trust::Trusted);
+    let waiting = desk.gate.awaiting_room();
+    assert_eq!(waiting.iter().map(|claim| claim.mac).collect::<Vec<_>>(), [mac(1), mac(2)]);
+    for claim in &waiting {
+        assert_eq!(desk.comes(CodeKey(claim.reference.0), Some(claim.mac)).records, [], "full as before");
+    }
+    desk.ask(Input::Logout { mac: mac(9) });
+    for claim in waiting {
+        desk.comes(CodeKey(claim.reference.0), Some(claim.mac));
+    }
+    assert!(desk.is_open(mac(1)) && !desk.is_open(mac(2)));
+    assert_eq!((desk.awaits(mac(1)), desk.awaits(mac(2))), (None, Some(Awaits::Room)));
+}
+
+#[test]
 fn nobody_waits_for_what_can_never_be_begun() {
     let over = Plan { activate_by: Some(Wall::from_secs(NOON - 1)), ..metered("over", HOUR) };
     let mut desk = Desk::new(vec![over]);

@@ -40,6 +40,17 @@ impl Clues {
         }
     }
 
+    /// Nothing was typed, and nothing had to be: the guest claimed `reference` before.
+    pub(super) fn of_claim(reference: ReferenceKey) -> Self {
+        Self {
+            keys: [Some(CodeKey(reference.0)), None, None],
+            blame: Blame::Device,
+            issued: None,
+            sought: None,
+            hint: Hint::default(),
+        }
+    }
+
     /// The keys under which it may be found, the likeliest first.
     pub(super) fn keys(&self) -> impl Iterator<Item = CodeKey> {
         self.keys.into_iter().flatten()

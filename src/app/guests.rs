@@ -14,15 +14,16 @@ use super::desk::Desk;
 use super::errands::Errand;
 use super::keys::Keys;
 use crate::domain::{
-    CodeKey, Found, Input, Issued, IssuedCode, Mac, Moving, PhoneTail, Proof, Reach, Refusal, Reply,
-    SerialState, Shown, Sought, Voucher,
+    CodeKey, Found, Input, Issued, IssuedCode, Mac, Moving, PhoneTail, Proof, Reach, ReferenceKey, Refusal,
+    Reply, SerialState, Shown, Sought, Voucher,
 };
 use crate::portal::{self, Given};
 
 impl Desk {
     /// Answers guests who have asked since the last batch, all with one commit.
     pub(super) async fn serve_guests(&mut self, calls: Vec<portal::Call>) {
-        let Batch { answered, asked, gone } = Batch::of(calls, &self.keys);
+        let gate = &self.ledger.gate;
+        let Batch { answered, asked, gone } = Batch::of(calls, &self.keys, |mac| gate.awaiting_digits(mac));
         let now = self.ledger.clock.now().boot;
         answered.into_iter().for_each(|mac| self.kernel.answered(mac, now));
         if !asked.is_empty() {
@@ -94,6 +95,7 @@ impl Desk {
         let wait = self.ledger.gate.wait(asked.mac, now);
         match &asked.wish {
             Wish::Leave => Next::Decide(Input::Logout { mac: asked.mac }),
+            Wish::Nothing => Next::Answer(self.as_it_stands(asked.mac)),
             Wish::Redeem(_) | Wish::SendCode { .. } | Wish::CheckCode { .. } if wait.is_some() => {
                 let retry_after = wait.unwrap_or_default();
                 Next::Answer(Reply::Refused(Refusal::TooManyTries { retry_after }))
@@ -106,6 +108,16 @@ impl Desk {
             Wish::CheckCode { phone, code } => {
                 self.or_away(Errand::CheckCode { phone: phone.clone(), code: code.clone() })
             }
+        }
+    }
+
+    /// The answer for who pressed the button twice.
+    fn as_it_stands(&self, mac: Mac) -> Reply {
+        let view = self.view.borrow();
+        match (view.sessions.get(&mac), view.waiting.contains_key(&mac)) {
+            (Some(session), _) => Reply::Online(session.id),
+            (None, true) => Reply::Waiting,
+            (None, false) => Reply::Refused(Refusal::CodeUnknown),
         }
     }
 
@@ -184,12 +196,14 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(calls: Vec<portal::Call>, keys: &Keys) -> Self {
+    /// `awaited`: the payment of a device of which only the digits of the phone are missing.
+    fn of(calls: Vec<portal::Call>, keys: &Keys, awaited: impl Fn(Mac) -> Option<ReferenceKey>) -> Self {
         let mut batch = Self::default();
         for call in calls {
             match call {
                 portal::Call::Login { mac, typed, given, moving, reply } => {
-                    batch.asked.push(Asked { mac, wish: Wish::of(&typed, given, moving, keys), reply });
+                    let wish = Wish::of(&typed, given, moving, keys, || awaited(mac));
+                    batch.asked.push(Asked { mac, wish, reply });
                 }
                 portal::Call::Logout { mac, reply } => {
                     batch.asked.push(Asked { mac, wish: Wish::Leave, reply });
@@ -222,10 +236,20 @@ pub(super) enum Wish {
         code: String,
     },
     Leave,
+    /// Digits for a payment that does not wait for them any more.
+    Nothing,
 }
 
 impl Wish {
-    fn of(typed: &str, given: Given, moving: Moving, keys: &Keys) -> Self {
+    fn of(
+        typed: &str,
+        given: Given,
+        moving: Moving,
+        keys: &Keys,
+        awaited: impl FnOnce() -> Option<ReferenceKey>,
+    ) -> Self {
+        let redeem =
+            |clues, given| Self::Redeem(Box::new(Typed { clues, given, moving, cloud: None, shown: None }));
         match &given {
             Given { phone: Some(phone), one_time_code: None, .. } if typed.is_empty() => {
                 Self::SendCode { phone: phone.clone() }
@@ -233,10 +257,11 @@ impl Wish {
             Given { phone: Some(phone), one_time_code: Some(code), .. } if typed.is_empty() => {
                 Self::CheckCode { phone: phone.clone(), code: code.clone() }
             }
-            _ => {
-                let clues = Clues::of(typed, keys);
-                Self::Redeem(Box::new(Typed { clues, given, moving, cloud: None, shown: None }))
-            }
+            Given { phone_last4: Some(_), .. } if typed.is_empty() => match awaited() {
+                Some(reference) => redeem(Clues::of_claim(reference), given),
+                None => Self::Nothing,
+            },
+            Given { .. } => redeem(Clues::of(typed, keys), given),
         }
     }
 }
@@ -261,8 +286,44 @@ pub(super) fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::SiteKey;
+    use crate::domain::{Hint, Kind, SiteKey, VoucherState, Wall};
     use crate::portal::{Call, FormKey};
+
+    #[test]
+    fn digits_alone_are_shown_for_the_payment_that_the_device_waits_for() {
+        let keys = Keys { site: SiteKey::new(&[1; 32]), form: FormKey::new(&[2; 32]), issuing: Vec::new() };
+        let [waits, other] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
+        let key = CodeKey([7; 16]);
+        let login = |mac, typed: &str| Call::Login {
+            mac,
+            typed: typed.to_owned(),
+            given: Given { phone_last4: Some("0417".to_owned()), ..Given::default() },
+            moving: Moving::Ask,
+            reply: oneshot::channel().0,
+        };
+        let calls = vec![login(waits, ""), login(other, ""), login(waits, "4821993705")];
+        let batch = Batch::of(calls, &keys, |mac| (mac == waits).then_some(ReferenceKey(key.0)));
+        let [first, second, third] = &batch.asked[..] else { panic!("three wishes") };
+        let payment = Voucher {
+            key,
+            kind: Kind::Payment,
+            id: None,
+            proof: PhoneTail::of("0417").map(Proof::Phone),
+            plan: "hour".parse().unwrap(),
+            batch: None,
+            activate_by: None,
+            made: Wall::from_secs(0),
+            hint: Hint::default(),
+            entitlement: None,
+            state: VoucherState::Unused,
+        };
+        let Wish::Redeem(typed) = &first.wish else { panic!("a payment is redeemed") };
+        assert_eq!(typed.clues.keys().collect::<Vec<_>>(), [key]);
+        assert!(matches!(proved(&payment, typed), Ok(Found::Proved(_, Shown::Phone(_)))));
+        assert!(matches!(second.wish, Wish::Nothing));
+        let Wish::Redeem(typed) = &third.wish else { panic!("a code is redeemed") };
+        assert!(typed.clues.keys().all(|looked_up| looked_up != key), "what was typed comes first");
+    }
 
     /// Or its flows would wait for ever for a word that came already.
     #[test]
@@ -272,7 +333,7 @@ mod tests {
         let ask = |mac| Call::Logout { mac, reply: oneshot::channel().0 };
         let calls =
             vec![Call::Answered { mac: first }, ask(first), ask(second), Call::Answered { mac: second }];
-        let batch = Batch::of(calls, &keys);
+        let batch = Batch::of(calls, &keys, |_| None);
         assert_eq!((batch.answered, batch.gone), (vec![first], vec![second]));
         assert_eq!(batch.asked.len(), 2);
     }

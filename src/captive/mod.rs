@@ -7,6 +7,7 @@
 //! Read `route.rs` first.
 
 mod api;
+mod awaited;
 mod colour;
 mod language;
 mod notice;
@@ -20,6 +21,7 @@ mod standing;
 mod words;
 
 pub(crate) use api::api;
+pub(crate) use awaited::Awaited;
 pub(crate) use colour::Accent;
 pub(crate) use language::{LANGUAGES, Strings, language};
 pub(crate) use notice::{AfterLogin, Notice, after_login};

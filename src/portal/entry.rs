@@ -47,6 +47,11 @@ impl Entry {
         self.given.phone.as_deref().filter(|_| self.typed.is_empty())
     }
 
+    /// The digits of the phone that paid, if nothing else was typed.
+    pub(super) fn digits_alone(&self) -> Option<&str> {
+        self.given.phone_last4.as_deref().filter(|_| self.typed.is_empty())
+    }
+
     /// Names and values of what was filled in, without the field `but`: that one is asked for anew.
     pub(super) fn repeated(&self, but: &str) -> Vec<(&'static str, &str)> {
         let given = &self.given;

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::entry::Entry;
 use crate::captive::{
-    Accent, Asked, LANGUAGES, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried, duration,
+    Accent, Asked, Awaited, LANGUAGES, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried, duration,
 };
 use crate::config::{Config, Gateway};
 
@@ -23,8 +23,8 @@ pub(super) struct Frame<'a> {
     chosen: bool,
     /// Payments can be typed in, and codes sent to phones.
     has_cloud: bool,
-    /// The payment of this guest is not confirmed yet.
-    awaits_payment: bool,
+    /// What is missing for the payment of this guest to open something.
+    awaited: Option<Awaited>,
     refresh: Option<u64>,
     /// The path to load then; `None`: the same again.
     onto: Option<&'static str>,
@@ -41,15 +41,19 @@ impl<'a> Frame<'a> {
             path,
             chosen: asked.chosen,
             has_cloud: config.cloud.is_some(),
-            awaits_payment: false,
+            awaited: None,
             refresh: None,
             onto: None,
         }
     }
 
-    /// For a guest whose payment is not confirmed yet.
-    pub(super) fn awaiting_payment(self) -> Self {
-        Self { awaits_payment: true, ..self }
+    /// For a guest whose payment waits for that, or who has none.
+    pub(super) fn awaiting(self, awaited: Option<Awaited>) -> Self {
+        Self { awaited, ..self }
+    }
+
+    fn takes_digits(&self) -> bool {
+        self.awaited.is_some_and(Awaited::takes_digits)
     }
 
     /// `path` with the language, if the guest chose one.
@@ -82,6 +86,7 @@ struct Welcome<'a> {
     token: &'a str,
     typed: &'a str,
     phone: &'static str,
+    digits: &'static str,
     button: &'static str,
 }
 
@@ -93,6 +98,7 @@ struct Status<'a> {
     standing: Standing,
     outage: Option<Outage>,
     token: &'a str,
+    digits: &'static str,
 }
 
 #[derive(Template)]
@@ -107,7 +113,10 @@ struct Offline<'a> {
 struct Waiting<'a> {
     frame: Frame<'a>,
     heading: &'static str,
+    awaited: Awaited,
     outage: Option<Outage>,
+    token: &'a str,
+    digits: &'static str,
 }
 
 #[derive(Template)]
@@ -154,6 +163,8 @@ struct NoticePage<'a> {
     typed: &'a str,
     /// It was a phone, and no code, that was typed.
     phone: Option<&'a str>,
+    /// Only these were missing.
+    digits: Option<&'a str>,
     button: &'static str,
 }
 
@@ -198,13 +209,15 @@ pub(super) fn welcome(
         token,
         typed,
         phone: "",
+        digits: "",
     })
 }
 
-/// The status page of a device that is online; it loads itself anew.
+/// The status page of a device that is online; it loads itself anew, unless that would wipe out what is typed.
 pub(super) fn status(frame: Frame<'_>, standing: Standing, outage: Option<Outage>, token: &str) -> String {
-    let frame = Frame { refresh: Some(standing.refresh), ..frame };
-    written(&Status { heading: frame.t.status(), frame, standing, outage, token })
+    let refresh = Some(standing.refresh).filter(|_| !frame.takes_digits());
+    let frame = Frame { refresh, ..frame };
+    written(&Status { heading: frame.t.status(), frame, standing, outage, token, digits: "" })
 }
 
 /// The status page of a device that is not.
@@ -212,12 +225,14 @@ pub(super) fn offline(frame: Frame<'_>) -> String {
     written(&Offline { heading: frame.t.not_online(), frame })
 }
 
-/// For a device that is not online until its payment is confirmed; it loads its status again and again.
-pub(super) fn waiting(frame: Frame<'_>, outage: Option<Outage>) -> String {
-    let frame = Frame { refresh: Some(REFRESH_WAITING), onto: Some("/status"), ..frame };
-    let effect = frame.t.waiting_outage();
-    let outage = outage.map(|outage| Outage { effect, ..outage });
-    written(&Waiting { heading: frame.t.waiting_title(), frame, outage })
+/// For a device that is not online until its payment opens it; it loads its status again and again, unless
+/// there is something to type.
+pub(super) fn waiting(frame: Frame<'_>, awaited: Awaited, outage: Option<Outage>, token: &str) -> String {
+    let refresh = Some(REFRESH_WAITING).filter(|_| !awaited.takes_digits());
+    let frame = Frame { refresh, onto: Some("/status"), ..frame };
+    let effect = |before| if awaited.is_unconfirmed() { frame.t.waiting_outage() } else { before };
+    let outage = outage.map(|outage| Outage { effect: effect(outage.effect), ..outage });
+    written(&Waiting { heading: awaited.title(frame.t), awaited, frame, outage, token, digits: "" })
 }
 
 /// What shows that it is the guest's; repeats what else was typed.
@@ -256,7 +271,8 @@ pub(super) fn notice(frame: Frame<'_>, notice: Notice, token: Option<&str>, entr
     let token = token.filter(|_| notice.offers_form());
     let (heading, text, button) = (notice.title(t), notice.text(t), t.connect());
     let (typed, phone) = (entry.typed.as_str(), entry.phone_alone().filter(|_| frame.has_cloud));
-    written(&NoticePage { frame, heading, text, token, typed, phone, button })
+    let digits = entry.digits_alone().filter(|_| frame.takes_digits());
+    written(&NoticePage { frame, heading, text, token, typed, phone, digits, button })
 }
 
 /// The terms of use.

@@ -18,8 +18,8 @@ use super::pages::{self, Frame, localized};
 use super::response::{self, Reply};
 use super::{desk, form};
 use crate::captive::{
-    AfterLogin, Answer, Asked, Form, Head, Hosts, Notice, Outage, Page, Standing, after_login, answer, api,
-    origin_is_ours, same_page,
+    AfterLogin, Answer, Asked, Awaited, Form, Head, Hosts, Notice, Outage, Page, Standing, after_login,
+    answer, api, origin_is_ours, same_page,
 };
 use crate::config::{Config, Policy};
 use crate::domain::{Mac, Now, Refusal, SessionView, Uplink};
@@ -120,16 +120,15 @@ impl Guest<'_> {
         let t = self.asked.strings;
         let outage = self.outage(session.as_ref(), now);
         let standing = session.map(|session| Standing::of(&session, &self.config.plans, t, now));
-        let awaits_payment = self.visit.context.view.borrow().waiting.contains_key(&mac);
-        let frame = |path| match self.frame(path) {
-            frame if awaits_payment => frame.awaiting_payment(),
-            frame => frame,
-        };
-        let body = match (page, standing) {
-            (Page::Status, Some(standing)) => pages::status(frame("/status"), standing, outage, &token),
-            (Page::Status, None) if awaits_payment => pages::waiting(frame("/status"), outage),
-            (Page::Status, None) => pages::offline(frame("/status")),
-            (_, standing) => {
+        let awaited = self.awaited(mac);
+        let frame = |path| self.frame(path).awaiting(awaited);
+        let body = match (page, standing, awaited) {
+            (Page::Status, Some(standing), _) => pages::status(frame("/status"), standing, outage, &token),
+            (Page::Status, None, Some(awaited)) => {
+                pages::waiting(self.frame("/status"), awaited, outage, &token)
+            }
+            (Page::Status, None, None) => pages::offline(frame("/status")),
+            (_, standing, _) => {
                 pages::welcome(frame("/"), self.config, standing, outage, &token, &self.asked.typed)
             }
         };
@@ -167,7 +166,7 @@ impl Guest<'_> {
 
     async fn log_in(&self, mac: Mac, entry: &Entry) -> Reply {
         let has_phone = entry.given.phone.is_some() && self.config.cloud.is_some();
-        if entry.typed.is_empty() && !has_phone {
+        if entry.typed.is_empty() && !has_phone && !self.takes_digits_alone(mac, entry) {
             return self.refused(Notice::Empty, Some(mac), &Entry::none());
         }
         let reply = desk::login(self.visit, mac, entry).await;
@@ -177,7 +176,7 @@ impl Guest<'_> {
             AfterLogin::Refused(notice) => self.refused(notice, Some(mac), entry),
             AfterLogin::Waiting => {
                 let outage = self.outage(None, self.visit.context.clock.now());
-                let body = pages::waiting(self.frame("/status"), outage);
+                let body = pages::waiting(self.frame("/status"), Awaited::Payment, outage, &self.token(mac));
                 response::page(StatusCode::ACCEPTED, language, body)
             }
             AfterLogin::Prove(proof, tried) => {
@@ -189,6 +188,12 @@ impl Guest<'_> {
                 response::page(StatusCode::CONFLICT, language, body)
             }
         })
+    }
+
+    /// Whether digits of a phone are all that was missing; or were, if the button was pressed twice.
+    fn takes_digits_alone(&self, mac: Mac, entry: &Entry) -> bool {
+        let is_online = || self.session(mac, self.visit.context.clock.now()).is_some();
+        entry.digits_alone().is_some() && (self.awaited(mac) == Some(Awaited::Digits) || is_online())
     }
 
     async fn log_out(&self, mac: Mac) -> Reply {
@@ -214,6 +219,11 @@ impl Guest<'_> {
         Some(session).filter(|session| session.time_left(now) != Some(Duration::ZERO))
     }
 
+    /// What is missing for the payment of `mac` to open it.
+    fn awaited(&self, mac: Mac) -> Option<Awaited> {
+        self.visit.context.view.borrow().waiting.get(&mac).copied().and_then(Awaited::of)
+    }
+
     fn outage(&self, session: Option<&SessionView>, now: Now) -> Option<Outage> {
         Outage::of(self.visit.context.view.borrow().uplink, session, self.asked.strings, now)
     }
@@ -233,7 +243,8 @@ impl Guest<'_> {
     /// The page of `notice`; with the field again for `mac`, holding what was typed.
     fn refused(&self, notice: Notice, mac: Option<Mac>, entry: &Entry) -> Reply {
         let token = mac.map(|mac| self.token(mac));
-        let body = pages::notice(self.frame("/"), notice, token.as_deref(), entry);
+        let frame = self.frame("/").awaiting(mac.and_then(|mac| self.awaited(mac)));
+        let body = pages::notice(frame, notice, token.as_deref(), entry);
         response::refusal(notice, self.asked.strings.tag, body)
     }
 

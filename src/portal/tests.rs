@@ -24,6 +24,7 @@ use crate::domain::{
 };
 
 mod answers;
+mod awaited;
 mod cloud;
 mod hostile;
 mod outage;

@@ -25,6 +25,13 @@ impl Gate {
         self.claims.awaiting(Awaits::Room)
     }
 
+    /// The payment that `mac` gets for the last digits of the phone alone: of several, the one claimed last. One
+    /// guess is a guess at one payment.
+    pub fn awaiting_digits(&self, mac: Mac) -> Option<ReferenceKey> {
+        let claims = self.claims.awaiting(Awaits::Digits);
+        claims.iter().rfind(|claim| claim.mac == mac).map(|claim| claim.reference)
+    }
+
     /// Whether anybody waits for that payment.
     pub fn awaits(&self, reference: ReferenceKey) -> bool {
         !self.claims.on(reference).is_empty()

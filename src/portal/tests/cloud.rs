@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::domain::{Awaits, Uplink, UplinkState};
 
-fn cloud_lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
+pub(super) fn cloud_lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
     let cloud = Cloud {
         url: "https://bos.example.net".into(),
         token_file: None,
@@ -18,7 +18,7 @@ fn cloud_lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
     on("127.0.0.1:0", Some(cloud), test);
 }
 
-/// What the desk says to a payment of a phone that ends in 0417, to an account whose PIN is 2468 and which is
+/// What the desk says to a payment of a phone that ends in 0417, typed or claimed before, to an account whose PIN is 2468 and which is
 /// online elsewhere, and to a phone that is sent 135790; `None`: none of these.
 pub(super) fn shown(typed: &str, given: &Given, moving: Moving) -> Option<Reply> {
     let online = Reply::Online(SessionId(1));
@@ -27,7 +27,8 @@ pub(super) fn shown(typed: &str, given: &Given, moving: Moving) -> Option<Reply>
         Some(given) if given == right => then,
         Some(_) => Reply::Refused(wrong),
     };
-    if typed.starts_with("paid") {
+    let digits_alone = typed.is_empty() && given.phone.is_none() && given.phone_last4.is_some();
+    if typed.starts_with("paid") || digits_alone {
         return Some(ask("0417", &given.phone_last4, Refusal::PhoneNeeded, Refusal::PhoneWrong, online));
     }
     if typed == "asha" {
@@ -41,21 +42,21 @@ pub(super) fn shown(typed: &str, given: &Given, moving: Moving) -> Option<Reply>
 }
 
 impl Lab {
-    fn put_waiting(&self) {
+    pub(super) fn put_waiting(&self, awaits: Awaits) {
         self.view.send_modify(|view| {
-            let waiting = BTreeMap::from([(mac(GUEST), Awaits::Payment)]);
+            let waiting = BTreeMap::from([(mac(GUEST), awaits)]);
             *view = Arc::new(View { waiting, ..View::clone(view) });
         });
     }
 }
 
 /// The forms of a page, in order.
-fn forms(page: &Heard) -> Vec<&str> {
+pub(super) fn forms(page: &Heard) -> Vec<&str> {
     page.body.split("<form ").skip(1).map(|rest| rest.split("</form>").next().unwrap()).collect()
 }
 
 /// The values that `form` holds before anything is typed, as a browser encodes them.
-fn submitted(form: &str) -> String {
+pub(super) fn submitted(form: &str) -> String {
     let mut body = String::new();
     for input in form.split("<input ").skip(1) {
         let attribute = |name: &str| {
@@ -79,7 +80,7 @@ fn submitted(form: &str) -> String {
 }
 
 /// Whether each form goes to the portal and carries a token of the guest.
-fn are_ours(page: &Heard) -> bool {
+pub(super) fn are_ours(page: &Heard) -> bool {
     let key = FormKey::new(&[7; 32]);
     forms(page).iter().all(|form| {
         let (_, rest) = form.split_once("name=\"token\" value=\"").expect("a token");
@@ -115,7 +116,7 @@ fn a_payment_that_is_not_confirmed_is_waited_for_on_a_page_that_loads_the_status
 #[test]
 fn who_waits_is_told_so_until_the_payment_arrives() {
     cloud_lab(|lab| async move {
-        lab.put_waiting();
+        lab.put_waiting(Awaits::Payment);
         let status = lab.get("/status").await;
         assert_eq!(status.status, 200);
         assert!(status.body.contains("We have not heard of your payment yet"));
@@ -139,7 +140,7 @@ fn who_waits_is_told_so_until_the_payment_arrives() {
 fn who_is_online_and_waits_for_more_sees_both() {
     cloud_lab(|lab| async move {
         lab.put_online(|now| session(now, 2400));
-        lab.put_waiting();
+        lab.put_waiting(Awaits::Payment);
         let status = lab.get("/status").await.body;
         for part in ["You are online", "40 minutes left", "not heard of your payment yet", "added by itself"]
         {
@@ -151,7 +152,7 @@ fn who_is_online_and_waits_for_more_sees_both() {
 #[test]
 fn who_waits_while_the_uplink_is_down_is_told_what_works() {
     cloud_lab(|lab| async move {
-        lab.put_waiting();
+        lab.put_waiting(Awaits::Payment);
         let since = lab.clock.now().boot;
         lab.view.send_modify(|view| {
             let uplink = UplinkState { uplink: Uplink::Down, since };
@@ -321,7 +322,7 @@ fn what_is_given_is_bounded() {
 #[test]
 fn every_page_fits_into_one_round_trip_in_every_language() {
     cloud_lab(|lab| async move {
-        lab.put_waiting();
+        lab.put_waiting(Awaits::Digits);
         let token = lab.token(GUEST).await;
         for language in ["en", "sw"] {
             let login = format!("/login?lang={language}");

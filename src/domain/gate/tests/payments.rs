@@ -165,6 +165,29 @@ fn what_finds_no_room_waits_and_opens_when_it_is_offered_again() {
 }
 
 #[test]
+fn of_several_payments_that_await_digits_the_one_claimed_last_is_meant() {
+    let mut desk = site();
+    let right = PhoneTail::of("0417").unwrap();
+    for (n, reference) in [(1, 9), (1, 7), (2, 8)] {
+        desk.claims_payment(mac(n), unknown(reference), Reach::Unknown);
+        assert_eq!(desk.gate.awaiting_digits(mac(n)), None, "it has not come yet");
+        desk.pass(secs(1));
+    }
+    let [first, last, _] = [9, 7, 8].map(|reference| {
+        let payment = desk.pay("hour", unknown(reference), Some(Proof::Phone(right)));
+        desk.comes(payment, None);
+        payment
+    });
+    desk.restart("boot-1", secs(1), Trust::Trusted);
+    let meant = [1, 2, 3].map(|n| desk.gate.awaiting_digits(mac(n)));
+    assert_eq!(meant, [Some(unknown(7)), Some(unknown(8)), None]);
+    desk.proves(mac(1), last, Shown::Phone(right));
+    assert_eq!(desk.gate.awaiting_digits(mac(1)), Some(ReferenceKey(first.0)));
+    desk.proves(mac(1), first, Shown::Phone(right));
+    assert_eq!((desk.gate.awaiting_digits(mac(1)), desk.left(mac(1))), (None, Some(2 * HOUR)));
+}
+
+#[test]
 fn room_is_offered_to_who_waits_longest_and_asks_for_no_digits() {
     let mut desk = Desk::with_limits(vec![metered("hour", HOUR)], Limits { max_clients: 1, ..LIMITS });
     let code = desk.sell("hour");

@@ -81,7 +81,7 @@ pub struct Entitlement {
     pub hint: Hint,
     pub batch: Option<BatchId>,
     pub opened: Wall,
-    /// Devices that ever used it; kept only where the plan bounds them.
+    /// Devices that ever used it; kept only where the plan bounds them, or a payment made them its owners.
     pub bound: BTreeSet<Mac>,
     /// Sessions open now: metered time runs while there is one.
     pub online: u16,

@@ -10,10 +10,20 @@ use super::{
     Reply, Session, SessionId,
 };
 use crate::domain::{
-    Fact, Found, IssuedCode, Kind, Moving, Plan, Proof, SerialState, Shown, Voucher, VoucherState, Wall,
+    Fact, Found, IssuedCode, Kind, Moving, Origin, Plan, Proof, SerialState, Shown, Voucher, VoucherState,
+    Wall,
 };
 
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether `voucher` is a payment whose places others have taken. Its reference is no secret: neighbours could
+/// type it, so it moves nobody; only who proves to have paid takes it along to another device.
+fn is_anothers(voucher: &Voucher, entitlement: &Entitlement, mac: Mac) -> bool {
+    voucher.kind == Kind::Payment
+        && voucher.proof.is_none()
+        && !entitlement.bound.contains(&mac)
+        && entitlement.bound.len() >= usize::from(entitlement.terms.devices)
+}
 
 /// The day, counted since 1970, and how much of it is over.
 fn day_of(wall: Wall) -> (u32, Duration) {
@@ -66,6 +76,9 @@ impl Gate {
             return refused;
         }
         match entitlement {
+            Some(entitlement) if is_anothers(&voucher, entitlement, mac) => {
+                Decision::refused(Refusal::WrongDevice)
+            }
             Some(entitlement) => self.use_again(mac, entitlement, moving, moment),
             None => self.use_first(mac, &voucher, moment),
         }
@@ -197,6 +210,9 @@ impl Gate {
         decision.records.push(Record::EntitlementStamped(entitlement.stamp_at(moment)));
         let (entitlement, code) = (entitlement.id, voucher.key);
         decision.records.push(Record::ToppedUp { entitlement, mac, code, terms: Box::new(terms) });
+        if voucher.kind == Kind::Payment {
+            decision.records.push(Record::DeviceBound { entitlement, mac });
+        }
         self.report_redeemed(mac, voucher, entitlement, moment, &mut decision.records);
         decision.effects.push(Effect::Regrant);
         Some(decision)
@@ -255,7 +271,8 @@ impl Gate {
         if let Some(old) = self.sessions.of_device(mac) {
             self.close_session(old, Closing::Switched, moment, decision);
         }
-        if entitlement.terms.bound_devices > 0 && !entitlement.bound.contains(&mac) {
+        let is_bound = entitlement.terms.bound_devices > 0 || entitlement.origin == Origin::Payment;
+        if is_bound && !entitlement.bound.contains(&mac) {
             decision.records.push(Record::DeviceBound { entitlement: entitlement.id, mac });
         }
         let session = Session::open(SessionId(self.next_session), entitlement.id, mac, moment.now);

@@ -17,7 +17,7 @@ fn a_payment_that_is_known_opens_for_whoever_says_its_reference_first() {
     site.browser(0).must_login("dfj9b1fpq8");
     site.opens(0);
     // A neighbour who looked over the shoulder.
-    assert_eq!(site.browser(1).login("DFJ9B1FPQ8").status, 409);
+    assert_eq!(site.browser(1).login("DFJ9B1FPQ8").status, 403);
     site.lab.phones[1].assert_held(&site.lab.world);
 
     site.browser(1).must_login("NLJ7RT61SV Confirmed. Ksh50.00 paid to SAMPLE KIOSK. New balance Ksh10.00");

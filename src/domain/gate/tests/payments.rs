@@ -354,6 +354,35 @@ fn a_reference_that_was_redeemed_since_it_was_looked_up_is_not_claimed() {
 }
 
 #[test]
+fn a_payment_belongs_to_who_claimed_it_first_whatever_a_neighbour_taps() {
+    let mut desk = site();
+    for (reference, plan) in [(unknown(7), "hour"), (unknown(8), "hour")] {
+        let payment = desk.pay(plan, reference, None);
+        let code = |desk: &Desk| Found::Voucher(Box::new(desk.find(payment)));
+        let types = |desk: &mut Desk, n, moving| {
+            let code = code(desk);
+            desk.ask(Input::Redeem { mac: mac(n), code, moving })
+        };
+        // The second adds up with the first.
+        assert_eq!(types(&mut desk, 1, Moving::Ask), Reply::Online(SessionId(1)));
+        desk.restart("boot-2", MINUTE, Trust::Floor);
+        for moving in [Moving::Ask, Moving::Agreed] {
+            assert_eq!(types(&mut desk, 2, moving), refused(Refusal::WrongDevice));
+        }
+        assert!(desk.is_open(mac(1)) && !desk.is_open(mac(2)));
+    }
+}
+
+#[test]
+fn a_payment_goes_along_to_another_phone_for_who_knows_the_digits() {
+    let mut desk = site();
+    let tail = PhoneTail::of("0417").unwrap();
+    let payment = desk.pay("hour", unknown(7), Some(Proof::Phone(tail)));
+    assert_eq!(desk.proves(mac(1), payment, Shown::Phone(tail)), Reply::Online(SessionId(1)));
+    assert_eq!(desk.proves(mac(2), payment, Shown::Phone(tail)), refused(Refusal::InUse));
+}
+
+#[test]
 fn a_payment_that_is_taken_back_is_awaited_again() {
     let mut desk = site();
     desk.claims_payment(mac(1), unknown(7), Reach::Unknown);

@@ -5,6 +5,28 @@
 //! Neighbours: `schema.rs` says what the columns mean, `read.rs` is the way back; `codes.rs` writes what guests
 //! redeem, `sales.rs` what that opens, `cloud.rs` and `outbox.rs` what comes from the cloud and goes there.
 
+/// Parameters with what a plan promises among them, in the order of the columns: those before it, the terms,
+/// those after it.
+macro_rules! params_with_terms {
+    ($($before:expr),*; $terms:expr; $($after:expr),* $(,)?) => {
+        params![
+            $($before,)*
+            $terms.metered.map(millis),
+            $terms.validity.map(millis),
+            $terms.data.total.map(bytes),
+            $terms.data.up.map(bytes),
+            $terms.data.down.map(bytes),
+            $terms.up.map(rate),
+            $terms.down.map(rate),
+            $terms.devices,
+            $terms.bound_devices,
+            $terms.idle_timeout.map(millis),
+            $terms.count_while_uplink_down,
+            $($after,)*
+        ]
+    };
+}
+
 mod cloud;
 mod codes;
 mod outbox;

@@ -58,26 +58,15 @@ impl<'c> Cloud<'c> {
     }
 
     pub(super) fn plan_put(&mut self, plan: &Plan, generation: Generation) -> Result<(), StoreError> {
-        let terms = &plan.terms;
         let title = serde_json::to_string(&plan.title).map_err(|error| StoreError::Io(error.to_string()))?;
-        self.put_plan.execute(params![
+        self.put_plan.execute(params_with_terms![
             plan.id.as_str(),
             generation.0,
             title,
             plan.price,
             plan.currency,
-            plan.activate_by.map(Wall::as_secs),
-            terms.metered.map(millis),
-            terms.validity.map(millis),
-            terms.data.total.map(bytes),
-            terms.data.up.map(bytes),
-            terms.data.down.map(bytes),
-            terms.up.map(rate),
-            terms.down.map(rate),
-            terms.devices,
-            terms.bound_devices,
-            terms.idle_timeout.map(millis),
-            terms.count_while_uplink_down,
+            plan.activate_by.map(Wall::as_secs);
+            plan.terms;
             plan.number.map(PlanNumber::get),
         ])?;
         Ok(())

@@ -94,26 +94,15 @@ impl<'c> Sales<'c> {
         }
         let plan = codes.name(new.plan.as_str())?;
         let batch = new.batch.as_ref().map(|batch| codes.name(batch.as_str())).transpose()?;
-        let terms = &new.terms;
-        self.open_entitlement.execute(params![
+        self.open_entitlement.execute(params_with_terms![
             int(new.id.0),
             new.origin.word(),
             new.code.map(|code| code.0),
             new.hint.as_str(),
             batch,
             new.opened.as_secs(),
-            plan,
-            terms.metered.map(millis),
-            terms.validity.map(millis),
-            terms.data.total.map(bytes),
-            terms.data.up.map(bytes),
-            terms.data.down.map(bytes),
-            terms.up.map(rate),
-            terms.down.map(rate),
-            terms.devices,
-            terms.bound_devices,
-            terms.idle_timeout.map(millis),
-            terms.count_while_uplink_down,
+            plan;
+            new.terms;
         ])?;
         set_meter(&mut self.open_meter, new.last_stamp())?;
         new.bound.iter().try_for_each(|mac| self.bound(new.id, *mac))
@@ -152,20 +141,7 @@ impl<'c> Sales<'c> {
         let Some(before) = before else {
             return Err(StoreError::Contradiction(format!("{id} is topped up, and is not there")));
         };
-        self.set_terms.execute(params![
-            int(id.0),
-            terms.metered.map(millis),
-            terms.validity.map(millis),
-            terms.data.total.map(bytes),
-            terms.data.up.map(bytes),
-            terms.data.down.map(bytes),
-            terms.up.map(rate),
-            terms.down.map(rate),
-            terms.devices,
-            terms.bound_devices,
-            terms.idle_timeout.map(millis),
-            terms.count_while_uplink_down,
-        ])?;
+        self.set_terms.execute(params_with_terms![int(id.0); terms;])?;
         let more = (terms.validity.map_or(0, millis) - before.unwrap_or(0)).max(0);
         self.prolong.execute([int(id.0), more, more / 1000])?;
         Ok(())

@@ -141,6 +141,22 @@ fn an_intercepted_connection_kept_alive_is_gone_after_login() {
     assert!(!answer.contains("302"), "still led to the portal: {answer}");
 }
 
+/// What a login cuts is told by the mark. An answer that crosses the cut would go out untranslated, and be lost.
+#[test]
+fn a_page_at_port_80_of_the_gateway_is_not_among_what_a_login_cuts() {
+    let lab = Lab::new(1);
+    let daemon = Daemon::start(&lab, &settings());
+    let (phone, portal) = (&lab.phones[0], SocketAddr::new(GATEWAY_V4, HTTP));
+    let to_portal = ["-L", "-p", "tcp", "--orig-dst", "10.77.0.1", "--orig-port-dst", "80"];
+    let flows = || lab.gateway.must("conntrack", &to_portal);
+    let held = phone.tcp(portal).unwrap();
+    assert!(flows().contains(" mark=0 "), "{}", flows());
+    Browser::of(phone).must_login(&daemon.voucher("hour"));
+    let online = phone.tcp(portal).unwrap();
+    assert!(flows().contains(&format!(" mark={} ", 0x0100_0000)), "{}", flows());
+    drop((held, online));
+}
+
 #[test]
 fn what_a_phone_opens_right_after_its_login_lives() {
     let lab = Lab::new(1);

@@ -14,8 +14,8 @@ use super::desk::Desk;
 use super::errands::Errand;
 use super::keys::Keys;
 use crate::domain::{
-    CodeKey, Found, Input, Issued, IssuedCode, Mac, Moving, PhoneTail, Proof, Reach, ReferenceKey, Refusal,
-    Reply, SerialState, Shown, Sought, Voucher,
+    CodeKey, Found, Input, Issued, IssuedCode, Mac, Moving, Now, PhoneTail, Proof, Reach, ReferenceKey,
+    Refusal, Reply, SerialState, Shown, Sought, Voucher,
 };
 use crate::portal::{self, Given};
 
@@ -35,11 +35,13 @@ impl Desk {
 
     /// Decides over what guests ask. Who has to be asked for elsewhere comes back later.
     pub(super) async fn decide_for(&mut self, asked: Vec<Asked>) {
-        let stored = self.look_up(&asked).await;
+        // Of one moment: or a wait that ends between the two makes a right code a wrong one.
+        let now = self.ledger.clock.now();
+        let stored = self.look_up(&asked, now).await;
         let (mut inputs, mut waiting) = (Vec::new(), Vec::new());
         for asked in asked {
             let next = match &stored {
-                Ok(stored) => self.next_for(&asked, stored),
+                Ok(stored) => self.next_for(&asked, stored, now),
                 Err(refusal) => Next::Answer(Reply::Refused(refusal.clone())),
             };
             match next {
@@ -65,8 +67,7 @@ impl Desk {
     }
 
     /// What the store knows of all that was typed, or why nobody can be told.
-    async fn look_up(&mut self, asked: &[Asked]) -> Result<Stored, Refusal> {
-        let now = self.ledger.clock.now();
+    async fn look_up(&mut self, asked: &[Asked], now: Now) -> Result<Stored, Refusal> {
         let (mut keys, mut issued) = (Vec::new(), Vec::new());
         for Asked { mac, wish, .. } in asked {
             // Whoever has to wait gets no answer anyway.
@@ -90,8 +91,7 @@ impl Desk {
         Ok(stored)
     }
 
-    fn next_for(&self, asked: &Asked, stored: &Stored) -> Next {
-        let now = self.ledger.clock.now();
+    fn next_for(&self, asked: &Asked, stored: &Stored, now: Now) -> Next {
         let wait = self.ledger.gate.wait(asked.mac, now);
         match &asked.wish {
             Wish::Leave => Next::Decide(Input::Logout { mac: asked.mac }),

@@ -11,6 +11,7 @@ mod anomaly;
 mod caps;
 mod cloud;
 mod counting;
+mod detection;
 mod dns;
 mod floods;
 mod forms;

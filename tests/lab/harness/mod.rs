@@ -14,6 +14,7 @@ mod crowd;
 mod daemon;
 mod flow;
 mod http;
+mod internet;
 mod meter;
 mod netns;
 mod offloads;
@@ -180,8 +181,8 @@ impl Lab {
         crowd::gather(&self.gateway, self.ports, first..self.gathered)
     }
 
-    /// From now on the gateway's resolver asks this server for what it does not know.
-    pub(crate) fn forward_names(&mut self, server: IpAddr) {
+    /// From now on the gateway's resolver asks this server (ADDRESS or ADDRESS#PORT) for what it does not know.
+    pub(crate) fn forward_names(&mut self, server: &str) {
         let _ = self.dnsmasq.kill();
         let _ = self.dnsmasq.wait();
         self.dnsmasq = serve_addresses(&self.gateway, self.folder.path(), &format!("--server={server}"));

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use lango::wire::dns::{Code, Kind, Name, Received, Reply, question, read, read_response};
 
 use super::Lab;
+use super::internet;
 use super::phone::Phone;
 
 /// Where [`Resolver`] listens: the value of `dns_upstream`.
@@ -91,6 +92,14 @@ impl Resolver {
         let (notes, quiet, ended) = (Arc::clone(&asked), Arc::clone(&silent), Arc::clone(&stop));
         let server = thread::spawn(move || answer_all(&socket, &zone, &notes, &quiet, &ended));
         Self { asked, silent, stop, server: Some(server) }
+    }
+
+    /// One that knows the hosts of `internet.rs`; the resolver of the network asks it from now on.
+    pub(crate) fn of_the_internet(lab: &mut Lab) -> Self {
+        let addresses: &[&str] = &["203.0.113.80", "2001:db8:ffff::80"];
+        let zone: Vec<_> = internet::hosts().into_iter().map(|host| (host, addresses)).collect();
+        lab.forward_names(&RESOLVER.replace(':', "#"));
+        Self::start(lab, &zone)
     }
 
     /// Whether a question for `name` reached it.

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::internet;
 use super::netns::Netns;
 
-/// Answers every request with [`GREETING`].
+/// Answers every request with [`GREETING`], but for what `internet.rs` has an answer of its own.
 pub(crate) const HTTP: u16 = 80;
 /// Sends back what it gets, like the start of a TLS server would.
 pub(crate) const ECHO: u16 = 443;
@@ -122,9 +123,10 @@ fn greet(mut stream: TcpStream) {
     while let Ok(count @ 1..) = stream.read(&mut part) {
         seen.extend(&part[..count]);
         if seen.windows(4).any(|end| end == b"\r\n\r\n") {
+            let greeting =
+                || format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{GREETING}", GREETING.len());
+            let answer = internet::answer(&String::from_utf8_lossy(&seen)).unwrap_or_else(greeting);
             seen.clear();
-            let length = GREETING.len();
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{GREETING}");
             if stream.write_all(answer.as_bytes()).is_err() {
                 return;
             }

@@ -18,7 +18,7 @@ const LABELS: &[u8] = b"\x01t\x07example\x03net\0";
 #[test]
 fn no_tunnel_through_names_is_dug_before_login() {
     let mut lab = Lab::new(2);
-    lab.forward_names(lab.world.v4);
+    lab.forward_names(&lab.world.v4.to_string());
     let daemon = Daemon::start(&lab, &Settings::default().plan("hour", &[("metered", "1h")]));
     let server = Server::start(&lab);
     let tap = Tap::on(&lab.world.space, "eth0");

@@ -92,7 +92,7 @@ impl Stage {
             command.args(listen).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             command.spawn().expect("dnsmasq (package dnsmasq-base)")
         });
-        lab.forward_names(lab.world.v4);
+        lab.forward_names(&lab.world.v4.to_string());
         let phone = &lab.phones[0];
         let (tap, cable) = (Tap::on(&phone.space, "eth0"), Cable::of(phone));
         let outside = Tap::on(&lab.world.space, "eth0");

@@ -27,7 +27,7 @@ pub(crate) use language::{LANGUAGES, Strings, language};
 pub(crate) use notice::{AfterLogin, Notice, after_login};
 pub(crate) use outage::Outage;
 pub(crate) use proof::{Proof, Tried};
-pub(crate) use query::Pairs;
+pub(crate) use query::{Pairs, whatsapp_link};
 pub(crate) use route::{Answer, Asked, Form, Head, Hosts, Page, answer, clipped, origin_is_ours};
 pub(crate) use site::{Here, link_address};
 pub(crate) use stale::same_page;

@@ -43,6 +43,8 @@ pub(crate) enum Notice {
     NoPlan,
     /// The address of the guest belongs to no device that we know.
     NoDevice,
+    /// The operator keeps this device out.
+    Blocked,
     Malformed,
     NotFound,
     WrongMethod {
@@ -109,7 +111,8 @@ impl Notice {
             | Self::Revoked
             | Self::WrongDevice
             | Self::Stale
-            | Self::NoTrial => 403,
+            | Self::NoTrial
+            | Self::Blocked => 403,
             Self::NotFound => 404,
             Self::WrongMethod { .. } => 405,
             Self::TooSlow => 408,
@@ -138,6 +141,7 @@ impl Notice {
             | Self::WrongDevice
             | Self::Stale
             | Self::NoTrial
+            | Self::Blocked
             | Self::Malformed
             | Self::NotFound
             | Self::WrongMethod { .. }
@@ -145,6 +149,11 @@ impl Notice {
             | Self::TooSlow => return None,
         };
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
+    /// Whether it will be different by itself, or by pressing the button once more.
+    pub(crate) fn passes(self) -> bool {
+        self.retry_after().is_some() || self == Self::Stale
     }
 
     /// Whether to show the field again, with what was typed.
@@ -166,6 +175,7 @@ impl Notice {
             | Self::NotStored
             | Self::NoPlan => true,
             Self::NoDevice
+            | Self::Blocked
             | Self::Malformed
             | Self::NotFound
             | Self::WrongMethod { .. }
@@ -193,6 +203,7 @@ impl Notice {
             Self::NotStored => t.not_stored_title(),
             Self::NoPlan => t.no_plan_title(),
             Self::NoDevice => t.no_device_title(),
+            Self::Blocked => t.blocked_title(),
             Self::Malformed => t.malformed_title(),
             Self::NotFound => t.not_found_title(),
             Self::WrongMethod { .. } => t.wrong_method_title(),
@@ -220,6 +231,7 @@ impl Notice {
             Self::NotStored => t.not_stored_text(),
             Self::NoPlan => t.no_plan_text(),
             Self::NoDevice => t.no_device_text(),
+            Self::Blocked => t.blocked_text(),
             Self::Malformed => t.malformed_text(),
             Self::NotFound => t.not_found_text(),
             Self::WrongMethod { .. } => t.wrong_method_text(),

@@ -9,6 +9,7 @@ use crate::domain::{Clockwork, Now, SessionView, UplinkState};
 /// The uplink is down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outage {
+    pub(crate) title: &'static str,
     /// For how long.
     pub(crate) text: String,
     /// What becomes of the guest's time, or what can be done all the same; empty: nothing to say.
@@ -30,6 +31,6 @@ impl Outage {
             Some((Clockwork::Runs, Some(_))) => t.outage_counts(),
             Some((Clockwork::Runs, None)) => "",
         };
-        Some(Self { text, effect })
+        Some(Self { title: t.outage_title(), text, effect })
     }
 }

@@ -72,6 +72,16 @@ pub(super) fn encode_into(url: &mut String, text: &str) {
     }
 }
 
+/// The link that opens WhatsApp with `number` (digits), with `message` ready to be sent.
+pub(crate) fn whatsapp_link(number: &str, message: Option<&str>) -> String {
+    let mut url = format!("https://wa.me/{number}");
+    if let Some(message) = message {
+        url.push_str("?text=");
+        encode_into(&mut url, message);
+    }
+    url
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

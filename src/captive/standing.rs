@@ -11,8 +11,10 @@ use crate::domain::{Bytes, Clockwork, Now, Plan, SessionView};
 
 /// Below this the page warns that the time ends.
 const WARNING: Duration = Duration::from_secs(5 * 60);
+/// … and below this share of the data.
+const WARNING_SHARE: u64 = 20;
 /// How often the status page loads itself anew, at most and at least.
-const REFRESH: (u64, u64) = (5, 60);
+const REFRESH: (u64, u64) = (5, 300);
 /// … and while time stands still, so that the page soon says that it goes on.
 const REFRESH_PAUSED: u64 = 10;
 
@@ -26,7 +28,8 @@ pub(crate) struct Standing {
     pub(crate) devices: Option<(u16, u16)>,
     /// The last characters of the code.
     pub(crate) hint: String,
-    pub(crate) ends_soon: bool,
+    /// A warning that it ends.
+    pub(crate) soon: Option<&'static str>,
     /// Seconds until the page loads itself anew.
     pub(crate) refresh: u64,
 }
@@ -45,7 +48,8 @@ pub(crate) struct Left {
 pub(crate) struct PlanCard {
     pub(crate) title: String,
     pub(crate) price: String,
-    pub(crate) facts: Vec<String>,
+    /// What it gives, in one line.
+    pub(crate) facts: String,
 }
 
 impl Standing {
@@ -74,12 +78,28 @@ impl Standing {
             data,
             devices: (session.devices > 1).then_some((session.devices_online, session.devices)),
             hint: session.hint.as_str().to_owned(),
-            ends_soon: left.is_some_and(|left| left < WARNING) && !is_paused,
+            soon: match (left, session.bytes_left.zip(session.bytes_whole)) {
+                _ if is_paused => None,
+                (Some(left), _) if left < WARNING => Some(t.ends_soon()),
+                (_, Some((left, whole))) if left.0 < whole.0 / WARNING_SHARE => Some(t.data_ends_soon()),
+                (Some(_) | None, Some(_) | None) => None,
+            },
             refresh: match left {
                 _ if is_paused => REFRESH_PAUSED,
                 Some(left) => (left.as_secs() + 1).clamp(soonest, latest),
                 None => latest,
             },
+        }
+    }
+}
+
+impl Standing {
+    /// What is left of all, in one line.
+    pub(crate) fn left(&self, t: &Strings) -> String {
+        let time = self.time.as_ref().map_or(t.no_end().to_owned(), |time| t.time_left(&time.left));
+        match &self.data {
+            Some(data) => format!("{time} · {}", t.data_left(&data.left)),
+            None => time,
         }
     }
 }
@@ -99,7 +119,7 @@ impl PlanCard {
             facts.push(t.device_count(plan.terms.devices.into()));
         }
         let price = format!("{} {}", plan.price, plan.currency).trim().to_owned();
-        Self { title: plan.title_in(t.tag).to_owned(), price, facts }
+        Self { title: plan.title_in(t.tag).to_owned(), price, facts: facts.join(" · ") }
     }
 }
 

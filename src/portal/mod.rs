@@ -14,6 +14,7 @@ mod connections;
 mod desk;
 mod entry;
 mod form;
+mod frame;
 mod framing;
 mod listener;
 mod pages;

@@ -1,88 +1,36 @@
 //! The pages: what is filled into the templates of `portal-html`, compiled in and checked at build time.
 //!
-//! A struct per template, a function per page. Every value is escaped by the template engine. No page needs a script, a picture or another request.
+//! A struct per template, a function per page. Every value is escaped by the template engine. No page needs
+//! a script, a picture or another request.
 
 use askama::Template;
 
 use super::entry::Entry;
-use crate::captive::{
-    Accent, Asked, Awaited, LANGUAGES, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried, duration,
-};
-use crate::config::{Config, Gateway};
+use super::frame::{Frame, Hero, Tone};
+use crate::captive::{Awaited, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried, duration};
+use crate::config::Config;
 
 /// How often the page of a guest who waits loads itself anew, in seconds.
 const REFRESH_WAITING: u64 = 5;
-
-/// What all pages share.
-pub(super) struct Frame<'a> {
-    t: &'static Strings,
-    gateway: &'a Gateway,
-    accent: Accent,
-    /// The path the language switch leads to.
-    path: &'static str,
-    chosen: bool,
-    /// Payments can be typed in, and codes sent to phones.
-    has_cloud: bool,
-    /// What is missing for the payment of this guest to open something.
-    awaited: Option<Awaited>,
-    refresh: Option<u64>,
-    /// The path to load then; `None`: the same again.
-    onto: Option<&'static str>,
-}
-
-impl<'a> Frame<'a> {
-    /// For a page at `path`.
-    pub(super) fn new(asked: &Asked, config: &'a Config, path: &'static str) -> Self {
-        let gateway = &config.gateway;
-        Self {
-            t: asked.strings,
-            gateway,
-            accent: Accent::of(&gateway.colour),
-            path,
-            chosen: asked.chosen,
-            has_cloud: config.cloud.is_some(),
-            awaited: None,
-            refresh: None,
-            onto: None,
-        }
-    }
-
-    /// For a guest whose payment waits for that, or who has none.
-    pub(super) fn awaiting(self, awaited: Option<Awaited>) -> Self {
-        Self { awaited, ..self }
-    }
-
-    fn takes_digits(&self) -> bool {
-        self.awaited.is_some_and(Awaited::takes_digits)
-    }
-
-    /// `path` with the language, if the guest chose one.
-    fn link(&self, path: &str) -> String {
-        localized(path, self.t, self.chosen)
-    }
-
-    fn languages(&self) -> impl Iterator<Item = &'static Strings> {
-        LANGUAGES.iter()
-    }
-
-    fn has_help(&self) -> bool {
-        !self.gateway.support_phone.is_empty() || !self.gateway.whatsapp.is_empty()
-    }
-}
-
-/// `path`, with the language if the guest chose it by the switch.
-pub(super) fn localized(path: &str, t: &Strings, chosen: bool) -> String {
-    if chosen { format!("{path}?lang={}", t.tag) } else { path.to_owned() }
-}
+/// Plans that are shown at once; the rest unfolds.
+const PLANS_SHOWN: usize = 6;
+/// Plans of which all is told; of the others the name and the price.
+const PLANS_TOLD: usize = 12;
+/// Plans on the page. A page is one round trip; who sells more than that tells of it.
+const PLANS: usize = 24;
+/// When the built-in texts of terms and privacy were written.
+const TEXT_OF: &str = "2026-11-22";
 
 #[derive(Template)]
 #[template(path = "welcome.html", config = "portal-html/askama.toml")]
 struct Welcome<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
-    standing: Option<Standing>,
-    outage: Option<Outage>,
+    hero: Hero,
+    is_online: bool,
+    note: Option<Note>,
     plans: Vec<PlanCard>,
+    more: Vec<PlanCard>,
+    show_more: String,
     token: &'a str,
     typed: &'a str,
     phone: &'static str,
@@ -94,25 +42,34 @@ struct Welcome<'a> {
 #[template(path = "status.html", config = "portal-html/askama.toml")]
 struct Status<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
+    hero: Hero,
     standing: Standing,
-    outage: Option<Outage>,
+    note: Option<Note>,
+    takes_code: bool,
     token: &'a str,
+    typed: &'static str,
     digits: &'static str,
+    button: &'static str,
 }
 
 #[derive(Template)]
 #[template(path = "offline.html", config = "portal-html/askama.toml")]
 struct Offline<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
+    hero: Hero,
+    /// What is known of it.
+    internet: Option<String>,
+    is_down: bool,
+    token: &'a str,
+    typed: &'static str,
+    button: &'static str,
 }
 
 #[derive(Template)]
 #[template(path = "waiting.html", config = "portal-html/askama.toml")]
 struct Waiting<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
+    hero: Hero,
     awaited: Awaited,
     outage: Option<Outage>,
     token: &'a str,
@@ -123,9 +80,7 @@ struct Waiting<'a> {
 #[template(path = "proof.html", config = "portal-html/askama.toml")]
 struct ProofPage<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
-    wrong: bool,
-    text: &'static str,
+    hero: Hero,
     label: &'static str,
     field: Field,
     token: &'a str,
@@ -143,11 +98,20 @@ struct Field {
     autocomplete: &'static str,
 }
 
+/// A payment that has not opened anything yet, beside what the page is about.
+struct Note {
+    title: &'static str,
+    text: &'static str,
+    takes_digits: bool,
+    /// Of the link to the page that waits.
+    see: Option<&'static str>,
+}
+
 #[derive(Template)]
 #[template(path = "move.html", config = "portal-html/askama.toml")]
 struct Move<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
+    hero: Hero,
     token: &'a str,
     repeated: Vec<(&'static str, &'a str)>,
 }
@@ -156,8 +120,9 @@ struct Move<'a> {
 #[template(path = "notice.html", config = "portal-html/askama.toml")]
 struct NoticePage<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
-    text: String,
+    hero: Hero,
+    /// Without a form there is a way back; not for who is shut out.
+    offers_start: bool,
     /// With a form, if there is one.
     token: Option<&'a str>,
     typed: &'a str,
@@ -172,16 +137,20 @@ struct NoticePage<'a> {
 #[template(path = "terms.html", config = "portal-html/askama.toml")]
 struct Terms<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
+    hero: Hero,
+    text_of: String,
 }
 
 #[derive(Template)]
 #[template(path = "privacy.html", config = "portal-html/askama.toml")]
 struct Privacy<'a> {
     frame: Frame<'a>,
-    heading: &'static str,
+    hero: Hero,
     sessions: String,
     unpaid: String,
+    claims: String,
+    minimum: Option<String>,
+    text_of: String,
 }
 
 /// The start page, for a device that is online too.
@@ -194,18 +163,33 @@ pub(super) fn welcome(
     typed: &str,
 ) -> String {
     let t = frame.t;
-    let for_sale = config.plans.iter().filter(|plan| config.trial.as_ref() != Some(&plan.id));
+    let is_online = standing.is_some();
+    let intro = if frame.has_cloud { t.welcome_intro_paid() } else { t.welcome_intro() };
+    // What is on top is not told again below.
+    let (hero, note) = match (&standing, &outage, frame.awaited) {
+        (Some(standing), None, awaited) => {
+            (Hero::new(Tone::Good, t.online(), standing.left(t)), awaited.map(|it| Note::beside(it, t)))
+        }
+        (Some(standing), Some(outage), awaited) => {
+            let hero = Hero::of_outage(outage);
+            let text = format!("{} {}", hero.text, standing.left(t));
+            (Hero { text, ..hero }, awaited.map(|it| Note::beside(it, t)))
+        }
+        (None, Some(outage), awaited) => (Hero::of_outage(outage), awaited.map(|it| Note::alone(it, t))),
+        (None, None, awaited) => {
+            (Hero::new(Tone::Calm, t.welcome(), intro), awaited.map(|it| Note::alone(it, t)))
+        }
+    };
+    let (plans, more) = for_sale(config, t);
     written(&Welcome {
-        heading: match (&standing, &outage) {
-            (Some(_), Some(_)) => t.outage_title(),
-            (Some(_), None) => t.online(),
-            (None, _) => t.welcome(),
-        },
-        button: if standing.is_some() { t.add_code() } else { t.connect() },
-        plans: for_sale.map(|plan| PlanCard::of(plan, t)).collect(),
+        hero,
+        is_online,
+        note,
+        button: if is_online { t.add_code() } else { t.connect() },
+        plans,
+        show_more: t.more_plans(more.len() as u64),
+        more,
         frame,
-        standing,
-        outage,
         token,
         typed,
         phone: "",
@@ -213,26 +197,70 @@ pub(super) fn welcome(
     })
 }
 
-/// The status page of a device that is online; it loads itself anew, unless that would wipe out what is typed.
-pub(super) fn status(frame: Frame<'_>, standing: Standing, outage: Option<Outage>, token: &str) -> String {
-    let refresh = Some(standing.refresh).filter(|_| !frame.takes_digits());
-    let frame = Frame { refresh, ..frame };
-    written(&Status { heading: frame.t.status(), frame, standing, outage, token, digits: "" })
+/// What is sold here: what is shown, and what unfolds.
+fn for_sale(config: &Config, t: &Strings) -> (Vec<PlanCard>, Vec<PlanCard>) {
+    let for_sale = config.plans.iter().filter(|plan| config.trial.as_ref() != Some(&plan.id));
+    let mut shown: Vec<_> = for_sale.take(PLANS).map(|plan| PlanCard::of(plan, t)).collect();
+    shown.iter_mut().skip(PLANS_TOLD).for_each(|card| card.facts.clear());
+    // One more does not take more room than the button that would show it.
+    let fold = if shown.len() > PLANS_SHOWN + 1 { PLANS_SHOWN } else { shown.len() };
+    let more = shown.split_off(fold);
+    (shown, more)
 }
 
-/// The status page of a device that is not.
-pub(super) fn offline(frame: Frame<'_>) -> String {
-    written(&Offline { heading: frame.t.not_online(), frame })
+/// The status page of a device that is online; it loads itself anew, unless that would wipe out what is typed.
+pub(super) fn status(frame: Frame<'_>, standing: Standing, outage: Option<Outage>, token: &str) -> String {
+    let t = frame.t;
+    let refresh = Some(standing.refresh).filter(|_| !frame.takes_digits());
+    let hero = match &outage {
+        Some(outage) => Hero::of_outage(outage),
+        None => Hero::new(Tone::Good, t.online(), refresh.map_or("", |_| t.refreshes())),
+    };
+    let note = frame.awaited.map(|awaited| Note { see: None, ..Note::beside(awaited, t) });
+    let takes_code = outage.is_none();
+    let frame = frame.refreshing(refresh, None);
+    written(&Status {
+        hero,
+        note,
+        frame,
+        standing,
+        takes_code,
+        token,
+        typed: "",
+        digits: "",
+        button: t.add_code(),
+    })
+}
+
+/// The status page of a device that is not online: what is seen of it here, and what to do.
+pub(super) fn offline(frame: Frame<'_>, internet: Internet, token: &str) -> String {
+    let t = frame.t;
+    let (internet, is_down) = match internet {
+        Internet::Up => (Some(t.seen_internet().to_owned()), false),
+        Internet::Unknown => (None, false),
+        Internet::Down(outage) => (Some(format!("{}. {}", outage.title, outage.text)), true),
+    };
+    let hero = Hero::new(Tone::Calm, t.not_online(), t.not_online_text());
+    written(&Offline { hero, frame, internet, is_down, token, typed: "", button: t.connect() })
+}
+
+/// What is known of the uplink.
+pub(super) enum Internet {
+    Up,
+    Unknown,
+    Down(Outage),
 }
 
 /// For a device that is not online until its payment opens it; it loads its status again and again, unless
 /// there is something to type.
 pub(super) fn waiting(frame: Frame<'_>, awaited: Awaited, outage: Option<Outage>, token: &str) -> String {
     let refresh = Some(REFRESH_WAITING).filter(|_| !awaited.takes_digits());
-    let frame = Frame { refresh, onto: Some("/status"), ..frame };
-    let effect = |before| if awaited.is_unconfirmed() { frame.t.waiting_outage() } else { before };
+    let frame = frame.refreshing(refresh, Some("/status"));
+    let t = frame.t;
+    let effect = |before| if awaited.is_unconfirmed() { t.waiting_outage() } else { before };
     let outage = outage.map(|outage| Outage { effect: effect(outage.effect), ..outage });
-    written(&Waiting { heading: awaited.title(frame.t), awaited, frame, outage, token, digits: "" })
+    let hero = Hero::new(Tone::Waits, awaited.title(t), awaited.text(t));
+    written(&Waiting { hero, awaited, frame, outage, token, digits: "" })
 }
 
 /// What shows that it is the guest's; repeats what else was typed.
@@ -248,9 +276,7 @@ pub(super) fn prove(frame: Frame<'_>, proof: Proof, tried: Tried, token: &str, e
         }
     };
     written(&ProofPage {
-        heading: proof.title(tried, t),
-        wrong: tried == Tried::Wrong,
-        text: proof.text(tried, t),
+        hero: Hero::new(Tone::of_question(tried), proof.title(tried, t), proof.text(tried, t)),
         label: proof.label(t),
         repeated: entry.repeated(field.name),
         phone: entry.given.phone.as_deref().filter(|_| proof == Proof::OneTimeCode),
@@ -262,30 +288,56 @@ pub(super) fn prove(frame: Frame<'_>, proof: Proof, tried: Tried, token: &str, e
 
 /// Whether the other device shall give way.
 pub(super) fn ask_to_move(frame: Frame<'_>, token: &str, entry: &Entry) -> String {
-    written(&Move { heading: frame.t.move_title(), frame, token, repeated: entry.repeated("move") })
+    let hero = Hero::new(Tone::Asks, frame.t.move_title(), frame.t.move_text());
+    written(&Move { hero, frame, token, repeated: entry.repeated("move") })
 }
 
 /// Why not; with the field again if there is a token for it.
 pub(super) fn notice(frame: Frame<'_>, notice: Notice, token: Option<&str>, entry: &Entry) -> String {
     let t = frame.t;
-    let token = token.filter(|_| notice.offers_form());
-    let (heading, text, button) = (notice.title(t), notice.text(t), t.connect());
-    let (typed, phone) = (entry.typed.as_str(), entry.phone_alone().filter(|_| frame.has_cloud));
-    let digits = entry.digits_alone().filter(|_| frame.takes_digits());
-    written(&NoticePage { frame, heading, text, token, typed, phone, digits, button })
+    written(&NoticePage {
+        hero: Hero::of_notice(notice, t),
+        offers_start: notice != Notice::Blocked,
+        token: token.filter(|_| notice.offers_form()),
+        typed: entry.typed.as_str(),
+        phone: entry.phone_alone().filter(|_| frame.has_cloud),
+        digits: entry.digits_alone().filter(|_| frame.takes_digits()),
+        button: t.connect(),
+        frame,
+    })
 }
 
 /// The terms of use.
 pub(super) fn terms(frame: Frame<'_>) -> String {
-    written(&Terms { heading: frame.t.terms_title(), frame })
+    let hero = Hero::new(Tone::Calm, frame.t.terms_title(), "");
+    written(&Terms { hero, text_of: frame.t.text_of(TEXT_OF), frame })
 }
 
 /// What is kept of a guest.
 pub(super) fn privacy(frame: Frame<'_>, config: &Config) -> String {
-    let t = frame.t;
-    let sessions = duration(t, config.retention.sessions);
-    let unpaid = duration(t, config.retention.unpaid_devices);
-    written(&Privacy { heading: t.privacy_title(), frame, sessions, unpaid })
+    let (t, retention) = (frame.t, &config.retention);
+    written(&Privacy {
+        hero: Hero::new(Tone::Calm, t.privacy_title(), ""),
+        sessions: duration(t, retention.sessions),
+        unpaid: duration(t, retention.unpaid_devices),
+        claims: duration(t, retention.claims),
+        minimum: retention.minimum.map(|minimum| duration(t, minimum)),
+        text_of: t.text_of(TEXT_OF),
+        frame,
+    })
+}
+
+impl Note {
+    /// On the page of a device that is not online.
+    fn alone(awaited: Awaited, t: &Strings) -> Self {
+        let (title, takes_digits, see) = (awaited.title(t), awaited.takes_digits(), awaited.see(t));
+        Self { title, text: awaited.text(t), takes_digits, see }
+    }
+
+    /// On the page of a device that is online with something else.
+    fn beside(awaited: Awaited, t: &Strings) -> Self {
+        Self { text: awaited.added(t), ..Self::alone(awaited, t) }
+    }
 }
 
 fn written(page: &impl Template) -> String {

@@ -14,7 +14,8 @@ use hyper::{Request, StatusCode, Version, header};
 
 use super::connection::Visit;
 use super::entry::Entry;
-use super::pages::{self, Frame, localized};
+use super::frame::{Frame, localized};
+use super::pages::{self, Internet};
 use super::response::{self, Reply};
 use super::{desk, form};
 use crate::captive::{
@@ -94,9 +95,8 @@ impl Guest<'_> {
         }
         let Some(mac) = self.visit.device().await else { return false };
         let now = context.clock.now();
-        let is_trusted =
-            self.config.devices.iter().any(|listed| listed.mac == mac && listed.policy == Policy::Trusted);
-        (is_trusted || self.session(mac, now).is_some()) && context.sent_back.admit(mac, now.boot)
+        (self.is_listed(mac, Policy::Trusted) || self.session(mac, now).is_some())
+            && context.sent_back.admit(mac, now.boot)
     }
 
     async fn show(&self, page: Page) -> Reply {
@@ -113,6 +113,9 @@ impl Guest<'_> {
     fn show_to(&self, mac: Mac, page: Page) -> Reply {
         let now = self.visit.context.clock.now();
         let session = self.session(mac, now);
+        if self.is_listed(mac, Policy::Blocked) && page != Page::Api {
+            return self.refused(Notice::Blocked, Some(mac), &Entry::none());
+        }
         if page == Page::Api {
             return response::captive_json(api(session.as_ref(), self.visit.here(self.config), now));
         }
@@ -121,13 +124,11 @@ impl Guest<'_> {
         let outage = self.outage(session.as_ref(), now);
         let standing = session.map(|session| Standing::of(&session, &self.config.plans, t, now));
         let awaited = self.awaited(mac);
-        let frame = |path| self.frame(path).awaiting(awaited);
+        let frame = |path| self.frame_for(path, mac);
         let body = match (page, standing, awaited) {
             (Page::Status, Some(standing), _) => pages::status(frame("/status"), standing, outage, &token),
-            (Page::Status, None, Some(awaited)) => {
-                pages::waiting(self.frame("/status"), awaited, outage, &token)
-            }
-            (Page::Status, None, None) => pages::offline(frame("/status")),
+            (Page::Status, None, Some(awaited)) => pages::waiting(frame("/status"), awaited, outage, &token),
+            (Page::Status, None, None) => pages::offline(frame("/status"), self.internet(outage), &token),
             (_, standing, _) => {
                 pages::welcome(frame("/"), self.config, standing, outage, &token, &self.asked.typed)
             }
@@ -150,6 +151,9 @@ impl Guest<'_> {
         let Some(mac) = self.visit.device().await else {
             return self.refused(Notice::NoDevice, None, &Entry::none());
         };
+        if self.is_listed(mac, Policy::Blocked) {
+            return self.refused(Notice::Blocked, Some(mac), &Entry::none());
+        }
         let entry = Entry::of(&fields);
         let now = self.visit.context.clock.now();
         let has_token =
@@ -176,15 +180,16 @@ impl Guest<'_> {
             AfterLogin::Refused(notice) => self.refused(notice, Some(mac), entry),
             AfterLogin::Waiting => {
                 let outage = self.outage(None, self.visit.context.clock.now());
-                let body = pages::waiting(self.frame("/status"), Awaited::Payment, outage, &self.token(mac));
+                let frame = self.frame_for("/status", mac);
+                let body = pages::waiting(frame, Awaited::Payment, outage, &self.token(mac));
                 response::page(StatusCode::ACCEPTED, language, body)
             }
             AfterLogin::Prove(proof, tried) => {
-                let body = pages::prove(self.frame("/"), proof, tried, &self.token(mac), entry);
+                let body = pages::prove(self.frame_for("/", mac), proof, tried, &self.token(mac), entry);
                 response::page(StatusCode::FORBIDDEN, language, body)
             }
             AfterLogin::AskToMove => {
-                let body = pages::ask_to_move(self.frame("/"), &self.token(mac), entry);
+                let body = pages::ask_to_move(self.frame_for("/", mac), &self.token(mac), entry);
                 response::page(StatusCode::CONFLICT, language, body)
             }
         })
@@ -228,12 +233,29 @@ impl Guest<'_> {
         Outage::of(self.visit.context.view.borrow().uplink, session, self.asked.strings, now)
     }
 
+    fn internet(&self, outage: Option<Outage>) -> Internet {
+        match (outage, self.visit.context.view.borrow().uplink.uplink) {
+            (Some(outage), _) => Internet::Down(outage),
+            (None, Uplink::Up) => Internet::Up,
+            (None, Uplink::Unknown | Uplink::Down) => Internet::Unknown,
+        }
+    }
+
+    /// Whether the operator, or the cloud, treats `mac` so.
+    fn is_listed(&self, mac: Mac, policy: Policy) -> bool {
+        self.config.devices.iter().any(|listed| listed.mac == mac && listed.policy == policy)
+    }
+
     fn token(&self, mac: Mac) -> String {
         self.visit.context.key.token(mac, self.visit.context.clock.now().wall)
     }
 
     fn frame(&self, path: &'static str) -> Frame<'_> {
         Frame::new(&self.asked, self.config, path)
+    }
+
+    fn frame_for(&self, path: &'static str, mac: Mac) -> Frame<'_> {
+        self.frame(path).of_device(Some(mac)).awaiting(self.awaited(mac)).offering(None)
     }
 
     fn page(&self, path: &'static str, write: impl FnOnce(Frame<'_>) -> String) -> Reply {
@@ -243,7 +265,7 @@ impl Guest<'_> {
     /// The page of `notice`; with the field again for `mac`, holding what was typed.
     fn refused(&self, notice: Notice, mac: Option<Mac>, entry: &Entry) -> Reply {
         let token = mac.map(|mac| self.token(mac));
-        let frame = self.frame("/").awaiting(mac.and_then(|mac| self.awaited(mac)));
+        let frame = mac.map_or_else(|| self.frame("/"), |mac| self.frame_for("/", mac));
         let body = pages::notice(frame, notice, token.as_deref(), entry);
         response::refusal(notice, self.asked.strings.tag, body)
     }

@@ -2,7 +2,7 @@
 //!
 //! English is the reference. A language that lacks a string, has one too many, or one with other
 //! placeholders, fails the build here; a string that nobody uses fails it by `dead_code` in the
-//! generated file. Adding a language takes its file and a row in `PLURAL_RULES`.
+//! generated file. Adding a language takes its file, and a row in `PLURAL_RULES` if it has none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,9 +14,23 @@ use toml::{Table, Value};
 
 const DIRECTORY: &str = "portal-html/locales";
 const REFERENCE: &str = "en";
+/// Two forms, the first for exactly one.
+const ONE: (&[&str], &str) = (&["one", "other"], "usize::from(n != 1)");
 /// Language, its plural categories (CLDR, cardinal), and the place of `n`'s category among them.
-const PLURAL_RULES: &[(&str, &[&str], &str)] =
-    &[("en", &["one", "other"], "usize::from(n != 1)"), ("sw", &["one", "other"], "usize::from(n != 1)")];
+const PLURAL_RULES: &[(&str, &[&str], &str)] = &[
+    (
+        "ar",
+        &["zero", "one", "two", "few", "many", "other"],
+        "match (n, n % 100) { (0..=2, _) => n as usize, (_, 3..=10) => 3, (_, 11..) => 4, _ => 5 }",
+    ),
+    ("en", ONE.0, ONE.1),
+    // Whole millions are "many": they take a "de" before the noun.
+    ("fr", &["one", "many", "other"], "if n < 2 { 0 } else { 2 - usize::from(n.is_multiple_of(1_000_000)) }"),
+    // As in Portugal and Mozambique: nought is no singular.
+    ("pt", &["one", "many", "other"], "match n { 1 => 0, 1.. if n.is_multiple_of(1_000_000) => 1, _ => 2 }"),
+    ("sw", ONE.0, ONE.1),
+    ("ur", ONE.0, ONE.1),
+];
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={DIRECTORY}");
@@ -102,7 +116,9 @@ impl Language {
                 return wrong(key, "a plural in one language is a plural in all");
             }
             let expected = placeholders(forms);
-            if own.iter().any(|form| placeholders([form]) != expected) {
+            // "One minute", "two minutes" may do without the figure; the form of all other numbers may not.
+            let complete = own.last().is_some_and(|last| placeholders([last]) == expected);
+            if !complete || own.iter().any(|form| !placeholders([form]).is_subset(&expected)) {
                 return wrong(key, &format!("its placeholders differ from English: {expected:?}"));
             }
         }
@@ -153,13 +169,19 @@ fn source(reference: &Language, languages: &[Language]) -> String {
         }
         tables.push_str("    },\n");
     }
+    let mut rules = String::new();
+    for (tag, categories, rule) in PLURAL_RULES {
+        let _ = writeln!(rules, "    ({tag:?}, &{categories:?}, |n| {rule}),");
+    }
     format!(
         "/// The strings of one language.\npub(crate) struct Strings {{\n    pub(crate) tag: &'static str,\n    \
          pub(crate) language_name: &'static str,\n    pub(crate) direction: &'static str,\n    \
          plural: fn(u64) -> usize,\n{fields}}}\n\n\
          #[deny(dead_code)]\nimpl Strings {{\n{methods}}}\n\n\
          /// Every language there is, in the order of their tags.\n\
-         pub(crate) static LANGUAGES: &[Strings] = &[\n{tables}];\n"
+         pub(crate) static LANGUAGES: &[Strings] = &[\n{tables}];\n\n\
+         /// Language, its plural categories, and which of them is a number's.\n#[cfg(test)]\n\
+         static PLURAL_RULES: &[(&str, &[&str], fn(u64) -> usize)] = &[\n{rules}];\n"
     )
 }
 
@@ -167,7 +189,7 @@ fn method(key: &str, plural: bool, names: &BTreeSet<&str>) -> String {
     if plural {
         return format!(
             "    pub(crate) fn {key}(&self, n: u64) -> String {{\n        \
-             fill(self.{key}[(self.plural)(n)], &[(\"n\", &n.to_string())])\n    }}\n"
+             self.fill(self.{key}[(self.plural)(n)], &[(\"n\", &n.to_string())])\n    }}\n"
         );
     }
     if names.is_empty() {
@@ -179,6 +201,6 @@ fn method(key: &str, plural: bool, names: &BTreeSet<&str>) -> String {
         let _ = write!(pairs, "(\"{name}\", {name}), ");
     }
     format!(
-        "    pub(crate) fn {key}(&self{parameters}) -> String {{\n        fill(self.{key}, &[{pairs}])\n    }}\n"
+        "    pub(crate) fn {key}(&self{parameters}) -> String {{\n        self.fill(self.{key}, &[{pairs}])\n    }}\n"
     )
 }

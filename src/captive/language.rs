@@ -11,6 +11,25 @@ impl Strings {
         let primary = tag.split(['-', '_']).next()?;
         LANGUAGES.iter().find(|strings| strings.tag.eq_ignore_ascii_case(primary))
     }
+
+    /// `text` with each `{name}` replaced. Where one writes from the right, what is written from the left
+    /// stands apart, or the signs around it would change sides.
+    fn fill(&self, text: &str, values: &[(&str, &str)]) -> String {
+        let mut filled = String::with_capacity(text.len() + 16);
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let (name, after) = after.split_once('}').unwrap_or((after, ""));
+            let value = values.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value);
+            if self.direction == "rtl" && value.contains(|c: char| c.is_ascii_alphabetic() || c == ':') {
+                filled.extend(["\u{2068}", value, "\u{2069}"]);
+            } else {
+                filled.push_str(value);
+            }
+            rest = after;
+        }
+        filled + rest
+    }
 }
 
 /// The language to answer in: the best of `accept` (the header `Accept-Language`; may be empty) that
@@ -42,19 +61,6 @@ fn weight(parameters: &str) -> u16 {
     }
 }
 
-/// `text` with each `{name}` replaced.
-fn fill(text: &str, values: &[(&str, &str)]) -> String {
-    let mut filled = String::with_capacity(text.len() + 16);
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        filled.push_str(values.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value));
-        rest = after;
-    }
-    filled + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,7 +90,26 @@ mod tests {
 
     #[test]
     fn fills_every_placeholder() {
-        assert_eq!(fill("{a} of {b}, {a}", &[("a", "{b}"), ("b", "2")]), "{b} of 2, {b}");
-        assert_eq!(fill("no placeholder", &[]), "no placeholder");
+        let english = Strings::of("en").unwrap();
+        assert_eq!(english.fill("{a} of {b}, {a}", &[("a", "{b}"), ("b", "2")]), "{b} of 2, {b}");
+        assert_eq!(english.fill("no placeholder", &[]), "no placeholder");
+    }
+
+    #[test]
+    fn each_language_has_its_plurals() {
+        let numbers = [0, 1, 2, 3, 5, 11, 21, 100, 101, 1_000_000];
+        for (tag, expected) in [
+            ("ar", "zero one two few few many many other other other"),
+            ("en", "other one other other other other other other other other"),
+            ("fr", "one one other other other other other other other many"),
+            ("pt", "other one other other other other other other other many"),
+            ("sw", "other one other other other other other other other other"),
+            ("ur", "other one other other other other other other other other"),
+        ] {
+            let (_, categories, rule) = PLURAL_RULES.iter().find(|(known, ..)| *known == tag).unwrap();
+            let chosen = numbers.map(|n| categories[rule(n)]);
+            assert_eq!(chosen.join(" "), expected, "{tag}");
+        }
+        assert_eq!(PLURAL_RULES.len(), 6);
     }
 }

@@ -181,7 +181,8 @@ fn source(reference: &Language, languages: &[Language]) -> String {
          /// Every language there is, in the order of their tags.\n\
          pub(crate) static LANGUAGES: &[Strings] = &[\n{tables}];\n\n\
          /// Language, its plural categories, and which of them is a number's.\n#[cfg(test)]\n\
-         static PLURAL_RULES: &[(&str, &[&str], fn(u64) -> usize)] = &[\n{rules}];\n"
+         type PluralRule = (&'static str, &'static [&'static str], fn(u64) -> usize);\n#[cfg(test)]\n\
+         static PLURAL_RULES: &[PluralRule] = &[\n{rules}];\n"
     )
 }
 

@@ -192,7 +192,7 @@ fn guests_are_told_that_there_is_no_internet_and_what_becomes_of_their_time() {
     assert!(!paused.get("/status").body.contains(NO_INTERNET));
     lab.cut_uplink();
     until(&daemon, "down");
-    for (browser, effect) in [(&paused, "Your time is paused"), (&going_on, "Your time goes on meanwhile")] {
+    for (browser, effect) in [(&paused, "Your time is paused"), (&going_on, "Your time keeps running")] {
         for path in ["/status", "/"] {
             let page = browser.get(path).body;
             assert!(page.contains(NO_INTERNET) && page.contains(effect), "{path}: {page}");

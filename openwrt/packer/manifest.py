@@ -25,6 +25,15 @@ class Tree:
 
 
 @dataclass(frozen=True)
+class Language:
+    """A translation of LuCI pages: the code that its folder is named by, and its own name."""
+
+    origin: str
+    code: str
+    title: str
+
+
+@dataclass(frozen=True)
 class Package:
     """One package, whatever the format."""
 
@@ -37,6 +46,7 @@ class Package:
     conffiles: tuple[str, ...]
     files: tuple[Source, ...]
     trees: tuple[Tree, ...]
+    languages: tuple[Language, ...]
     postinst: str
     prerm: str
     license: str
@@ -79,6 +89,7 @@ def _package(table: dict[str, Any], common: dict[str, Any]) -> Package:
         conffiles=tuple(_take(table, "conffiles", list, [])),
         files=tuple(_source(it) for it in _take(table, "files", list, [])),
         trees=tuple(Tree(_take(it, "from", str), _take(it, "to", str)) for it in _take(table, "trees", list, [])),
+        languages=_languages(_take(table, "translations", dict, {})),
         postinst=_take(table, "postinst", str, "").strip(),
         prerm=_take(table, "prerm", str, "").strip(),
         **common,
@@ -93,6 +104,14 @@ def _source(table: dict[str, Any]) -> Source:
     mode = 0o777 if link else int(_take(table, "mode", str), 8)
     _nothing_left(table, path)
     return Source(path, origin, link, mode)
+
+
+def _languages(table: dict[str, Any]) -> tuple[Language, ...]:
+    if not table:
+        return ()
+    origin, titles = _take(table, "from", str), _take(table, "languages", dict)
+    _nothing_left(table, origin)
+    return tuple(Language(origin, code, title) for code, title in sorted(titles.items()))
 
 
 def _take(table: dict[str, Any], key: str, kind: type, *default: Any) -> Any:

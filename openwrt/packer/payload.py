@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .manifest import Package
+from .manifest import Language, Package
+from .translations import compiled
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,22 @@ def collect(package: Package, folder: Path, binary: Path | None) -> Payload:
         for path in sorted(it for it in top.rglob("*") if it.is_file()):
             mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
             payload.add(str(PurePosixPath(tree.to) / path.relative_to(top)), File(mode, path.read_bytes()))
+    for language in package.languages:
+        _translate(payload, language, folder)
     kept = [path for path in package.conffiles if not isinstance(payload.get(path), File)]
     if kept and payload.paths():
         payload.add(f"/lib/upgrade/keep.d/{package.name}", File(0o644, _lines(kept)))
     return payload
+
+
+def _translate(payload: Payload, language: Language, folder: Path) -> None:
+    """As luci.mk names things; LuCI offers a language once it is told of."""
+    for path in sorted((folder / language.origin / language.code).glob("*.po")):
+        lmo = f"/usr/lib/lua/luci/i18n/{path.stem}.{language.code}.lmo"
+        payload.add(lmo, File(0o644, compiled(path.read_text())))
+        key, script = language.code.replace("-", "_"), f"luci-i18n-{path.stem}-{language.code}"
+        told = f"uci set luci.languages.{key}='{language.title}'; uci commit luci\n"
+        payload.add(f"/etc/uci-defaults/{script}", File(0o644, told.encode()))
 
 
 def shipped_conffiles(package: Package, payload: Payload) -> list[tuple[str, bytes]]:

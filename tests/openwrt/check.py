@@ -21,7 +21,8 @@ def main() -> None:
         programs, key = builds.programs(folder), builds.key(folder, "key.pem")
         sample = builds.sample(folder / "sample", key, programs)
         other = builds.sample(folder / "other", builds.key(folder, "other.pem"), programs)
-        sample_checks.run(sample, (programs / builds.TARGETS[0] / "release/lango").read_bytes())
+        program = (programs / builds.TARGETS[0] / "release/lango").read_bytes()
+        ledger.check("the sample can be read", lambda: sample_checks.run(sample, program))
         repository_checks.run(sample, "sample")
         repository_checks.tampering(sample, other / "keys")
         writer_checks.run(sample, key, programs)
@@ -30,7 +31,7 @@ def main() -> None:
         repository_checks.run(real, "all")
         real_checks.run(real)
         feed_checks.run(real)
-        hook_checks.run(real)
+        ledger.check("the hooks can be read", lambda: hook_checks.run(real))
     ledger.closing()
 
 

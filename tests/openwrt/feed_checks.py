@@ -98,6 +98,7 @@ def _wanted(package: dict, program: bytes) -> dict[str, tuple[int, bytes | str]]
         else:
             content = program if it["from"] == "@binary" else (OPENWRT / it["from"]).read_bytes()
             wanted[it["path"]] = int(it["mode"], 8), content
+    # Translations are packages of their own there.
     for it in package.get("trees", []):
         for path, (mode, content) in _tree(OPENWRT / it["from"]).items():
             wanted[it["to"].rstrip("/") + path] = 0o755 if mode & 0o100 else 0o644, content

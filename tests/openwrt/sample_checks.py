@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apk_reader
 import ipk_reader
+import lmo_reader
 from builds import EPOCH, HERE
 from ledger import check, same
 
@@ -172,8 +173,23 @@ def _apk(out: Path, program: bytes) -> None:
     check("apk: its scripts", scripts)
 
 
+LMO = "/usr/lib/lua/luci/i18n/lango.sw.lmo"
+# By the hashes that LuCI's own tool gives these texts: the rule of plurals, two forms of two, and what has one.
+TRANSLATED = {
+    0: (0, "nplurals=2; plural=(n != 1);"),
+    0x0740778C: (2, "vifaa %d"),
+    0x23CA9E1B: (2, "kifaa %d"),
+    0x29040333: (2, "a"),
+    0x3EC62501: (1, "Vocha"),
+    0xA1068B73: (2, "bcde"),
+    0xC8B129E7: (1, "Fungua"),
+    0xD1CB6E19: (1, 'Mstari unaoendelea "hapa" – é'),
+}
+
+
 def _tree(out: Path) -> None:
     wanted = {
+        "/etc/uci-defaults/luci-i18n-lango-sw": (0o644, b"uci set luci.languages.sw='Kiswahili'; uci commit luci\n"),
         "/usr/share/lango/menu.json": (0o644, b"{}\n"),
         "/usr/share/lango/run": (0o755, b"#!/bin/sh\n"),
         "/www/page.js": (0o644, b"page\n"),
@@ -181,16 +197,19 @@ def _tree(out: Path) -> None:
 
     def both() -> None:
         ipk = ipk_reader.read((out / f"luci-app-lango_{VERSION}_all.ipk").read_bytes())
-        same({it.name[1:]: (it.mode, it.content) for it in ipk.data if it.kind == "file"}, wanted)
+        files = {it.name[1:]: (it.mode, it.content) for it in ipk.data if it.kind == "file"}
+        mode, lmo = files.pop(LMO)
+        same((files, mode), (wanted, 0o644))
+        same(lmo_reader.read(lmo), TRANSLATED)
         same(ipk.fields["Architecture"], "all")
         assert "Require-User" not in ipk.fields
         apk = apk_reader.package(apk_reader.read((out / f"luci-app-lango-{VERSION}.apk").read_bytes()))
-        listed = "".join(f"{path}\n" for path in wanted).encode()
+        listed = "".join(f"{path}\n" for path in sorted([*wanted, LMO])).encode()
         lists = {"/lib/apk/packages/luci-app-lango.list": (0o644, listed)}
-        same({it.path: (it.mode, it.content) for it in apk.entries}, wanted | lists)
+        same({it.path: (it.mode, it.content) for it in apk.entries}, wanted | lists | {LMO: (0o644, lmo)})
         same(apk.info["arch"], b"noarch")
 
-    check("a package for all architectures, of a whole tree", both)
+    check("a package for all architectures, of a whole tree and translations", both)
 
     def extracted() -> None:
         with tempfile.TemporaryDirectory() as folder:

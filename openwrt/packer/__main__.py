@@ -47,8 +47,8 @@ def _build(asked: argparse.Namespace) -> None:
     described = manifest.read(asked.manifest)
     built_as = version.read(TOP, described.release)
     archs = list(TARGETS) if asked.all else asked.arch or list(USUAL)
+    _clear(asked.output)
     binaries = asked.binaries or _cross({TARGETS[arch] for arch in archs})
-    shutil.rmtree(asked.output, ignore_errors=True)
     _put(asked.output / "keys" / "lango.pem", pair.apk.public_pem)
     _put(asked.output / "keys" / pair.opkg.number.hex(), pair.opkg.public_file())
     for arch in archs:
@@ -98,6 +98,14 @@ def _epoch() -> int:
 def _cross(targets: set[str]) -> Path:
     subprocess.run([TOP / "cross/build", *sorted(targets)], check=True)
     return TOP / "target"
+
+
+def _clear(out: Path) -> None:
+    """Removes an earlier build, and nothing else."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / "keys/lango.pem").exists():
+            raise ValueError(f"{out} holds something else than packages")
+        shutil.rmtree(out)
 
 
 def _put(path: Path, content: bytes) -> None:

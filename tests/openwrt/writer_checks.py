@@ -1,5 +1,6 @@
 """What the writer promises beside its formats: the same bytes again, versions, keys, refusals."""
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ def run(out: Path, key: Path, binaries: Path) -> None:
     check("an index never has a length that usign counts wrong", _lengths)
     check("a key file is its owner's, and never written over", lambda: _key_file(key))
     check("without a key the throw-away one is named", lambda: _throw_away(binaries))
+    check("a folder that holds something else is left alone", lambda: _not_ours(key, binaries))
     check("what cannot be built is refused in one line", lambda: _refused(key, binaries))
 
 
@@ -107,17 +109,25 @@ def _refused(key: Path, binaries: Path) -> None:
         "No such file": manifest.replace('from = "nothing"', 'from = "missing"'),
     }
     with tempfile.TemporaryDirectory() as scratch:
-        path = HERE / "sample" / "wrong.toml"
+        path = Path(shutil.copytree(HERE / "sample", Path(scratch) / "sample")) / "manifest.toml"
+        options = ("--output", Path(scratch) / "out", "--binaries", binaries)
         for why, text in wrong.items():
             assert text != manifest
-            try:
-                path.write_text(text)
-                said = package(
-                    "--manifest", path, "--output", scratch, "--key", key, "--binaries", binaries, wanted=1
-                )  # fmt: skip
-            finally:
-                path.unlink()
-            assert why in said and len(said.splitlines()) == 1, said
+            path.write_text(text)
+            _one_line(why, "--manifest", path, "--key", key, *options)
         half = Path(scratch) / "half.pem"
         half.write_text(key.read_text().partition("-----END")[0])
-        assert "a key file holds two" in package("--output", scratch, "--key", half, "--binaries", binaries, wanted=1)
+        _one_line("a key file holds two", "--key", half, *options)
+
+
+def _not_ours(key: Path, binaries: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        letter = Path(scratch) / "letter"
+        letter.touch()
+        _one_line("holds something else", "--output", scratch, "--key", key, "--binaries", binaries)
+        assert letter.exists()
+
+
+def _one_line(why: str, *options: str | Path) -> None:
+    said = package(*options, wanted=1)
+    assert why in said and len(said.splitlines()) == 1, said

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
 
 use super::base::{blocked, keep_out};
+use super::certificate::Secured;
 use super::cloud::Cloud;
 use super::enrolment;
 use super::errands::{Errands, Return};
@@ -72,6 +73,7 @@ pub(super) struct Desk {
     pub(super) reload_due: bool,
     pub(super) doors: Doors,
     pub(super) servers: Servers,
+    pub(super) secured: Secured,
     pub(super) started: Boot,
     pub(super) next_tick: Boot,
     pub(super) next_look_at_table: Boot,
@@ -363,11 +365,12 @@ impl Desk {
         self.config.send_replace(Arc::clone(&new));
         // Before the new table takes their last count away.
         self.end_blocked().await;
-        let ports = |config: &Config| (config.gateway.portal_port, config.gateway.dns_port);
+        let ports =
+            |Config { gateway, .. }: &Config| [gateway.portal_port, gateway.https_port, gateway.dns_port];
         if ports(&old) != ports(&new) {
             self.doors.close();
         }
-        self.doors.keep(&new.gateway, &self.servers);
+        self.look_at_certificate();
         let now = self.ledger.clock.now();
         self.kernel.configure(&new, self.ledger.gate.desired(now), now);
         self.plan_look_at_table(now);
@@ -378,6 +381,7 @@ impl Desk {
     /// Writes down what is in memory only. The table stays: paid guests go on, the others are held.
     async fn stop(mut self) -> Result<(), Fault> {
         self.doors.close();
+        self.secured.withdraw();
         self.count().await;
         let sessions = self.ledger.gate.sessions();
         self.ledger.close().await?;

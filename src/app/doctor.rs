@@ -8,7 +8,7 @@ use nix::net::if_::if_nametoindex;
 
 use super::desk::Desk;
 use super::kernel::Offload;
-use super::{link, time};
+use super::{certificate, link, time};
 use crate::domain::{Lack, Mac, Uplink};
 use crate::uplink::Report;
 use crate::wire::control::{Check, Health};
@@ -24,6 +24,7 @@ pub(super) async fn of_gateway(desk: &Desk) -> Vec<Check> {
     let mut checks = vec![rules(desk), offload(desk)];
     checks.extend(config.gateway.interfaces.iter().map(|interface| guest_interface(interface)));
     checks.extend([uplink(desk), storage(desk).await, time::checked(desk), plans(desk), room(desk)]);
+    checks.extend(certificate::checked(desk));
     checks.extend(link::checked(desk).await);
     checks
 }

@@ -72,6 +72,7 @@ pub fn look_beyond(parsed: &Parsed) -> Vec<ConfigError> {
             keys::read_site_key(path).err().map(|fault| wrong("gateway", "site_key_file", fault.to_string())),
         );
     }
+    errors.extend(super::certificate::errors(&parsed));
     let Some(cloud) = &parsed.config.cloud else { return errors };
     let enrolled = enrolled.filter(|enrolled| is_of(cloud, enrolled));
     let (ours, theirs) = (&parsed.config.gateway.site, enrolled.as_ref().map(|one| &one.joining.site));

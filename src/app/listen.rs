@@ -82,40 +82,61 @@ pub(super) struct Servers {
     pub(super) responder: Rc<Responder>,
 }
 
+/// What a guest finds at an interface.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Door {
+    Portal,
+    /// The portal over TLS, while it has a certificate in force.
+    SecurePortal,
+    Responder,
+}
+
 /// The doors that stand open to guests now, by interface.
 #[derive(Default)]
 pub(super) struct Doors {
-    open: BTreeMap<String, [JoinHandle<()>; 2]>,
+    open: BTreeMap<(String, Door), JoinHandle<()>>,
 }
 
 impl Doors {
-    /// Keeps a portal and a responder on each interface of guests and no other.
+    /// Keeps a portal and a responder on each interface of guests and no other. Who came in by a door that
+    /// closes stays.
     pub(super) fn keep(&mut self, gateway: &Gateway, servers: &Servers) {
-        self.open.retain(|interface, tasks| {
-            let wanted = gateway.interfaces.contains(interface);
+        let secure = servers.portal.shown.borrow().is_some().then_some(Door::SecurePortal);
+        let doors: Vec<_> = [Door::Portal, Door::Responder].into_iter().chain(secure).collect();
+        self.open.retain(|(interface, door), task| {
+            let wanted = gateway.interfaces.contains(interface) && doors.contains(door);
             if !wanted {
-                tasks.iter().for_each(JoinHandle::abort);
+                task.abort();
             }
             wanted
         });
         for interface in &gateway.interfaces {
-            self.open.entry(interface.clone()).or_insert_with(|| {
-                [
-                    spawn_local(portal(interface.clone(), gateway.portal_port, Rc::clone(&servers.portal))),
-                    spawn_local(responder(
-                        interface.clone(),
-                        gateway.dns_port,
-                        Rc::clone(&servers.responder),
-                    )),
-                ]
-            });
+            for door in &doors {
+                self.open
+                    .entry((interface.clone(), *door))
+                    .or_insert_with(|| door.open(interface.clone(), gateway, servers));
+            }
         }
     }
 
     /// Closes all doors, so that `keep` begins anew (a port has changed).
     pub(super) fn close(&mut self) {
-        for task in std::mem::take(&mut self.open).into_values().flatten() {
+        for task in std::mem::take(&mut self.open).into_values() {
             task.abort();
+        }
+    }
+}
+
+impl Door {
+    fn open(self, interface: String, gateway: &Gateway, servers: &Servers) -> JoinHandle<()> {
+        match self {
+            Self::Portal => spawn_local(portal(interface, gateway.portal_port, Rc::clone(&servers.portal))),
+            Self::SecurePortal => {
+                spawn_local(secure_portal(interface, gateway.https_port, Rc::clone(&servers.portal)))
+            }
+            Self::Responder => {
+                spawn_local(responder(interface, gateway.dns_port, Rc::clone(&servers.responder)))
+            }
         }
     }
 }
@@ -123,6 +144,11 @@ impl Doors {
 async fn portal(interface: String, port: u16, context: Rc<portal::Context>) {
     let serve = |listener, index| portal::serve(listener, index, Rc::clone(&context));
     keep_open("portal", &interface, || connections(&interface, port), serve).await;
+}
+
+async fn secure_portal(interface: String, port: u16, context: Rc<portal::Context>) {
+    let serve = |listener, index| portal::serve_securely(listener, index, Rc::clone(&context));
+    keep_open("secure portal", &interface, || connections(&interface, port), serve).await;
 }
 
 async fn responder(interface: String, port: u16, responder: Rc<Responder>) {

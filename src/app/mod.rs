@@ -3,14 +3,15 @@
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
 //! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `plans` and
 //! `doctor` answer operators;
-//! `listen` keeps a portal and a responder on every guest interface; `lookout` watches the guest network and
-//! `roll` asks who is quiet; `uplink` passes on news of the uplink, `time` follows the sources of the wall clock,
-//! `cloud` does what the cloud brings and `link` says how it stands with it, `offers` brings again what found no
-//! room, `enrolment` joins one; `clues`, `errands` and `pin` find out what guests mean; `fault` says what
-//! each failure means.
+//! `listen` keeps a portal and a responder on every guest interface, and with `certificate` one over TLS;
+//! `lookout` watches the guest network and `roll` asks who is quiet; `uplink` passes on news of the uplink,
+//! `time` follows the sources of the wall clock, `cloud` does what the cloud brings and `link` says how it stands
+//! with it, `offers` brings again what found no room, `enrolment` joins one; `clues`, `errands` and `pin` find out
+//! what guests mean; `fault` says what each failure means.
 
 mod ask;
 mod base;
+mod certificate;
 mod cloud;
 mod clues;
 mod desk;
@@ -47,6 +48,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 
 use self::base::keep_out;
+use self::certificate::Secured;
 use self::desk::{Desk, Inlets};
 use self::enrolment::Joiner;
 pub use self::enrolment::look_beyond;
@@ -64,7 +66,7 @@ use crate::control::{self, Server};
 use crate::dns::{self, Responder};
 use crate::domain::{Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
-use crate::portal::{self, Connections, SentBack};
+use crate::portal::{self, Connections, Handshakes, SentBack, Shown};
 use crate::process::{Exit, Signals, raise_file_limit};
 use crate::store::{self, Found, Opened};
 use crate::wire::control::{Request, Response};
@@ -168,7 +170,9 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
     let (control_calls, control) = mpsc::channel(CALLS);
     let (config_to, config_from) = watch::channel(Arc::clone(&config));
     let (view_to, view_from) = watch::channel(Arc::new(ledger.gate.view(now)));
-    let (servers, portal, learns) = servers(config_from.clone(), view_from, &kernel, &keys, clock.clone());
+    let (secured, shown) = Secured::new(&config.gateway, now);
+    let (servers, portal, learns) =
+        servers(config_from.clone(), view_from, shown, &kernel, &keys, clock.clone());
     let known = ledger.gate.view(now).uplink;
     let uplink = uplink::watch(known, config_from, &servers.responder, clock, ends.clone())?;
     let (lookout, suspects, homes) = watch_guests(&servers.portal, &kernel, ends.clone())?;
@@ -176,12 +180,12 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
     let doors = open_doors(&config, &servers);
     serve_operators(server, control_calls, ends);
     say_started(&config, &ledger, &how);
-    let next_tick = ledger.gate.poll_timeout(now);
     let desk = Desk {
         path: path.to_owned(),
         config: config_to,
         view: view_to,
         uplink: uplink.borrow().clone(),
+        next_tick: ledger.gate.poll_timeout(now),
         ledger,
         kernel,
         lookout,
@@ -194,8 +198,8 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
         reload_due: false,
         doors,
         servers,
+        secured,
         started,
-        next_tick,
         next_look_at_table: now.boot,
         next_look_at_clock: now.boot,
         // Not while a whole street comes back after a power cut.
@@ -275,6 +279,7 @@ fn say_started(config: &Config, ledger: &Ledger, how: &Start) {
 fn servers(
     config: watch::Receiver<Arc<Config>>,
     view: watch::Receiver<Arc<View>>,
+    shown: watch::Receiver<Option<Shown>>,
     kernel: &Kernel,
     keys: &Keys,
     clock: Clock,
@@ -290,8 +295,18 @@ fn servers(
         learn,
     });
     spawn_local(Rc::clone(&responder).keep_probes());
-    let (key, connections, sent_back) = (keys.form.clone(), Connections::default(), SentBack::default());
-    let portal = Rc::new(portal::Context { config, view, desk, who, clock, key, connections, sent_back });
+    let portal = Rc::new(portal::Context {
+        config,
+        view,
+        desk,
+        who,
+        clock,
+        key: keys.form.clone(),
+        connections: Connections::default(),
+        sent_back: SentBack::default(),
+        shown,
+        handshakes: Handshakes::default(),
+    });
     (Servers { portal, responder }, calls, learns)
 }
 

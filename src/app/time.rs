@@ -18,6 +18,7 @@ impl Desk {
         self.next_look_at_clock = self.ledger.clock.now().boot.plus(LOOK_AT_CLOCK);
         let refreshed = self.ledger.clock.refresh();
         self.follow(TimeSource::Ntp, refreshed);
+        self.look_at_certificate();
     }
 
     /// The cloud says that it is `wall`, on a page that is signed or came over verified TLS.
@@ -80,11 +81,12 @@ impl Desk {
         self.ledger.gate.checkpoint_soon(now);
         self.next_tick = now.boot;
         self.look_at_table();
+        self.look_at_certificate();
     }
 }
 
 /// What the time is used for, with a clock that is trusted, and without.
-const USES: [(&str, &str, &str); 4] = [
+const USES: [(&str, &str, &str); 5] = [
     (
         "time online, and validity while the power is on",
         "right; neither needs a wall clock",
@@ -93,6 +95,11 @@ const USES: [(&str, &str, &str); 4] = [
     ("validity while the power was off", "charged", "not charged before the time is known"),
     ("activate_by of vouchers", "right", "a voucher may be begun too late, none is refused too early"),
     ("dates", "right", "as shown or later"),
+    (
+        "the portal over HTTPS",
+        "while its certificate is valid",
+        "not offered, nobody knows whether it is valid",
+    ),
 ];
 
 /// What is wrong with the clock, and what to do.

@@ -21,10 +21,24 @@ struct State {
     bytes_remaining: Option<u64>,
 }
 
-/// What a device with this `session`, or without, is told.
-pub(crate) fn api(session: Option<&SessionView>, here: Here<'_>, now: Now) -> String {
+/// What a device has.
+#[derive(Clone, Copy)]
+pub(crate) enum Access<'a> {
+    /// It has to log in.
+    Held,
+    /// The operator lets it through for nothing.
+    Trusted,
+    Session(&'a SessionView),
+}
+
+/// What a device with this `access` is told.
+pub(crate) fn api(access: Access<'_>, here: Here<'_>, now: Now) -> String {
+    let session = match access {
+        Access::Session(session) => Some(session),
+        Access::Held | Access::Trusted => None,
+    };
     let state = State {
-        captive: session.is_none(),
+        captive: matches!(access, Access::Held),
         user_portal_url: format!("{here}/"),
         can_extend_session: session.map(|_| true),
         seconds_remaining: session.and_then(|session| session.time_left(now)).map(|left| left.as_secs()),

@@ -20,7 +20,7 @@ mod stale;
 mod standing;
 mod words;
 
-pub(crate) use api::api;
+pub(crate) use api::{Access, api};
 pub(crate) use awaited::Awaited;
 pub(crate) use colour::Accent;
 pub(crate) use language::{LANGUAGES, Strings, language};
@@ -29,7 +29,7 @@ pub(crate) use outage::Outage;
 pub(crate) use proof::{Proof, Tried};
 pub(crate) use query::{Pairs, whatsapp_link};
 pub(crate) use route::{Answer, Asked, Form, Head, Hosts, Page, answer, clipped, origin_is_ours};
-pub(crate) use site::{Here, link_address};
+pub(crate) use site::{Door, Here, link_address, secure_origin};
 pub(crate) use stale::same_page;
 pub(crate) use standing::{PlanCard, Standing};
 pub(crate) use words::duration;

@@ -93,17 +93,19 @@ pub(crate) fn answer(head: &Head<'_>, here: Here<'_>, fallback: &str) -> (Answer
     };
     match aim {
         Aim::Foreign => (Answer::ToPortal(format!("{here}/")), asked),
-        Aim::Gateway => (Answer::ToPortal(with_code(here, head.query)), asked),
+        Aim::Gateway => (Answer::ToPortal(with_code(here, "/", head.query)), asked),
         Aim::Portal => match Pairs::parse(head.query.unwrap_or_default().as_bytes()) {
-            Ok(query) => (own(head), asked.with(&query)),
+            Ok(query) => (led_on(own(head), head, here), asked.with(&query)),
             Err(_) => (Answer::Refuse(Notice::Malformed), asked),
         },
     }
 }
 
-/// Whether a form may come from a page of `origin`, as the browser names it: only from our own.
+/// Whether a form may come from a page of `origin`, as the browser names it: only from our own, by the same
+/// door.
 pub(crate) fn origin_is_ours(origin: &str, here: Here<'_>) -> bool {
-    origin.strip_prefix("http://").is_some_and(|authority| here.aim(authority) == Aim::Portal)
+    let (scheme, ..) = here.scheme();
+    origin.strip_prefix(scheme).is_some_and(|authority| here.aim(authority) == Aim::Portal)
 }
 
 /// The first `longest` characters, without those that cannot be seen.
@@ -123,9 +125,21 @@ impl Asked {
     }
 }
 
-/// The portal's address, with the code of a printed QR code and the language, escaped anew.
-fn with_code(here: Here<'_>, query: Option<&str>) -> String {
-    let mut url = format!("{here}/");
+/// A page that is to be looked at by the other door is not shown at this one. What a program asks, and what a
+/// guest has typed already, is taken by either.
+fn led_on(answer: Answer, head: &Head<'_>, here: Here<'_>) -> Answer {
+    match answer {
+        Answer::Show(Page::Welcome | Page::Status | Page::Terms | Page::Privacy) if here.leads_on() => {
+            Answer::ToPortal(with_code(here, head.path, head.query))
+        }
+        Answer::Show(_) | Answer::Read(_) | Answer::Refuse(_) | Answer::ToPortal(_) => answer,
+    }
+}
+
+/// The portal's address with `path`, one of our own, with the code of a printed QR code and the language,
+/// escaped anew.
+fn with_code(here: Here<'_>, path: &str, query: Option<&str>) -> String {
+    let mut url = format!("{here}{path}");
     let Some(Ok(query)) = query.map(|query| Pairs::parse(query.as_bytes())) else { return url };
     let language = query.get("lang").and_then(Strings::of).map(|strings| strings.tag);
     let values = [("code", code(&query)), ("lang", language.map(str::to_owned))];

@@ -1,11 +1,15 @@
 //! Request shapes of real phones and of attackers, and what each is answered.
 
+use super::super::site::Door;
 use super::*;
 
 const HERE: Here<'_> = Here {
     address: std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 9, 0, 1)),
     port: 2080,
+    https_port: 2443,
     name: "wifi.lango",
+    by: Door::Plain,
+    to: Door::Plain,
 };
 const PORTAL: &str = "http://10.9.0.1:2080/";
 
@@ -179,5 +183,55 @@ fn only_our_own_pages_may_send_forms() {
         ("http://10.9.0.2:2080", false),
     ] {
         assert_eq!(origin_is_ours(origin, HERE), ours, "{origin}");
+    }
+}
+
+#[test]
+fn with_a_certificate_everything_that_is_looked_at_leads_to_https() {
+    let here = Here { to: Door::Secure, ..HERE };
+    let https = |rest: &str| Answer::ToPortal(format!("https://wifi.lango:2443/{rest}"));
+    for (method, host, target, expected) in [
+        ("GET", "captive.apple.com", "/hotspot-detect.html", https("")),
+        ("GET", "10.9.0.1", "/?code=12&x=1", https("?code=12")),
+        ("GET", "10.9.0.1:2080", "/", https("")),
+        ("GET", "wifi.lango:2080", "/?code=12&lang=sw", https("?code=12&lang=sw")),
+        ("HEAD", "wifi.lango:2080", "/status?lang=sw", https("status?lang=sw")),
+        ("GET", "wifi.lango:2080", "/terms", https("terms")),
+        ("GET", "wifi.lango:2080", "/privacy", https("privacy")),
+        ("GET", "wifi.lango:2080", "/captive-portal/api", Answer::Show(Page::Api)),
+        ("POST", "10.9.0.1:2080", "/login", Answer::Read(Form::Login)),
+        ("POST", "10.9.0.1:2080", "/logout", Answer::Read(Form::Logout)),
+        ("GET", "10.9.0.1:2080", "/nothing", Answer::Refuse(Notice::NotFound)),
+        ("POST", "10.9.0.1:2080", "/", Answer::Refuse(Notice::WrongMethod { allow: "GET, HEAD" })),
+    ] {
+        assert_eq!(answer(&head(method, host, target), here, "en").0, expected, "{method} {host} {target}");
+    }
+    let secure = Here { by: Door::Secure, ..here };
+    for (host, target, expected) in [
+        ("wifi.lango:2443", "/", Answer::Show(Page::Welcome)),
+        ("wifi.lango:2443", "/status", Answer::Show(Page::Status)),
+        ("wifi.lango", "/?code=12", https("?code=12")),
+        ("captive.apple.com", "/", https("")),
+    ] {
+        assert_eq!(answer(&head("GET", host, target), secure, "en").0, expected, "{host} {target}");
+    }
+}
+
+#[test]
+fn a_form_comes_from_a_page_of_the_same_door() {
+    let secure = Here { by: Door::Secure, to: Door::Secure, ..HERE };
+    for (origin, plain, over_tls) in [
+        ("http://wifi.lango:2080", true, false),
+        ("http://10.9.0.1:2080", true, false),
+        ("https://wifi.lango:2443", false, true),
+        ("https://10.9.0.1:2443", false, true),
+        ("https://wifi.lango", false, false),
+        ("https://wifi.lango:2080", false, false),
+        ("http://wifi.lango:2443", false, false),
+        ("https://wifi.lango.evil.example:2443", false, false),
+        ("null", false, false),
+    ] {
+        assert_eq!(origin_is_ours(origin, HERE), plain, "{origin} on plain");
+        assert_eq!(origin_is_ours(origin, secure), over_tls, "{origin} over TLS");
     }
 }

@@ -1,10 +1,20 @@
 //! Where the portal is, seen from one connection: its own authorities, and the address guests are sent to.
 //!
-//! A request is for the portal only if its host is spelled with the portal's port. Everything else was
-//! caught on its way to somewhere, or came to port 80. Nothing of the request ever enters our address.
+//! A request is for the portal only if its host is spelled with the port of the door it came by. Everything
+//! else was caught on its way to somewhere, or came to port 80. Nothing of the request ever enters our
+//! address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+
+/// A way into the portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// HTTP as it is.
+    Plain,
+    /// HTTP over TLS.
+    Secure,
+}
 
 /// The gateway's end of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +22,13 @@ pub(crate) struct Here<'a> {
     /// The gateway's address in the guest network, of the family of the request.
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
+    pub(crate) https_port: u16,
     /// `portal_name` of the configuration.
     pub(crate) name: &'a str,
+    /// The door that the request came by.
+    pub(crate) by: Door,
+    /// The door that guests are sent to.
+    pub(crate) to: Door,
 }
 
 /// Whom an authority (`host` or `host:port`) names.
@@ -27,17 +42,36 @@ pub(crate) enum Aim {
     Foreign,
 }
 
-/// `http://192.168.9.1:2080`, without a slash at the end.
+/// `http://192.168.9.1:2080` or `https://wifi.example.net:2443`, without a slash at the end.
 impl fmt::Display for Here<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address {
-            IpAddr::V4(address) => write!(f, "http://{address}:{}", self.port),
-            IpAddr::V6(address) => write!(f, "http://[{address}]:{}", self.port),
+        match (self.to, self.address) {
+            (Door::Secure, _) => f.write_str(&secure_origin(self.name, self.https_port)),
+            (Door::Plain, IpAddr::V4(address)) => write!(f, "http://{address}:{}", self.port),
+            (Door::Plain, IpAddr::V6(address)) => write!(f, "http://[{address}]:{}", self.port),
         }
     }
 }
 
+/// Where the portal is over TLS: by name, for that is what a certificate is about.
+pub(crate) fn secure_origin(name: &str, port: u16) -> String {
+    format!("https://{name}:{port}")
+}
+
 impl Here<'_> {
+    /// Whether our own pages are to be looked at by the other door, which is the better one.
+    pub(crate) fn leads_on(&self) -> bool {
+        (self.by, self.to) == (Door::Plain, Door::Secure)
+    }
+
+    /// What precedes the authority in a URL of the door that the request came by, and its usual port and ours.
+    pub(crate) fn scheme(&self) -> (&'static str, u16, u16) {
+        match self.by {
+            Door::Plain => ("http://", 80, self.port),
+            Door::Secure => ("https://", 443, self.https_port),
+        }
+    }
+
     /// Whom `authority` names.
     pub(crate) fn aim(&self, authority: &str) -> Aim {
         let (host, port) = match authority.rsplit_once(':') {
@@ -47,9 +81,10 @@ impl Here<'_> {
         if !self.is_our_host(host) {
             return Aim::Foreign;
         }
-        match port.map_or(Some(80), number) {
-            Some(port) if port == self.port => Aim::Portal,
-            Some(80) => Aim::Gateway,
+        let (_, usual, own) = self.scheme();
+        match port.map_or(Some(usual), number) {
+            Some(port) if port == own => Aim::Portal,
+            Some(port) if port == usual => Aim::Gateway,
             _ => Aim::Foreign,
         }
     }
@@ -86,7 +121,8 @@ mod tests {
     use super::*;
 
     fn here(address: &str) -> Here<'static> {
-        Here { address: address.parse().unwrap(), port: 2080, name: "wifi.lango" }
+        let (by, to) = (Door::Plain, Door::Plain);
+        Here { address: address.parse().unwrap(), port: 2080, https_port: 2443, name: "wifi.lango", by, to }
     }
 
     #[test]
@@ -134,9 +170,28 @@ mod tests {
     }
 
     #[test]
+    fn over_tls_the_portal_has_the_other_port() {
+        let here = Here { by: Door::Secure, ..here("192.168.9.1") };
+        for (authority, aim) in [
+            ("wifi.lango:2443", Aim::Portal),
+            ("192.168.9.1:2443", Aim::Portal),
+            ("wifi.lango", Aim::Gateway),
+            ("wifi.lango:443", Aim::Gateway),
+            ("wifi.lango:2080", Aim::Foreign),
+            ("wifi.lango:80", Aim::Foreign),
+            ("captive.apple.com:2443", Aim::Foreign),
+        ] {
+            assert_eq!(here.aim(authority), aim, "{authority}");
+        }
+        assert_eq!(Here { https_port: 443, ..here }.aim("wifi.lango"), Aim::Portal);
+    }
+
+    #[test]
     fn the_address_is_a_url() {
         assert_eq!(here("192.168.9.1").to_string(), "http://192.168.9.1:2080");
         assert_eq!(here("fd00:9::1").to_string(), "http://[fd00:9::1]:2080");
+        let secure = Here { to: Door::Secure, ..here("fd00:9::1") };
+        assert_eq!(secure.to_string(), "https://wifi.lango:2443");
     }
 
     #[test]

@@ -57,10 +57,12 @@ fn escape_into(url: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::site::Door;
     use super::*;
 
     fn of(host: &str, target: &str) -> Option<String> {
-        let here = Here { address: [10, 9, 0, 1].into(), port: 2080, name: "wifi.lango" };
+        let (address, by, to) = ([10, 9, 0, 1].into(), Door::Plain, Door::Plain);
+        let here = Here { address, port: 2080, https_port: 2443, name: "wifi.lango", by, to };
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),

@@ -18,9 +18,10 @@ use tokio::net::TcpStream;
 
 use super::connections::{Holder, Seat};
 use super::framing::LONGEST_HEAD;
+use super::tls::{self, Channel};
 use super::wire::{Progress, Stage, Wire};
 use super::{Call, Context, service};
-use crate::captive::{Here, Notice};
+use crate::captive::{Door, Here, Notice};
 use crate::config::Config;
 use crate::domain::Mac;
 
@@ -33,6 +34,7 @@ const LINGER_TIME: Duration = Duration::from_millis(500);
 pub(super) struct Visit {
     pub(super) context: Rc<Context>,
     pub(super) progress: Rc<Progress>,
+    by: Door,
     interface: u32,
     peer: IpAddr,
     /// The gateway's address, fit for a URL.
@@ -48,6 +50,7 @@ pub(super) struct Visit {
 impl Visit {
     pub(super) fn new(
         context: Rc<Context>,
+        by: Door,
         interface: u32,
         peer: IpAddr,
         address: IpAddr,
@@ -55,13 +58,31 @@ impl Visit {
         progress: Rc<Progress>,
     ) -> Rc<Self> {
         let (device, awaited, has_unread) = (Cell::default(), Cell::default(), Cell::default());
-        Rc::new(Self { context, progress, interface, peer, address, sent_to, device, awaited, has_unread })
+        Rc::new(Self {
+            context,
+            progress,
+            by,
+            interface,
+            peer,
+            address,
+            sent_to,
+            device,
+            awaited,
+            has_unread,
+        })
     }
 
     /// The gateway's end.
     pub(super) fn here<'a>(&self, config: &'a Config) -> Here<'a> {
         let gateway = &config.gateway;
-        Here { address: self.address, port: gateway.portal_port, name: &gateway.portal_name }
+        let (port, https_port, name) = (gateway.portal_port, gateway.https_port, &gateway.portal_name);
+        let to = if self.context.shown.borrow().is_some() { Door::Secure } else { Door::Plain };
+        Here { address: self.address, port, https_port, name, by: self.by, to }
+    }
+
+    /// The door that the guest came by.
+    pub(super) fn by(&self) -> Door {
+        self.by
     }
 
     /// Whether the guest took the captive address for the host that it wants.
@@ -93,9 +114,11 @@ pub(super) async fn run(stream: TcpStream, visit: Rc<Visit>, seat: Seat) {
     // Pages fit into one window: nothing is gained by waiting to fill segments.
     let _ = stream.set_nodelay(true);
     let device = visit.device().await;
-    seat.belongs_to(device.map_or(Holder::Address(visit.peer), Holder::Device));
+    let holder = device.map_or(Holder::Address(visit.peer), Holder::Device);
+    seat.belongs_to(holder);
+    let Some(channel) = tls::channel(stream, &visit, &seat, holder).await else { return };
 
-    let (mut stream, rest) = requests(stream, &visit).await;
+    let (mut stream, rest) = requests(channel, &visit).await;
     if let Some(notice) = rest.notice {
         let page = service::bare_notice(&visit, notice);
         let _ = tokio::time::timeout(LINGER_TIME, stream.write_all(&page)).await;
@@ -116,7 +139,7 @@ struct Rest {
     lingers: bool,
 }
 
-async fn requests(stream: TcpStream, visit: &Rc<Visit>) -> (TcpStream, Rest) {
+async fn requests(stream: Channel, visit: &Rc<Visit>) -> (Channel, Rest) {
     let progress = &visit.progress;
     let wire = TokioIo::new(Wire::new(stream, Rc::clone(progress)));
     let answering = Rc::clone(visit);
@@ -140,7 +163,7 @@ async fn requests(stream: TcpStream, visit: &Rc<Visit>) -> (TcpStream, Rest) {
     (connection.into_parts().io.into_inner().into_stream(), Rest { notice, lingers })
 }
 
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: Channel) {
     let swallow = async {
         stream.shutdown().await?;
         let mut scrap = [0; 2048];

@@ -2,22 +2,29 @@
 //!
 //! Whoever has too many loses its own oldest idle one; when all places are taken, the oldest idle one of
 //! all makes room. So thousands of slow connections cost their owners their places, not other guests.
+//! Those over TLS, which take more memory, and those whose handshake is not done have bounds besides.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::wire::Progress;
+use super::wire::{Progress, Stage};
+use crate::captive::Door;
 use crate::domain::Mac;
 
 /// Connections of one device at the same time.
 const PER_DEVICE: usize = 16;
 /// Connections of all devices at the same time.
 const ALL: usize = 1024;
+/// Those of them over TLS.
+const SECURE: usize = 256;
+/// Those of them whose handshake is not done; and of one device.
+const SHAKING: usize = 128;
+const SHAKING_PER_DEVICE: usize = 6;
 
 /// Whose a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Holder {
     Device(Mac),
     /// The kernel knows no device with that address.
@@ -37,6 +44,7 @@ struct Places {
 #[derive(Debug)]
 struct Place {
     progress: Rc<Progress>,
+    by: Door,
     holder: Option<Holder>,
 }
 
@@ -49,13 +57,13 @@ pub(super) struct Seat {
 
 impl Connections {
     /// A place for a new connection; `None` if all are taken by guests who are being answered.
-    pub(super) fn enter(&self, progress: Rc<Progress>) -> Option<Seat> {
+    pub(super) fn enter(&self, progress: Rc<Progress>, by: Door) -> Option<Seat> {
         let full = self.0.taken.borrow().len() >= ALL;
         if full && !self.give_up_oldest_idle() {
             return None;
         }
         let id = self.0.next.replace(self.0.next.get() + 1);
-        self.0.taken.borrow_mut().insert(id, Place { progress, holder: None });
+        self.0.taken.borrow_mut().insert(id, Place { progress, by, holder: None });
         Some(Seat { places: Rc::clone(&self.0), id })
     }
 
@@ -71,10 +79,15 @@ impl Seat {
         if let Some(place) = self.places.taken.borrow_mut().get_mut(&self.id) {
             place.holder = Some(holder);
         }
-        let own = |place: &Place| place.holder == Some(holder);
-        if self.places.taken.borrow().values().filter(|place| own(place)).count() > PER_DEVICE {
-            self.places.give_up(own);
-        }
+        self.places.keep_to(PER_DEVICE, |place| place.holder == Some(holder));
+    }
+
+    /// The handshake of `holder` begins: its oldest, or the oldest of all, ends if there are too many.
+    pub(super) fn shakes_hands(&self, holder: Holder) {
+        let shakes = |place: &Place| place.progress.stage() == Stage::Handshake;
+        self.places.keep_to(SHAKING_PER_DEVICE, |place| shakes(place) && place.holder == Some(holder));
+        self.places.keep_to(SHAKING, shakes);
+        self.places.keep_to(SECURE, |place| place.by == Door::Secure);
     }
 }
 
@@ -85,6 +98,13 @@ impl Drop for Seat {
 }
 
 impl Places {
+    /// Ends the oldest idle one of those that count, if they are more than `most`.
+    fn keep_to(&self, most: usize, counts: impl Fn(&Place) -> bool) {
+        if self.taken.borrow().values().filter(|place| counts(place)).count() > most {
+            self.give_up(counts);
+        }
+    }
+
     fn give_up(&self, whose: impl Fn(&Place) -> bool) -> bool {
         let mut taken = self.taken.borrow_mut();
         let idle = taken.iter().filter(|(_, place)| place.progress.is_idle() && whose(place));

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Context;
 use super::connection::{Visit, run};
 use super::wire::Progress;
-use crate::captive::link_address;
+use crate::captive::{Door, link_address};
 use crate::domain::Boot;
 
 /// Rest after a failure that only time heals, such as no more file descriptors.
@@ -25,10 +25,19 @@ const QUIET: Duration = Duration::from_secs(60);
 /// Serves guests on `listener`, which is bound in the network behind `interface` (an ifindex). Runs in a
 /// `LocalSet`. Returns only when the socket itself is broken.
 pub async fn serve(listener: TcpListener, interface: u32, context: Rc<Context>) -> io::Error {
+    accept(listener, interface, Door::Plain, context).await
+}
+
+/// As [`serve`], over TLS.
+pub async fn serve_securely(listener: TcpListener, interface: u32, context: Rc<Context>) -> io::Error {
+    accept(listener, interface, Door::Secure, context).await
+}
+
+async fn accept(listener: TcpListener, interface: u32, by: Door, context: Rc<Context>) -> io::Error {
     let mut said: Option<Boot> = None;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => admit(stream, interface, &context),
+            Ok((stream, _)) => admit(stream, interface, by, &context),
             Err(error) => match error.raw_os_error() {
                 Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP) => return error,
                 // The guest was gone before it was let in.
@@ -47,13 +56,14 @@ pub async fn serve(listener: TcpListener, interface: u32, context: Rc<Context>) 
     }
 }
 
-fn admit(stream: TcpStream, interface: u32, context: &Rc<Context>) {
+fn admit(stream: TcpStream, interface: u32, by: Door, context: &Rc<Context>) {
     // A guest may be gone already; then there is nobody to serve.
     let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let progress = Rc::new(Progress::new(context.clock.clone()));
-    let Some(seat) = context.connections.enter(Rc::clone(&progress)) else { return };
+    let Some(seat) = context.connections.enter(Rc::clone(&progress), by) else { return };
     let visit = Visit::new(
         Rc::clone(context),
+        by,
         interface,
         peer.ip().to_canonical(),
         reachable(local.ip().to_canonical(), || context.who.own(interface)),

@@ -5,10 +5,12 @@
 //! [`Who`]), believes anything of a request about whose it is.
 //! Neighbours: `captive` says what a request means; `app` runs [`serve`] and is the desk.
 //!
-//! Way of a request: `listener` accepts, `connection` limits and hands to hyper, `wire` watches the raw
-//! heads, `service` answers, `desk` asks, `pages` writes.
+//! Way of a request: `listener` accepts, `tls` shakes hands, `connection` limits and hands to hyper, `wire`
+//! watches the raw heads, `service` answers, `desk` asks, `pages` writes.
 
+mod advert;
 mod back;
+mod certificate;
 mod connection;
 mod connections;
 mod desk;
@@ -16,10 +18,12 @@ mod entry;
 mod form;
 mod frame;
 mod framing;
+mod handshakes;
 mod listener;
 mod pages;
 mod response;
 mod service;
+mod tls;
 mod token;
 mod wire;
 
@@ -30,13 +34,17 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::captive::secure_origin;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Gateway};
 use crate::domain::{Mac, Moving, Reply, View};
 
+pub use advert::advertise;
 pub use back::SentBack;
+pub use certificate::{Certificates, Flaw, Shown, Standing, check_certificate};
 pub use connections::Connections;
-pub use listener::serve;
+pub use handshakes::Handshakes;
+pub use listener::{serve, serve_securely};
 pub use token::FormKey;
 
 /// Finds the device behind an address, from the kernel and not from the request.
@@ -91,6 +99,14 @@ pub struct Context {
     /// The connections of all listeners together.
     pub connections: Connections,
     pub sent_back: SentBack,
+    /// What connections over TLS are shown; `None`: there are none, and nobody is sent there.
+    pub shown: watch::Receiver<Option<Shown>>,
+    pub handshakes: Handshakes,
+}
+
+/// The address of the API of RFC 8908, over TLS.
+pub fn api_address(gateway: &Gateway) -> String {
+    format!("{}/captive-portal/api", secure_origin(&gateway.portal_name, gateway.https_port))
 }
 
 #[cfg(test)]

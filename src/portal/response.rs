@@ -78,6 +78,16 @@ pub(super) fn captive_json(body: String) -> Reply {
     response
 }
 
+/// Lets a form of the page lead to `origin`, which is ours: where a certificate comes into force while a guest
+/// types, what follows the form is there.
+pub(super) fn that_may_lead_to(origin: &str, mut response: Reply) -> Reply {
+    if let Some(policy) = response.headers_mut().get_mut(header::CONTENT_SECURITY_POLICY) {
+        let text = POLICY.replace("form-action 'self'", &format!("form-action 'self' {origin}"));
+        *policy = HeaderValue::from_str(&text).expect("our origin is ASCII");
+    }
+    response
+}
+
 /// Ends the connection after this response.
 pub(super) fn closing(mut response: Reply) -> Reply {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

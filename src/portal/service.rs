@@ -19,8 +19,8 @@ use super::pages::{self, Internet};
 use super::response::{self, Reply};
 use super::{desk, form};
 use crate::captive::{
-    AfterLogin, Answer, Asked, Awaited, Form, Head, Hosts, Notice, Outage, Page, Standing, after_login,
-    answer, api, origin_is_ours, same_page,
+    Access, AfterLogin, Answer, Asked, Awaited, Door, Form, Head, Hosts, Notice, Outage, Page, Standing,
+    after_login, answer, api, origin_is_ours, same_page, secure_origin,
 };
 use crate::config::{Config, Policy};
 use crate::domain::{Mac, Now, Refusal, SessionView, Uplink};
@@ -47,6 +47,14 @@ pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Res
         Answer::Read(form) => guest.take(form, request).await,
     };
     visit.progress.answered();
+    let response = if visit.by() == Door::Plain && config.gateway.tls.is_some() {
+        response::that_may_lead_to(
+            &secure_origin(&config.gateway.portal_name, config.gateway.https_port),
+            response,
+        )
+    } else {
+        response
+    };
     Ok(if must_close { response::closing(response) } else { response })
 }
 
@@ -117,7 +125,12 @@ impl Guest<'_> {
             return self.refused(Notice::Blocked, Some(mac), &Entry::none());
         }
         if page == Page::Api {
-            return response::captive_json(api(session.as_ref(), self.visit.here(self.config), now));
+            let access = match &session {
+                Some(session) => Access::Session(session),
+                None if self.is_listed(mac, Policy::Trusted) => Access::Trusted,
+                None => Access::Held,
+            };
+            return response::captive_json(api(access, self.visit.here(self.config), now));
         }
         let token = self.visit.context.key.token(mac, now.wall);
         let t = self.asked.strings;

@@ -60,6 +60,8 @@ fn on<T: Future<Output = ()>>(address: &str, cloud: Option<Cloud>, test: impl Fn
             key: FormKey::new(&[7; 32]),
             connections: Connections::default(),
             sent_back: SentBack::default(),
+            shown: watch::channel(None).1,
+            handshakes: Handshakes::default(),
         };
         tokio::task::spawn_local(fake_desk(asked, Rc::clone(&calls)));
         tokio::task::spawn_local(serve(listener, 1, Rc::new(context)));
@@ -144,7 +146,7 @@ fn told(given: &Given) -> String {
     fields.into_iter().filter_map(named).collect()
 }
 
-fn config(portal_port: u16) -> Config {
+pub(super) fn config(portal_port: u16) -> Config {
     let hour = Plan {
         title: BTreeMap::from([("sw".into(), "Saa 1".into()), ("en".into(), "One hour".into())]),
         terms: Terms {

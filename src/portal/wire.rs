@@ -1,4 +1,4 @@
-//! A guest's socket as hyper sees it: the same bytes, with the heads watched and the progress noted.
+//! A guest's stream as hyper sees it: the same bytes, with the heads watched and the progress noted.
 //!
 //! A head that must not be parsed is never handed on; the reading fails instead, and `connection` writes
 //! the page. hyper's own answers to what it cannot parse are bare, so they are withheld for a page too.
@@ -11,15 +11,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::framing::{BadHead, Framing, Seen};
+use super::tls::Channel;
 use crate::captive::Notice;
 use crate::clock::Clock;
 use crate::domain::Boot;
 
-/// For a head to be complete, and between two requests.
+/// For a handshake, for a head to be complete, and between two requests.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// For a request as a whole, its response included.
 const REQUEST_TIME: Duration = Duration::from_secs(15);
@@ -27,6 +27,8 @@ const REQUEST_TIME: Duration = Duration::from_secs(15);
 /// How far a connection has come with its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// TLS is not agreed upon yet.
+    Handshake,
     /// Nothing of the next request is here yet.
     Waiting,
     /// Its head is coming in.
@@ -68,7 +70,7 @@ impl Progress {
 
     /// Whether nobody is being answered.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.stage.get(), Stage::Waiting | Stage::Head)
+        matches!(self.stage.get(), Stage::Handshake | Stage::Waiting | Stage::Head)
     }
 
     /// The head is complete.
@@ -103,25 +105,25 @@ impl Progress {
         }
     }
 
-    fn stage_begins(&self, stage: Stage) {
+    pub(super) fn stage_begins(&self, stage: Stage) {
         self.stage.set(stage);
         self.since.set(self.clock.now().boot);
     }
 }
 
-/// The watched socket.
+/// The watched stream.
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Channel,
     framing: Framing,
     progress: Rc<Progress>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, progress: Rc<Progress>) -> Self {
+    pub(super) fn new(stream: Channel, progress: Rc<Progress>) -> Self {
         Self { stream, framing: Framing::new(), progress }
     }
 
-    pub(super) fn into_stream(self) -> TcpStream {
+    pub(super) fn into_stream(self) -> Channel {
         self.stream
     }
 

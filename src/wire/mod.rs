@@ -20,3 +20,4 @@ pub mod neighbour;
 pub mod netlink;
 pub mod nftables;
 pub mod route;
+pub mod x509;

@@ -18,6 +18,8 @@ mod forms;
 mod garden;
 mod harness;
 mod hold;
+mod https;
+mod https_floods;
 mod isolation;
 mod leak;
 mod owners;

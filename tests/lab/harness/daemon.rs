@@ -222,8 +222,11 @@ impl Daemon {
     pub(crate) fn run(&mut self) -> Duration {
         let from = Instant::now();
         self.spawn();
-        let serving =
-            || self.guest.get(portal_v4(), "10.77.0.1:2080", "/").is_ok_and(|page| page.status == 200);
+        // The page, or the way to it.
+        let serving = || {
+            let answer = self.guest.get(portal_v4(), "10.77.0.1:2080", "/");
+            answer.is_ok_and(|answer| [200, 302].contains(&answer.status))
+        };
         while !serving() {
             assert!(self.is_alive() && from.elapsed() < Duration::from_secs(10), "{}", self.log());
             thread::sleep(Duration::from_millis(1));
@@ -312,6 +315,17 @@ impl Daemon {
     pub(crate) fn cli(&self, arguments: &[&str]) -> Ended {
         let mut command = self.command();
         command.args(arguments).arg("--socket").arg(self.socket());
+        self.outcome(command)
+    }
+
+    /// What `lango check` says of its configuration.
+    pub(crate) fn check(&self) -> Ended {
+        let mut command = self.command();
+        command.args(["check", "--config"]).arg(self.config());
+        self.outcome(command)
+    }
+
+    fn outcome(&self, mut command: Command) -> Ended {
         let output = self.gateway.enter(move || command.stdin(Stdio::null()).output().expect("the program"));
         let [out, err] =
             [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());

@@ -9,6 +9,7 @@
 //! runs the real program in the gateway.
 
 mod browser;
+mod certificate;
 mod cloud;
 mod crowd;
 mod daemon;
@@ -35,6 +36,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use browser::Browser;
+pub(crate) use certificate::{Authority, Key, VALID_DAYS};
 pub(crate) use cloud::{Cloud, Names, Road, Tally};
 pub(crate) use daemon::{Daemon, Settings};
 pub(crate) use flow::Flows;
@@ -306,9 +308,20 @@ fn plug(gateway: &Netns, bridge: &str, space: &Netns, port: usize, mac: &str) {
 
 fn serve_addresses(gateway: &Netns, folder: &Path, upstream: &str) -> Child {
     let leases = format!("--dhcp-leasefile={}", folder.join("leases").display());
+    // Where the program says what to offer.
+    let options = folder.join("run/dhcp-opts");
+    std::fs::create_dir_all(&options).expect("a folder");
+    let options = format!("--dhcp-optsdir={}", options.display());
     let dnsmasq = gateway.enter(|| {
         Command::new("dnsmasq")
-            .args(["--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", &leases])
+            .args([
+                "--keep-in-foreground",
+                "--conf-file=/dev/null",
+                "--user=root",
+                "--pid-file=",
+                &leases,
+                &options,
+            ])
             .args([
                 upstream,
                 "--no-resolv",

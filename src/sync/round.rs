@@ -99,18 +99,23 @@ impl Rounds {
         }
     }
 
-    /// Sends what waits in the outbox, until nothing does.
+    /// Sends what waits in the outbox. What comes meanwhile is left to the next time: or where guests come and go
+    /// faster than the cloud answers, the feed would never be read.
     pub(super) async fn up(&mut self) -> Result<(), Trouble> {
         self.poked = self.wishes.borrow().pokes;
-        let mut repeated = None;
+        let (mut repeated, mut goal) = (None, None);
         loop {
             let waiting = self.call(|reply| Call::Events { most: EVENTS_MOST, reply }).await?;
             let Some((first, last, body)) = self.batch(&waiting) else { return Ok(()) };
             let (status, body) = self.cloud.events(&self.settings.site, body).await?;
             let newest = waiting.newest.max(last);
+            let goal = *goal.get_or_insert(newest);
             let acked = read_acked(&body, newest).map_err(Trouble::Ack)?;
             if acked >= first {
                 self.call(|reply| Call::Acked { upto: acked, reply }).await?;
+                if acked >= goal {
+                    return Ok(());
+                }
             } else if status == 409 && repeated != Some(first) {
                 // There is nothing between what the cloud has and what is here: it takes that the next time.
                 repeated = Some(first);

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD];
+const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT];
 
 const FIRST: &str = "
 CREATE TABLE meta (
@@ -240,6 +240,12 @@ ALTER TABLE session ADD COLUMN at        -- CLOCK_BOOTTIME, in the boot of meta.
           INTEGER NOT NULL DEFAULT 0;
 
 UPDATE session SET at = (SELECT reached FROM meta) WHERE closed IS NULL;
+";
+
+/// Nothing is left over from resets before.
+const SWEPT: &str = "
+ALTER TABLE feed ADD COLUMN in_force     -- rows of generations before it are no more; they are cleared away later
+          INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// What `PRAGMA user_version` says.

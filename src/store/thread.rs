@@ -11,13 +11,14 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::files::Place;
 use super::read::cloud;
 use super::read::codes::Finder;
 use super::recover::Medium;
-use super::write::Writer;
+use super::write::{Sweep, Writer};
 use super::{Kept, OutboxSize, StoreError};
 use crate::domain::{CodeKey, Record, Voucher, Wall};
 
@@ -89,11 +90,14 @@ pub(super) struct Database<'c> {
     medium: Medium,
     writer: Writer<'c>,
     finder: Finder<'c>,
+    /// How far the clearing away of what a reset has ended has come, if there is something.
+    sweep: Option<Sweep>,
 }
 
 impl<'c> Database<'c> {
     fn prepare(place: &'c Place, conn: &'c Connection, medium: Medium) -> rusqlite::Result<Self> {
-        Ok(Self { place, conn, medium, writer: Writer::prepare(conn)?, finder: Finder::prepare(conn)? })
+        let (writer, finder) = (Writer::prepare(conn)?, Finder::prepare(conn)?);
+        Ok(Self { place, conn, medium, writer, finder, sweep: None })
     }
 
     pub(super) fn conn(&self) -> &'c Connection {
@@ -125,7 +129,8 @@ impl<'c> Database<'c> {
     /// Until somebody closes, who is returned, or nobody is left.
     fn serve(&mut self, inbox: &mut mpsc::Receiver<Job>) -> Option<Outcome> {
         let mut put_back = None;
-        while let Some(job) = put_back.take().or_else(|| inbox.blocking_recv()) {
+        self.look_for_leftovers();
+        while let Some(job) = put_back.take().or_else(|| self.next(inbox)) {
             match job {
                 Job::Commit(records, reply) => {
                     let mut group = vec![(records, reply)];
@@ -143,18 +148,53 @@ impl<'c> Database<'c> {
         None
     }
 
+    /// The next job. While there is none, what a reset has ended is cleared away, a little at a time: whoever comes
+    /// waits for no more than that.
+    fn next(&mut self, inbox: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        while let Some(sweep) = self.sweep.take() {
+            match inbox.try_recv() {
+                Ok(job) => {
+                    self.sweep = Some(sweep);
+                    return Some(job);
+                }
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => self.sweep_on(sweep),
+            }
+        }
+        inbox.blocking_recv()
+    }
+
+    /// What fails is left to the next reset, or the next start: until then those rows count as gone all the same.
+    fn sweep_on(&mut self, sweep: Sweep) {
+        let outcome = self.transaction(|writer| writer.sweep_on(sweep));
+        if matches!(outcome, Err(StoreError::Damaged(_))) {
+            self.leave_unclosed();
+        }
+        self.sweep = outcome.ok().flatten();
+        self.tidy_journal();
+    }
+
+    fn look_for_leftovers(&mut self) {
+        if self.medium != Medium::ReadOnly {
+            self.sweep = self.writer.sweep().ok().flatten();
+        }
+    }
+
     fn commit_and_answer(&mut self, group: Vec<(Vec<Record>, Outcome)>) {
         let outcome = self.commit(&group);
         if matches!(outcome, Err(StoreError::Damaged(_))) {
             self.leave_unclosed();
         }
+        let resets = |record: &Record| matches!(record, Record::ResetEnded(_));
+        if outcome.is_ok() && group.iter().any(|(records, _)| records.iter().any(resets)) {
+            self.look_for_leftovers();
+        }
         for (_, reply) in group {
             // Who asked may have gone away; what is committed stays so.
             drop(reply.send(outcome.clone()));
         }
-        let journal = std::fs::metadata(self.place.wal()).map_or(0, |about| about.len());
-        if outcome.is_ok() && journal > JOURNAL {
-            self.empty_journal();
+        if outcome.is_ok() {
+            self.tidy_journal();
         }
     }
 
@@ -178,11 +218,27 @@ impl<'c> Database<'c> {
     }
 
     fn write(&mut self, group: &[(Vec<Record>, Outcome)]) -> Result<(), StoreError> {
+        let mut records = group.iter().flat_map(|(records, _)| records);
+        self.transaction(|writer| records.try_for_each(|record| writer.write(record)))
+    }
+
+    /// All that `write` does, or nothing.
+    fn transaction<T>(
+        &mut self,
+        write: impl FnOnce(&mut Writer<'c>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let transaction = self.conn.unchecked_transaction()?;
-        for record in group.iter().flat_map(|(records, _)| records) {
-            self.writer.write(record)?;
+        let written = write(&mut self.writer)?;
+        transaction.commit()?;
+        Ok(written)
+    }
+
+    /// Empties the journal if it has grown.
+    fn tidy_journal(&self) {
+        let journal = std::fs::metadata(self.place.wal()).map_or(0, |about| about.len());
+        if journal > JOURNAL {
+            self.empty_journal();
         }
-        Ok(transaction.commit()?)
     }
 
     /// What fails here is tried again after the next commit; nothing is lost meanwhile.

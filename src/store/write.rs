@@ -39,11 +39,12 @@ use rusqlite::{Connection, Statement, params};
 use self::cloud::Cloud;
 pub(super) use self::cloud::SERIALS;
 use self::codes::Codes;
+pub(super) use self::codes::Sweep;
 use self::outbox::Outbox;
 pub(super) use self::outbox::Waiting;
 use self::sales::Sales;
 use super::StoreError;
-use crate::domain::{Boot, BootId, Bps, Bytes, Downtime, Ending, Generation, Record, Wall};
+use crate::domain::{Boot, BootId, Bps, Bytes, Downtime, Ending, Record, Wall};
 
 /// The statements that write.
 pub(super) struct Writer<'c> {
@@ -102,7 +103,7 @@ impl<'c> Writer<'c> {
             Record::PlanPut { plan, generation } => cloud.plan_put(plan, *generation),
             Record::PlanGone(id) => cloud.plan_gone(id),
             Record::FeedRead { stand, generation } => cloud.feed_read(stand, *generation),
-            Record::ResetEnded(generation) => self.reset_ended(*generation),
+            Record::ResetEnded(generation) => cloud.reset_ended(*generation),
             Record::Queued(reported) => outbox.queued(reported),
             Record::Acked(seq) => outbox.acked(*seq),
             Record::ClaimOpened(claim) => cloud.claim_opened(claim),
@@ -128,9 +129,14 @@ impl<'c> Writer<'c> {
         self.outbox.waiting()
     }
 
-    fn reset_ended(&mut self, generation: Generation) -> Result<(), StoreError> {
-        self.codes.reset_ended(generation)?;
-        self.cloud.reset_ended(generation)
+    /// Where to begin clearing away what resets have ended; `None`: there is nothing.
+    pub(super) fn sweep(&mut self) -> Result<Option<Sweep>, StoreError> {
+        self.codes.sweep()
+    }
+
+    /// Clears a little of it away, in the transaction that is open; where to go on.
+    pub(super) fn sweep_on(&mut self, sweep: Sweep) -> Result<Option<Sweep>, StoreError> {
+        self.codes.sweep_on(sweep)
     }
 
     fn floor_raised(&mut self, floor: Wall) -> Result<(), StoreError> {

@@ -144,7 +144,8 @@ CREATE TABLE feed (
   resetting  INTEGER NOT NULL, -- 1: amid a reset, the rows before it are in force
   highest    TEXT,             -- cursor behind which no page leads
   generation INTEGER NOT NULL  -- of the rows that the feed brings now
-) STRICT;
+, in_force     -- rows of generations before it are no more; they are cleared away later
+          INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE outbox (
   seq   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again
@@ -185,4 +186,4 @@ CREATE TABLE blocked (
   mac BLOB PRIMARY KEY -- personal: a device that the cloud wants kept out, 6 bytes
 ) STRICT, WITHOUT ROWID;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

@@ -195,6 +195,41 @@ fn a_reset_leaves_the_old_rows_in_force_until_its_last_page() {
     assert_eq!(restored.stand.at, Some(Cursor { epoch: 1, seq: 9 }));
 }
 
+#[test]
+fn what_a_reset_has_ended_is_cleared_away_also_after_a_restart() {
+    const OLD: u64 = 20_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, vec![put((0..OLD).map(listed).collect(), 0)]).unwrap();
+    commit(&store, redeem(1)).unwrap();
+    let last =
+        vec![put(vec![listed(OLD)], 1), Record::ResetEnded(Generation(1)), read_to(9, Walk::Following, 1)];
+    commit(&store, last).unwrap();
+    // Closes before all of it is gone.
+    drop(store);
+    let path = dir.path().join("lango.db");
+    let left = || -> i64 {
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.query_row("SELECT count(*) FROM voucher", [], |row| row.get(0)).unwrap()
+    };
+    let first = left();
+    assert!(first > 2, "the reset waited for {OLD} rows to be cleared away");
+    for _ in 0..1000 {
+        let store = open(dir.path()).store;
+        assert!(find(&store, 0).is_none() && find(&store, OLD - 1).is_none());
+        assert_eq!(find(&store, 1).unwrap().entitlement, Some(EntitlementId(1)));
+        let names = [RowName::Voucher(key(OLD))];
+        assert_eq!(wait(store.digest()).unwrap(), Some(feed::digest(names)));
+        assert_eq!(wait(store.counts()), Ok(VoucherCounts { unused: 1, active: 1, spent: 0 }));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        drop(store);
+        if left() == 2 {
+            return;
+        }
+    }
+    panic!("{} of {first} rows are never cleared away", left());
+}
+
 /// What rows there should be, in the plainest words.
 #[derive(Default)]
 struct Rows(BTreeMap<CodeKey, (Kind, Option<u32>, Option<u64>)>);

@@ -73,7 +73,7 @@ pub(in crate::store) fn digest(conn: &Connection) -> Result<Option<[u8; 32]>, St
 /// The keys of the feed's rows of a kind; looks at no row if there are none.
 const ROWS: &str = "
     SELECT v.key FROM voucher v CROSS JOIN lot l ON l.id = v.lot
-    WHERE l.kind = ?1 AND l.generation IS NOT NULL
+    WHERE l.kind = ?1 AND l.generation >= (SELECT in_force FROM feed)
       AND EXISTS (SELECT 1 FROM lot WHERE kind = ?1 AND generation IS NOT NULL) ORDER BY v.key";
 
 /// What waits, the oldest first, until that is `most` bytes; at least one.

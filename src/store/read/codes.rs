@@ -16,6 +16,10 @@ const VOUCHER: &str = "
     LEFT JOIN name batch ON batch.id = l.batch LEFT JOIN entitlement e ON e.id = v.entitlement
     LEFT JOIN proof p ON p.key = v.key LEFT JOIN renewed r ON r.key = v.key";
 
+/// What holds of a row that a reset has not ended. Rows that were redeemed outlive their feed.
+const IN_FORCE: &str =
+    "(v.entitlement IS NOT NULL OR ifnull(l.generation >= (SELECT in_force FROM feed), 1))";
+
 /// Looks up what was typed, by a statement prepared once.
 pub(in crate::store) struct Finder<'c> {
     by_key: Statement<'c>,
@@ -23,7 +27,7 @@ pub(in crate::store) struct Finder<'c> {
 
 impl<'c> Finder<'c> {
     pub(in crate::store) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
-        Ok(Self { by_key: conn.prepare(&format!("{VOUCHER} WHERE v.key = ?1"))? })
+        Ok(Self { by_key: conn.prepare(&format!("{VOUCHER} WHERE v.key = ?1 AND {IN_FORCE}"))? })
     }
 
     /// The rows of `keys`, in their order.
@@ -36,21 +40,27 @@ impl<'c> Finder<'c> {
 /// All codes, or those of a batch, in the order of their lots.
 pub(in crate::store) fn list(conn: &Connection, batch: Option<&BatchId>) -> Result<Vec<Voucher>, StoreError> {
     let sql = format!(
-        "{VOUCHER} WHERE l.kind = 'voucher' AND (?1 IS NULL OR batch.text = ?1) ORDER BY v.lot, v.key"
+        "{VOUCHER} WHERE l.kind = 'voucher' AND (?1 IS NULL OR batch.text = ?1) AND {IN_FORCE}
+         ORDER BY v.lot, v.key"
     );
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map([batch.map(BatchId::as_str)], voucher)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// How many codes there are of each kind; touches no table that grows with those that are unused.
+/// How many codes there are of each kind; touches no table that grows with those that are unused, but while what a
+/// reset has ended is still to be cleared away.
 pub(in crate::store) fn counts(conn: &Connection) -> Result<VoucherCounts, StoreError> {
     let count = |sql: &str| conn.query_row(sql, [], |row| number(row, 0));
     let made = count("SELECT ifnull(sum(vouchers), 0) FROM lot WHERE kind = 'voucher'")?;
-    let withdrawn = count(
+    let withdrawn = count(&format!(
         "SELECT count(*) FROM voucher v CROSS JOIN lot l ON l.id = v.lot
-         WHERE v.revoked = 1 AND v.entitlement IS NULL AND l.kind = 'voucher'",
-    )?;
+         WHERE v.revoked = 1 AND v.entitlement IS NULL AND l.kind = 'voucher' AND {IN_FORCE}"
+    ))?;
+    let over = count(&format!(
+        "SELECT count(*) FROM voucher v JOIN lot l ON l.id = v.lot WHERE l.kind = 'voucher' AND NOT {IN_FORCE}
+           AND EXISTS (SELECT 1 FROM lot WHERE generation < (SELECT in_force FROM feed))"
+    ))?;
     let open = "FROM meter m CROSS JOIN entitlement e ON e.id = m.entitlement";
     let opened = count(&format!("SELECT count(*) {open} WHERE e.code IS NOT NULL AND e.origin = 'voucher'"))?;
     let ended = |how: Ending| {
@@ -66,7 +76,7 @@ pub(in crate::store) fn counts(conn: &Connection) -> Result<VoucherCounts, Store
     let spent = ended(Ending::Spent)?;
     let begun = opened + spent + ended(Ending::Expired)? + ended(Ending::Revoked)? + topped_up;
     Ok(VoucherCounts {
-        unused: made.saturating_sub(begun + withdrawn),
+        unused: made.saturating_sub(begun + withdrawn + over),
         active: opened + topped_up_active,
         spent: spent + topped_up_spent,
     })

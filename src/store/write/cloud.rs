@@ -19,6 +19,7 @@ pub(super) struct Cloud<'c> {
     drop_plan: Statement<'c>,
     drop_old_plans: Statement<'c>,
     set_feed: Statement<'c>,
+    set_in_force: Statement<'c>,
     put_claim: Statement<'c>,
     drop_claim: Statement<'c>,
     find_serials: Statement<'c>,
@@ -42,6 +43,7 @@ impl<'c> Cloud<'c> {
             drop_old_plans: conn.prepare("DELETE FROM plan WHERE generation < ?1")?,
             set_feed: conn
                 .prepare("UPDATE feed SET at = ?1, resetting = ?2, highest = ?3, generation = ?4")?,
+            set_in_force: conn.prepare("UPDATE feed SET in_force = ?1")?,
             put_claim: conn.prepare(
                 "INSERT OR REPLACE INTO claim (reference, mac, since, bridged, awaits) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
@@ -79,6 +81,7 @@ impl<'c> Cloud<'c> {
 
     pub(super) fn reset_ended(&mut self, generation: Generation) -> Result<(), StoreError> {
         self.drop_old_plans.execute([generation.0])?;
+        self.set_in_force.execute([generation.0])?;
         Ok(())
     }
 

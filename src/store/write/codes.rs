@@ -24,11 +24,10 @@ pub(super) struct Codes<'c> {
     add_released: Statement<'c>,
     count_lot: Statement<'c>,
     drop_empty_lot: Statement<'c>,
-    old_lots: Statement<'c>,
-    drop_proofs: Statement<'c>,
-    drop_rows: Statement<'c>,
+    in_force: Statement<'c>,
+    has_old_lots: Statement<'c>,
+    slice: Statement<'c>,
     release_lots: Statement<'c>,
-    drop_empty_lots: Statement<'c>,
     add: Statement<'c>,
     find: Statement<'c>,
     change: Statement<'c>,
@@ -42,6 +41,13 @@ pub(super) struct Codes<'c> {
     top_up: Statement<'c>,
     revoke: Statement<'c>,
 }
+
+/// Rows that are looked at for clearing away between two commits: on flash, some dozen pages.
+const SLICE: usize = 1000;
+
+/// How far the clearing away has come: the key of the row that was looked at last.
+#[derive(Clone, Debug, Default)]
+pub(in crate::store) struct Sweep(Vec<u8>);
 
 /// What the rows of a lot have in common.
 #[derive(Clone, PartialEq, Eq)]
@@ -139,23 +145,18 @@ impl<'c> Codes<'c> {
             )?,
             count_lot: conn.prepare("UPDATE lot SET vouchers = vouchers + ?2 WHERE id = ?1")?,
             drop_empty_lot: conn.prepare("DELETE FROM lot WHERE id = ?1 AND vouchers <= 0")?,
-            old_lots: conn.prepare(
-                "SELECT lot, count(*) FROM voucher WHERE entitlement IS NULL
-                   AND lot IN (SELECT id FROM lot WHERE generation < ?1) GROUP BY lot",
+            in_force: conn.prepare("SELECT in_force FROM feed")?,
+            has_old_lots: conn
+                .prepare("SELECT 1 FROM lot WHERE generation < (SELECT in_force FROM feed) LIMIT 1")?,
+            slice: conn.prepare(
+                "SELECT v.key, v.lot, v.entitlement IS NULL AND l.generation < (SELECT in_force FROM feed)
+                 FROM voucher v CROSS JOIN lot l ON l.id = v.lot WHERE v.key > ?1 ORDER BY v.key LIMIT ?2",
             )?,
-            drop_proofs: conn.prepare(
-                "DELETE FROM proof WHERE key IN (SELECT v.key FROM voucher v JOIN lot l ON l.id = v.lot
-                   WHERE v.entitlement IS NULL AND l.generation < ?1)",
-            )?,
-            drop_rows: conn.prepare(
-                "DELETE FROM voucher WHERE entitlement IS NULL
-                   AND lot IN (SELECT id FROM lot WHERE generation < ?1)",
-            )?,
-            release_lots: conn.prepare("UPDATE lot SET generation = NULL WHERE generation < ?1")?,
-            drop_empty_lots: conn.prepare("DELETE FROM lot WHERE generation < ?1 AND vouchers <= 0")?,
+            release_lots: conn
+                .prepare("UPDATE lot SET generation = NULL WHERE generation < (SELECT in_force FROM feed)")?,
             add: conn.prepare(
                 "INSERT INTO voucher (key, lot, hint, entitlement, revoked, id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO NOTHING",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
             find: conn.prepare(
                 "SELECT v.lot, l.made, l.generation, v.hint, v.id, v.entitlement IS NOT NULL
@@ -186,8 +187,9 @@ impl<'c> Codes<'c> {
         sorted.sort_unstable_by_key(|voucher| voucher.key);
         let mut lots = Lots::default();
         for voucher in sorted {
-            let lot = self.lot(Lot::of(voucher, None), &mut lots)?;
-            if self.add(voucher, lot)? {
+            if self.present(voucher.key, &mut lots)?.is_none() {
+                let lot = self.lot(Lot::of(voucher, None), &mut lots)?;
+                self.add(voucher, lot)?;
                 lots.got(lot);
             }
         }
@@ -218,11 +220,10 @@ impl<'c> Codes<'c> {
         generation: Option<Generation>,
         lots: &mut Lots,
     ) -> Result<(), StoreError> {
-        let Some(old) = self.present(new.key)? else {
+        let Some(old) = self.present(new.key, lots)? else {
             let lot = self.lot(Lot::of(&new, generation), lots)?;
-            if self.add(&new, lot)? {
-                lots.got(lot);
-            }
+            self.add(&new, lot)?;
+            lots.got(lot);
             return Ok(());
         };
         new.made = old.made;
@@ -256,8 +257,8 @@ impl<'c> Codes<'c> {
             RowName::Payment(key) => CodeKey(key.0),
             RowName::Account(key) => CodeKey(key.0),
         };
-        let Some(old) = self.present(key)? else { return Ok(()) };
         let mut lots = Lots::default();
+        let Some(old) = self.present(key, &mut lots)? else { return self.count(lots) };
         if !old.redeemed {
             self.drop_proof.execute([key.0])?;
             self.remove.execute([key.0])?;
@@ -272,19 +273,33 @@ impl<'c> Codes<'c> {
         self.count(lots)
     }
 
-    /// Rows of a generation before that one go, but what was redeemed: it stays in its lot, which is no longer
-    /// of the feed.
-    pub(super) fn reset_ended(&mut self, generation: Generation) -> Result<(), StoreError> {
-        let old = [i64::from(generation.0)];
-        let lost = self.old_lots.query_map(old, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let lost: Vec<(i64, i64)> = lost.collect::<Result<_, _>>()?;
-        for (lot, count) in lost {
-            self.count_lot.execute([lot, -count])?;
+    /// Where to begin clearing away what resets have ended; `None`: there is nothing.
+    pub(super) fn sweep(&mut self) -> Result<Option<Sweep>, StoreError> {
+        Ok(self.has_old_lots.exists([])?.then(Sweep::default))
+    }
+
+    /// Clears away what resets have ended, among the next [`SLICE`] rows; where to go on. What was redeemed stays
+    /// in its lot, which in the end is no longer of the feed.
+    pub(super) fn sweep_on(&mut self, Sweep(after): Sweep) -> Result<Option<Sweep>, StoreError> {
+        let row = |row: &Columns<'_>| Ok((CodeKey(row.get(0)?), row.get(1)?, row.get(2)?));
+        let rows = self.slice.query_map(params![after, SLICE as i64], row)?;
+        let rows: Vec<(CodeKey, i64, bool)> = rows.collect::<Result<_, _>>()?;
+        let mut lots = Lots::default();
+        for (key, lot, _) in rows.iter().filter(|(.., over)| *over) {
+            self.clear(*key, *lot, &mut lots)?;
         }
-        self.drop_proofs.execute(old)?;
-        self.drop_rows.execute(old)?;
-        self.drop_empty_lots.execute(old)?;
-        self.release_lots.execute(old)?;
+        self.count(lots)?;
+        let next = rows.last().filter(|_| rows.len() == SLICE).map(|(key, ..)| Sweep(key.0.to_vec()));
+        if next.is_none() {
+            self.release_lots.execute([])?;
+        }
+        Ok(next)
+    }
+
+    fn clear(&mut self, key: CodeKey, lot: i64, lots: &mut Lots) -> Result<(), StoreError> {
+        self.drop_proof.execute([key.0])?;
+        self.remove.execute([key.0])?;
+        lots.lost(lot);
         Ok(())
     }
 
@@ -318,13 +333,24 @@ impl<'c> Codes<'c> {
         }
     }
 
-    fn present(&mut self, key: CodeKey) -> rusqlite::Result<Option<Present>> {
-        self.find.query_row([key.0], Present::of).optional()
+    /// The row as it is now; one that a reset has ended is cleared away first.
+    fn present(&mut self, key: CodeKey, lots: &mut Lots) -> Result<Option<Present>, StoreError> {
+        let Some(mut old) = self.find.query_row([key.0], Present::of).optional()? else { return Ok(None) };
+        let Some(generation) = old.generation else { return Ok(Some(old)) };
+        if generation >= self.in_force.query_row([], |row| row.get(0))? {
+            return Ok(Some(old));
+        }
+        if old.redeemed {
+            old.generation = None;
+            return Ok(Some(old));
+        }
+        self.clear(key, old.lot, lots)?;
+        Ok(None)
     }
 
-    /// Whether its key is new.
-    fn add(&mut self, voucher: &Voucher, lot: i64) -> Result<bool, StoreError> {
-        let added = self.add.execute(params![
+    /// Adds a row with a key that is new.
+    fn add(&mut self, voucher: &Voucher, lot: i64) -> Result<(), StoreError> {
+        self.add.execute(params![
             voucher.key.0,
             lot,
             voucher.hint.as_str(),
@@ -332,10 +358,7 @@ impl<'c> Codes<'c> {
             voucher.state == VoucherState::Revoked,
             voucher.id.as_ref().map(CloudId::as_str),
         ])?;
-        if added == 1 {
-            self.prove(voucher)?;
-        }
-        Ok(added == 1)
+        self.prove(voucher)
     }
 
     fn prove(&mut self, voucher: &Voucher) -> Result<(), StoreError> {

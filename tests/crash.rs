@@ -199,6 +199,7 @@ fn the_store_gives_back_what_the_records_mean() {
             assert_eq!(sorted(is.entitlements), sorted(should.entitlements));
             assert_eq!(is.sessions, should.sessions);
             assert_eq!(is.topped_up, should.topped_up);
+            assert_eq!(is.trials, should.trials);
             assert_eq!(BTreeSet::from_iter(is.recent), BTreeSet::from_iter(should.recent));
             assert_eq!(
                 (is.floor, is.boot, is.reached, is.uplink, is.last_entitlement, is.last_session),

@@ -204,7 +204,10 @@ pub(super) fn refused(refusal: &Refusal) -> Failure {
         | Refusal::OneTimeCodeWrong
         | Refusal::CloudAway
         | Refusal::TooManyClaims
-        | Refusal::EnoughForToday { .. } => (Code::Refused, ""),
+        | Refusal::EnoughForToday { .. }
+        | Refusal::NoTrial
+        | Refusal::TrialHad { .. }
+        | Refusal::TooManyTrials { .. } => (Code::Refused, ""),
     };
     Failure::new(code, refusal.to_string(), remedy)
 }

@@ -375,6 +375,7 @@ impl Desk {
         self.kernel.configure(&new, self.ledger.gate.desired(now), now);
         self.plan_look_at_table(now);
         self.next_tick = self.ledger.gate.poll_timeout(now);
+        self.publish();
         tracing::info!(event = "reloaded", "the configuration was read anew");
     }
 

@@ -94,6 +94,7 @@ impl Desk {
     fn next_for(&self, asked: &Asked, stored: &Stored, now: Now) -> Next {
         let wait = self.ledger.gate.wait(asked.mac, now);
         match &asked.wish {
+            Wish::Trial => Next::Decide(Input::Trial { mac: asked.mac }),
             Wish::Leave => Next::Decide(Input::Logout { mac: asked.mac }),
             Wish::Nothing => Next::Answer(self.as_it_stands(asked.mac)),
             Wish::Redeem(_) | Wish::SendCode { .. } | Wish::CheckCode { .. } if wait.is_some() => {
@@ -205,6 +206,9 @@ impl Batch {
                     let wish = Wish::of(&typed, given, moving, keys, || awaited(mac));
                     batch.asked.push(Asked { mac, wish, reply });
                 }
+                portal::Call::Trial { mac, reply } => {
+                    batch.asked.push(Asked { mac, wish: Wish::Trial, reply });
+                }
                 portal::Call::Logout { mac, reply } => {
                     batch.asked.push(Asked { mac, wish: Wish::Leave, reply });
                 }
@@ -235,6 +239,7 @@ pub(super) enum Wish {
         phone: String,
         code: String,
     },
+    Trial,
     Leave,
     /// Digits for a payment that does not wait for them any more.
     Nothing,

@@ -390,6 +390,8 @@ fn limits(config: &Config) -> Limits {
         checkpoint: config.gateway.checkpoint,
         reports: if cloud.is_some() { Reports::ToCloud } else { Reports::ToNobody },
         provisional_plan: cloud.and_then(|cloud| cloud.provisional_plan.clone()),
+        trial: config.trial.clone(),
+        trials_a_minute: config.gateway.new_devices_per_minute,
         claims_kept: config.retention.claims,
         ..Limits::default()
     }

@@ -26,6 +26,14 @@ pub(crate) enum Notice {
     /// The token is missing, old or another device's, or the form came from a foreign page.
     Stale,
     NoTrial,
+    /// The device had its free trial, less than a day ago.
+    TrialHad {
+        wait: Duration,
+    },
+    /// As many began a free trial as may in a minute.
+    TooManyTrials {
+        wait: Duration,
+    },
     TooManyTries {
         wait: Duration,
     },
@@ -94,6 +102,9 @@ pub(crate) fn after_login(reply: Option<Reply>) -> AfterLogin {
         Refusal::OneTimeCodeWrong => return AfterLogin::Prove(Proof::OneTimeCode, Tried::Wrong),
         Refusal::CloudAway => Notice::CloudAway,
         Refusal::TooManyClaims => Notice::TooManyClaims,
+        Refusal::NoTrial => Notice::NoTrial,
+        Refusal::TrialHad { retry_after } => Notice::TrialHad { wait: retry_after },
+        Refusal::TooManyTrials { retry_after } => Notice::TooManyTrials { wait: retry_after },
         Refusal::EnoughForToday { retry_after } => Notice::EnoughForToday { wait: retry_after },
         Refusal::NotOnline | Refusal::NoSuchSession | Refusal::NotStored => Notice::NotStored,
     })
@@ -117,7 +128,10 @@ impl Notice {
             Self::WrongMethod { .. } => 405,
             Self::TooSlow => 408,
             Self::TooLarge => 413,
-            Self::TooManyTries { .. } | Self::TooManyClaims => 429,
+            Self::TooManyTries { .. }
+            | Self::TooManyClaims
+            | Self::TrialHad { .. }
+            | Self::TooManyTrials { .. } => 429,
             Self::Full
             | Self::CloudAway
             | Self::EnoughForToday { .. }
@@ -130,7 +144,10 @@ impl Notice {
     /// `Retry-After` in seconds, the started one included.
     pub(crate) fn retry_after(self) -> Option<u64> {
         let wait = match self {
-            Self::TooManyTries { wait } | Self::EnoughForToday { wait } => wait,
+            Self::TooManyTries { wait }
+            | Self::EnoughForToday { wait }
+            | Self::TrialHad { wait }
+            | Self::TooManyTrials { wait } => wait,
             Self::Full | Self::CloudAway | Self::TooManyClaims | Self::NoPlan => IN_A_WHILE,
             Self::NotStored | Self::NoDevice => SOON,
             Self::Empty
@@ -167,6 +184,8 @@ impl Notice {
             | Self::WrongDevice
             | Self::Stale
             | Self::NoTrial
+            | Self::TrialHad { .. }
+            | Self::TooManyTrials { .. }
             | Self::TooManyTries { .. }
             | Self::Full
             | Self::CloudAway
@@ -195,6 +214,8 @@ impl Notice {
             Self::WrongDevice => t.wrong_device_title(),
             Self::Stale => t.stale_title(),
             Self::NoTrial => t.no_trial_title(),
+            Self::TrialHad { .. } => t.trial_had_title(),
+            Self::TooManyTrials { .. } => t.too_many_trials_title(),
             Self::TooManyTries { .. } => t.too_many_title(),
             Self::Full => t.full_title(),
             Self::CloudAway => t.cloud_away_title(),
@@ -223,6 +244,8 @@ impl Notice {
             Self::WrongDevice => t.wrong_device_text(),
             Self::Stale => t.stale_text(),
             Self::NoTrial => t.no_trial_text(),
+            Self::TrialHad { wait } => return t.trial_had_text(&duration(t, wait)),
+            Self::TooManyTrials { wait } => return t.too_many_trials_text(&duration(t, wait)),
             Self::TooManyTries { wait } => return t.too_many_text(&duration(t, wait)),
             Self::Full => t.full_text(),
             Self::CloudAway => t.cloud_away_text(),

@@ -26,9 +26,6 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// Begins to read `raw`: reports the options that do not exist, or are lists and should not be.
     pub(super) fn begin(raw: &'a RawSection, spec: &'static SectionSpec, findings: &'a mut Findings) -> Self {
-        if spec.later {
-            findings.notice(raw.line, spec.kind, format!("this section {LATER}"));
-        }
         for (name, option) in &raw.options {
             match spec.option(name) {
                 None => findings.error(option.line, name, unknown_option(name, spec)),

@@ -7,8 +7,6 @@
 /// One section type.
 pub(super) struct SectionSpec {
     pub(super) kind: &'static str,
-    /// Has no effect in this version.
-    pub(super) later: bool,
     pub(super) options: &'static [OptionSpec],
 }
 
@@ -48,7 +46,6 @@ pub(super) const SECTIONS: [&SectionSpec; 7] =
 
 pub(super) static GATEWAY: SectionSpec = SectionSpec {
     kind: "gateway",
-    later: false,
     options: &[
         one("enabled", "1"),
         one("site", "lango"),
@@ -87,7 +84,6 @@ pub(super) static GATEWAY: SectionSpec = SectionSpec {
 
 pub(super) static PLAN: SectionSpec = SectionSpec {
     kind: "plan",
-    later: false,
     options: &[
         one("title", ""),
         one("metered", ""),
@@ -110,7 +106,6 @@ pub(super) static PLAN: SectionSpec = SectionSpec {
 
 pub(super) static GARDEN: SectionSpec = SectionSpec {
     kind: "garden",
-    later: false,
     options: &[
         many("name", ""),
         many("address", ""),
@@ -121,14 +116,12 @@ pub(super) static GARDEN: SectionSpec = SectionSpec {
 };
 
 pub(super) static DEVICE: SectionSpec =
-    SectionSpec { kind: "device", later: false, options: &[one("mac", ""), one("policy", "trusted")] };
+    SectionSpec { kind: "device", options: &[one("mac", ""), one("policy", "trusted")] };
 
-pub(super) static TRIAL: SectionSpec =
-    SectionSpec { kind: "trial", later: true, options: &[one("plan", "trial")] };
+pub(super) static TRIAL: SectionSpec = SectionSpec { kind: "trial", options: &[one("plan", "trial")] };
 
 pub(super) static CLOUD: SectionSpec = SectionSpec {
     kind: "cloud",
-    later: false,
     options: &[
         one("url", ""),
         one("token_file", "/etc/lango/cloud.token"),
@@ -142,7 +135,6 @@ pub(super) static CLOUD: SectionSpec = SectionSpec {
 
 pub(super) static RETENTION: SectionSpec = SectionSpec {
     kind: "retention",
-    later: false,
     options: &[
         one("sessions", "90d").later(),
         one("audit", "365d").later(),

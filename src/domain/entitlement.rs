@@ -81,7 +81,7 @@ pub struct Entitlement {
     pub hint: Hint,
     pub batch: Option<BatchId>,
     pub opened: Wall,
-    /// Devices that ever used it; kept only where the plan bounds them, or a payment made them its owners.
+    /// Devices that ever used it; kept only where the plan bounds them, or they are its owners.
     pub bound: BTreeSet<Mac>,
     /// Sessions open now: metered time runs while there is one.
     pub online: u16,
@@ -285,9 +285,22 @@ impl Entitlement {
         self.code.is_some()
     }
 
-    /// Whether it only bridges the wait for a payment.
-    pub(super) fn is_provisional(&self) -> bool {
-        self.origin == Origin::Payment && self.code.is_none()
+    /// Whether who opened it has paid, or is known to who runs the hotspot: so not one that is free for all,
+    /// nor one that only bridges the wait for a payment.
+    pub(super) fn shows_trust(&self) -> bool {
+        match self.origin {
+            Origin::Voucher | Origin::Manual | Origin::Cloud => true,
+            Origin::Payment => self.code.is_some(),
+            Origin::Trial => false,
+        }
+    }
+
+    /// Whether the devices that use it are its owners.
+    pub(super) fn belongs_to_devices(&self) -> bool {
+        match self.origin {
+            Origin::Payment | Origin::Trial => true,
+            Origin::Voucher | Origin::Manual | Origin::Cloud => false,
+        }
     }
 
     /// More was bought: the terms grew, and what was used stays used. Validity that is left grows with them.

@@ -1,7 +1,7 @@
 //! The Gate: who may pass, until when, and why not.
 //!
 //! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
-//! Neighbours: `redeem.rs`, `claims.rs`, `ask.rs`, `cloud.rs` and `report.rs` decide, `apply.rs` changes,
+//! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs` and `report.rs` decide, `apply.rs` changes,
 //! `facts.rs` says what the cloud is told; `entitlement.rs` counts.
 //!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
@@ -20,6 +20,7 @@ mod redeem;
 mod report;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,8 +28,8 @@ use std::time::Duration;
 use super::{
     Attempts, Awaits, Blame, Boot, BootId, Claims, Closing, Cloud, CodeKey, Decision, Downtime, Effect,
     Ending, Entitlement, EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Owners, Pace, Plan,
-    PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Trust, Uplink,
-    Usage, View, Wall,
+    PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, TrialView,
+    Trials, Trust, Uplink, Usage, View, Wall,
 };
 use crate::expiring::ExpiringMap;
 
@@ -52,6 +53,10 @@ pub struct Limits {
     pub reports: Reports,
     /// What lets a guest in whose payment cannot be looked up.
     pub provisional_plan: Option<PlanId>,
+    /// What a device may have for free, once a day.
+    pub trial: Option<PlanId>,
+    /// How many may begin that in a minute.
+    pub trials_a_minute: u32,
     /// How long a payment that nobody confirms is waited for.
     pub claims_kept: Duration,
     /// Codes that prove themselves, redeemed in a day: what a stolen key can cost.
@@ -73,6 +78,8 @@ impl Default for Limits {
             checkpoint: Duration::from_secs(300),
             reports: Reports::ToNobody,
             provisional_plan: None,
+            trial: None,
+            trials_a_minute: 120,
             claims_kept: Duration::from_secs(48 * 60 * 60),
             issued_a_day: 200,
         }
@@ -98,6 +105,7 @@ pub struct Gate {
     confirmed: u32,
     attempts: Attempts,
     pace: Pace,
+    trials: Trials,
     next_entitlement: u64,
     next_session: u64,
     checkpoint_due: Boot,
@@ -138,6 +146,7 @@ impl Gate {
             confirmed: 0,
             attempts: Attempts::default(),
             pace: Pace::default(),
+            trials: Trials::restored(restored.trials.clone(), restored.floor, now),
             next_entitlement: restored.last_entitlement + 1,
             next_session: restored.last_session + 1,
             checkpoint_due: now.boot.plus(limits.checkpoint),
@@ -169,7 +178,7 @@ impl Gate {
                 session.at = now.boot;
             }
             let Some(entitlement) = gate.entitlements.get(session.entitlement) else { continue };
-            let (at, has_paid) = (entitlement.last_stamp().at, !entitlement.is_provisional());
+            let (at, has_paid) = (entitlement.last_stamp().at, entitlement.shows_trust());
             if has_paid {
                 gate.remember_paid(session.mac, now.boot);
             }
@@ -191,6 +200,7 @@ impl Gate {
         let moment = self.moment(now);
         match input {
             Input::Redeem { mac, code, moving } => self.redeem(mac, code, moving, moment),
+            Input::Trial { mac } => self.try_free(mac, moment),
             Input::Logout { mac } => self.close_device(mac, Closing::Logout, moment),
             Input::Grant { mac, plan } => self.open_by_hand(mac, &plan, moment),
             Input::Kick { session } => self.kick(session, moment),
@@ -287,6 +297,7 @@ impl Gate {
             sessions: seen.map(|session| (session.mac, session)).collect(),
             uplink: self.downtime.state,
             waiting: self.waiting(),
+            trial: self.trial_plan().map(|plan| TrialView { plan: plan.clone(), had: self.trials.had() }),
         }
     }
 
@@ -297,6 +308,11 @@ impl Gate {
         let mut all: Vec<_> = self.file_plans.values().chain(unknown).collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all.into_iter()
+    }
+
+    /// What a device may have for free.
+    fn trial_plan(&self) -> Option<&Plan> {
+        self.plan(self.limits.trial.as_ref()?)
     }
 
     /// The plan of that name, if it is for sale.
@@ -382,6 +398,7 @@ impl Gate {
             .map(Record::EntitlementStamped)
             .chain(counts.map(|session| Record::SessionStamped(Usage::of(session.id, session.used))))
             .chain(reached.map(Record::BootReached))
+            .chain(self.date_trials(moment))
             .chain(floor.map(Record::FloorRaised))
             .collect()
     }

@@ -21,6 +21,10 @@ pub enum Input {
         code: Found,
         moving: Moving,
     },
+    /// A guest wants what is free.
+    Trial {
+        mac: Mac,
+    },
     /// A guest ends its session on this device.
     Logout {
         mac: Mac,
@@ -280,6 +284,11 @@ pub enum Record {
     CommandDone(CloudId),
     /// The cloud wants the device kept out.
     DeviceBlocked(Mac),
+    /// A trial was opened then, as a trusted clock says that was not there at the time.
+    TrialDated {
+        entitlement: EntitlementId,
+        opened: Wall,
+    },
     /// A wrong code. Kept in memory only: guessing must not wear out the flash.
     TryFailed {
         mac: Mac,
@@ -348,6 +357,16 @@ pub enum Refusal {
     EnoughForToday {
         retry_after: Duration,
     },
+    /// Nothing is free here.
+    NoTrial,
+    /// The device had what is free, less than a day ago.
+    TrialHad {
+        retry_after: Duration,
+    },
+    /// As many began what is free as may in a minute.
+    TooManyTrials {
+        retry_after: Duration,
+    },
     /// The device has no session.
     NotOnline,
     NoSuchSession,
@@ -380,7 +399,10 @@ impl fmt::Display for Refusal {
             | Self::OneTimeCodeWrong
             | Self::CloudAway
             | Self::TooManyClaims
-            | Self::EnoughForToday { .. } => "it was refused as things stand",
+            | Self::EnoughForToday { .. }
+            | Self::NoTrial
+            | Self::TrialHad { .. }
+            | Self::TooManyTrials { .. } => "it was refused as things stand",
         })
     }
 }
@@ -434,6 +456,9 @@ pub struct Restored {
     /// The commands carried out last, the oldest first.
     pub commands: Vec<CloudId>,
     pub blocked: Vec<Mac>,
+    /// Devices that had a free trial less than a day before the floor or after it, what it was and when it was
+    /// opened.
+    pub trials: Vec<(Mac, EntitlementId, Wall)>,
     /// Of the last day on which codes that prove themselves were redeemed: the day, counted since 1970, and how
     /// many.
     pub issued_on: (u32, u32),

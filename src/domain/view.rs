@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Awaits, BatchId, Boot, Bps, Bytes, Clockwork, DataCap, EntitlementId, Hint, Mac, Now, Origin, PlanId,
-    SessionId, Traffic, UplinkState, Wall,
+    Awaits, BatchId, Boot, Bps, Bytes, Clockwork, DataCap, EntitlementId, Hint, Mac, Now, Origin, Plan,
+    PlanId, SessionId, Traffic, TrialsHad, UplinkState, Wall,
 };
 
 /// The kernel's side of a session.
@@ -33,6 +33,15 @@ pub struct View {
     pub uplink: UplinkState,
     /// Devices whose guests say to have paid, and what that waits for.
     pub waiting: BTreeMap<Mac, Awaits>,
+    /// What may be had for free; `None`: nothing.
+    pub trial: Option<TrialView>,
+}
+
+/// The free trial.
+#[derive(Clone, Debug)]
+pub struct TrialView {
+    pub plan: Plan,
+    pub had: TrialsHad,
 }
 
 /// One device that is online.

@@ -22,6 +22,12 @@ pub(super) async fn login(visit: &Visit, mac: Mac, entry: &Entry) -> Option<Repl
     ask(&visit.context, |reply| Call::Login { mac, typed, given, moving, reply }).await
 }
 
+/// Lets `mac` in for free; `None`: the desk said nothing.
+pub(super) async fn trial(visit: &Visit, mac: Mac) -> Option<Reply> {
+    visit.owes_word(mac);
+    ask(&visit.context, |reply| Call::Trial { mac, reply }).await
+}
+
 /// Ends the session of `mac`; `None`: the desk said nothing.
 pub(super) async fn logout(visit: &Visit, mac: Mac) -> Option<Reply> {
     visit.owes_word(mac);

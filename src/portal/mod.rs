@@ -81,9 +81,11 @@ pub enum Call {
     /// A guest typed a code (as typed, at most 4 KiB), or gave a phone and nothing else. The answer is `Online`,
     /// `Waiting` or `Refused`.
     Login { mac: Mac, typed: String, given: Given, moving: Moving, reply: oneshot::Sender<Reply> },
+    /// A guest wants what is free. The answer is `Online` or `Refused`.
+    Trial { mac: Mac, reply: oneshot::Sender<Reply> },
     /// A guest ends its session on this device.
     Logout { mac: Mac, reply: oneshot::Sender<Reply> },
-    /// The response to the last login or logout of `mac` is written, or its connection is gone. Flows of
+    /// The response to what was last asked for `mac` is written, or its connection is gone. Flows of
     /// the device may be cut from now on without cutting off the answer.
     Answered { mac: Mac },
 }

@@ -19,11 +19,11 @@ use super::pages::{self, Internet};
 use super::response::{self, Reply};
 use super::{desk, form};
 use crate::captive::{
-    Access, AfterLogin, Answer, Asked, Awaited, Door, Form, Head, Hosts, Notice, Outage, Page, Standing,
-    after_login, answer, api, origin_is_ours, same_page, secure_origin,
+    Access, AfterLogin, Answer, Asked, Awaited, Door, Form, Head, Hosts, Notice, Outage, Page, PlanCard,
+    Standing, after_login, answer, api, origin_is_ours, same_page, secure_origin,
 };
 use crate::config::{Config, Policy};
-use crate::domain::{Mac, Now, Refusal, SessionView, Uplink};
+use crate::domain::{self, Mac, Now, Refusal, SessionView, Uplink};
 
 /// The response to `request`.
 pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Result<Reply, Infallible> {
@@ -177,7 +177,7 @@ impl Guest<'_> {
         match form {
             Form::Login => self.log_in(mac, &entry).await,
             Form::Logout | Form::Forget => self.log_out(mac).await,
-            Form::Trial => self.refused(Notice::NoTrial, Some(mac), &Entry::none()),
+            Form::Trial => self.try_free(mac, &entry).await,
         }
     }
 
@@ -187,6 +187,16 @@ impl Guest<'_> {
             return self.refused(Notice::Empty, Some(mac), &Entry::none());
         }
         let reply = desk::login(self.visit, mac, entry).await;
+        self.let_in(reply, mac, entry)
+    }
+
+    async fn try_free(&self, mac: Mac, entry: &Entry) -> Reply {
+        let reply = desk::trial(self.visit, mac).await;
+        self.let_in(reply, mac, entry)
+    }
+
+    /// What the desk says to who wants to be let in.
+    fn let_in(&self, reply: Option<domain::Reply>, mac: Mac, entry: &Entry) -> Reply {
         let language = self.asked.strings.tag;
         response::closing(match after_login(reply) {
             AfterLogin::Online => self.go_to("/status"),
@@ -215,7 +225,7 @@ impl Guest<'_> {
     }
 
     async fn log_out(&self, mac: Mac) -> Reply {
-        use crate::domain::Reply::{Closed, Done, Online, Refused, Waiting};
+        use domain::Reply::{Closed, Done, Online, Refused, Waiting};
         response::closing(match desk::logout(self.visit, mac).await {
             Some(Closed(_) | Done | Refused(Refusal::NotOnline)) => self.go_to("/"),
             Some(Online(_) | Waiting | Refused(_)) | None => {
@@ -240,6 +250,17 @@ impl Guest<'_> {
     /// What is missing for the payment of `mac` to open it.
     fn awaited(&self, mac: Mac) -> Option<Awaited> {
         self.visit.context.view.borrow().waiting.get(&mac).copied().and_then(Awaited::of)
+    }
+
+    /// What `mac` may have for free now.
+    fn free(&self, mac: Mac) -> Option<PlanCard> {
+        let now = self.visit.context.clock.now();
+        if self.session(mac, now).is_some() {
+            return None;
+        }
+        let view = self.visit.context.view.borrow();
+        let trial = view.trial.as_ref().filter(|trial| trial.had.wait(mac, now).is_none())?;
+        Some(PlanCard::of(&trial.plan, self.asked.strings))
     }
 
     fn outage(&self, session: Option<&SessionView>, now: Now) -> Option<Outage> {
@@ -268,7 +289,7 @@ impl Guest<'_> {
     }
 
     fn frame_for(&self, path: &'static str, mac: Mac) -> Frame<'_> {
-        self.frame(path).of_device(Some(mac)).awaiting(self.awaited(mac)).offering(None)
+        self.frame(path).of_device(Some(mac)).awaiting(self.awaited(mac)).offering(self.free(mac))
     }
 
     fn page(&self, path: &'static str, write: impl FnOnce(Frame<'_>) -> String) -> Reply {

@@ -28,8 +28,14 @@ mod awaited;
 mod cloud;
 mod hostile;
 mod outage;
+mod trial;
 
 const GUEST: u8 = 2;
+/// Devices, by what comes of asking for a free trial.
+const HAD_ITS_TRIAL: u8 = 20;
+const FINDS_MANY: u8 = 21;
+const FINDS_IT_FULL: u8 = 22;
+const FINDS_NO_TRIAL: u8 = 23;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The portal, running, and what its desk heard.
@@ -124,6 +130,10 @@ async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String
                 // A guest may be gone by now.
                 let _ = reply.send(answer);
             }
+            Call::Trial { mac, reply } => {
+                calls.borrow_mut().push(format!("trial {mac}"));
+                let _ = reply.send(tried(mac));
+            }
             Call::Logout { mac, reply } => {
                 calls.borrow_mut().push(format!("logout {mac}"));
                 let _ = reply.send(super::Reply::Closed(SessionId(1)));
@@ -131,6 +141,18 @@ async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String
             Call::Answered { mac } => calls.borrow_mut().push(format!("answered {mac}")),
         }
     }
+}
+
+/// Answers by the device.
+fn tried(by: Mac) -> super::Reply {
+    let [.., device] = by.bytes();
+    super::Reply::Refused(match device {
+        HAD_ITS_TRIAL => Refusal::TrialHad { retry_after: Duration::from_secs(5 * 3600) },
+        FINDS_MANY => Refusal::TooManyTrials { retry_after: Duration::from_secs(20) },
+        FINDS_IT_FULL => Refusal::Full,
+        FINDS_NO_TRIAL => Refusal::NoTrial,
+        _ => return super::Reply::Online(SessionId(1)),
+    })
 }
 
 /// What the guest gave besides, by the names of the fields.

@@ -21,7 +21,7 @@ use crate::domain::{
     Traffic, Trust, Uplink, UplinkState, Wall,
 };
 
-/// A device whose session closed within this time before the floor has paid lately.
+/// A device whose session closed within this time before the floor has paid lately; a trial is had for so long.
 const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const ENTITLEMENT: &str = "
@@ -94,6 +94,7 @@ pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
         claims: cloud::claims(conn)?,
         commands: cloud::commands(conn)?,
         blocked: cloud::blocked(conn)?,
+        trials: trials(conn, clocks.floor)?,
         issued_on: cloud::issued_on(conn)?,
     })
 }
@@ -158,11 +159,29 @@ fn bound_devices(conn: &Connection) -> rusqlite::Result<HashMap<EntitlementId, B
     Ok(bound)
 }
 
+/// Not with what is free, nor with what only bridged the wait for a payment: that opens for anybody.
 fn recent(conn: &Connection, floor: Wall) -> rusqlite::Result<Vec<Mac>> {
-    let since = floor.as_secs().saturating_sub(LATELY.as_secs() as i64);
-    conn.prepare("SELECT DISTINCT mac FROM session WHERE closed >= ?1 ORDER BY mac")?
-        .query_map([since], |row| mac(row, 0))?
-        .collect()
+    conn.prepare(
+        "SELECT DISTINCT s.mac FROM session s CROSS JOIN entitlement e ON e.id = s.entitlement
+         WHERE s.closed >= ?1 AND e.origin <> 'trial' AND NOT (e.origin = 'payment' AND e.code IS NULL)
+         ORDER BY s.mac",
+    )?
+    .query_map([lately(floor)], |row| mac(row, 0))?
+    .collect()
+}
+
+/// A trial that no clock has dated yet is from after the floor.
+fn trials(conn: &Connection, floor: Wall) -> rusqlite::Result<Vec<(Mac, EntitlementId, Wall)>> {
+    conn.prepare(
+        "SELECT d.mac, e.id, e.opened FROM entitlement e CROSS JOIN device d ON d.entitlement = e.id
+         WHERE e.origin = 'trial' AND e.opened >= ?1 ORDER BY e.id",
+    )?
+    .query_map([lately(floor)], |row| Ok((mac(row, 0)?, EntitlementId(number(row, 1)?), wall(row, 2)?)))?
+    .collect()
+}
+
+fn lately(floor: Wall) -> i64 {
+    floor.as_secs().saturating_sub(LATELY.as_secs() as i64)
 }
 
 fn entitlement_row(row: &Row<'_>) -> rusqlite::Result<Entitlement> {

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT];
+const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE];
 
 const FIRST: &str = "
 CREATE TABLE meta (
@@ -242,10 +242,12 @@ ALTER TABLE session ADD COLUMN at        -- CLOCK_BOOTTIME, in the boot of meta.
 UPDATE session SET at = (SELECT reached FROM meta) WHERE closed IS NULL;
 ";
 
-/// Nothing is left over from resets before.
-const SWEPT: &str = "
+/// Nothing is left over from resets before. Who had a trial of late is asked at each start.
+const SWEPT_AND_FREE: &str = "
 ALTER TABLE feed ADD COLUMN in_force     -- rows of generations before it are no more; they are cleared away later
           INTEGER NOT NULL DEFAULT 0;
+
+CREATE INDEX entitlement_trial ON entitlement (opened) WHERE origin = 'trial';
 ";
 
 /// What `PRAGMA user_version` says.

@@ -88,6 +88,7 @@ impl<'c> Writer<'c> {
             Record::EntitlementStamped(stamp) => sales.stamped(stamp),
             Record::EntitlementEnded { stamp, how } => sales.ended(stamp, *how),
             Record::DeviceBound { entitlement, mac } => sales.bound(*entitlement, *mac),
+            Record::TrialDated { entitlement, opened } => sales.dated(*entitlement, *opened),
             Record::SessionOpened(session) => sales.session_opened(session),
             Record::SessionClosed { session, at, why, used } => {
                 sales.session_closed(*session, *at, *why, *used)

@@ -186,4 +186,6 @@ CREATE TABLE blocked (
   mac BLOB PRIMARY KEY -- personal: a device that the cloud wants kept out, 6 bytes
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX entitlement_trial ON entitlement (opened) WHERE origin = 'trial';
+
 PRAGMA user_version = 4;

@@ -30,5 +30,6 @@ mod states;
 mod survive;
 mod time;
 mod topology;
+mod trial;
 mod uplink;
 mod vouchers;

@@ -7,8 +7,10 @@ use lango::domain::{
     Refusal, Reply, SessionId, Voucher, VoucherState,
 };
 
-use super::reference::{Answer, Code};
-use super::world::{Died, Flash, MACS, World};
+use super::reference::{Answer, Code, millis};
+use super::world::{Died, Flash, MACS, TRIAL, World};
+
+const A_DAY: u64 = 24 * 3_600_000;
 
 impl<F: Flash> World<F> {
     /// A batch of inputs with one commit.
@@ -39,7 +41,8 @@ impl<F: Flash> World<F> {
             66..71 => self.closes(Input::KickDevice { mac }, Some(mac), Refusal::NotOnline),
             71..75 => self.kicks(),
             75..80 => self.grants(mac),
-            80..85 => self.revokes(),
+            80..84 => self.revokes(),
+            84..88 => self.tries_free(mac),
             _ => self.makes_vouchers(),
         }
     }
@@ -170,6 +173,32 @@ impl<F: Flash> World<F> {
         let now = self.now();
         let answer = self.reference.buy(mac, plan, opened(&decision).unwrap_or(EntitlementId(0)), now);
         assert_eq!(answer_of(&decision), answer);
+        decision
+    }
+
+    /// Not twice a day in truth, but for the seconds that the wall rounds away, if no clock has lied; and a day after the last time at the latest.
+    fn tries_free(&mut self, mac: Mac) -> Decision {
+        self.tell(format!("{mac} wants what is free"));
+        let now = self.now();
+        let decision = self.gate.decide(Input::Trial { mac }, now);
+        let had = self.reference.had.get(&mac).copied();
+        let answer = answer_of(&decision);
+        let held = self.reference.online.iter().find(|(other, _)| *other == mac).map(|(_, id)| *id);
+        if held.is_some_and(|id| self.reference.bought[&id].ending(now).is_none()) {
+            assert_eq!((answer, opened(&decision)), (Answer::Online, None));
+            return decision;
+        }
+        if let Answer::No(Refusal::TrialHad { retry_after }) = answer {
+            let watched = had.expect("it had one").watched;
+            assert!(watched < A_DAY, "{mac} waits since {watched} ms");
+            assert!(millis(retry_after) <= A_DAY - watched, "{retry_after:?}");
+            return decision;
+        }
+        let plan = self.reference.plans[&TRIAL.parse().unwrap()].clone();
+        let new = opened(&decision).unwrap_or(EntitlementId(0));
+        assert_eq!(answer, self.reference.try_free(mac, plan, new, now));
+        let is_early = had.is_some_and(|had| had.ago + 2000 < A_DAY);
+        assert!(answer != Answer::Online || !is_early || self.has_lied, "{mac} had one: {had:?}");
         decision
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lango::domain::{
     Boot, BootId, Claim, CloudId, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Generation, Kind,
-    Mac, Plan, PlanId, Record, ReferenceKey, Restored, Session, SessionId, Stamp, Stand, Terms, Uplink,
-    UplinkState, Voucher, VoucherState, Wall,
+    Mac, Origin, Plan, PlanId, Record, ReferenceKey, Restored, Session, SessionId, Stamp, Stand, Terms,
+    Uplink, UplinkState, Voucher, VoucherState, Wall,
 };
 
 use super::world::Flash;
@@ -37,6 +37,7 @@ pub(crate) struct Memory {
     commands: Vec<CloudId>,
     blocked: Vec<Mac>,
     issued_on: (u32, u32),
+    trials: BTreeMap<EntitlementId, (Option<Mac>, Wall)>,
 }
 
 impl Flash for Memory {
@@ -71,6 +72,7 @@ impl Flash for Memory {
             claims: self.claims.values().copied().collect(),
             commands: self.commands.clone(),
             blocked: self.blocked.clone(),
+            trials: self.trials_since(a_day_ago),
             issued_on: self.issued_on,
         }
     }
@@ -90,6 +92,7 @@ impl Memory {
             Record::EntitlementEnded { stamp, how } => self.ended(stamp, *how),
             Record::ToppedUp { entitlement, code, terms, .. } => self.grown(*entitlement, *code, terms),
             Record::DeviceBound { entitlement, mac } => {
+                self.trials.entry(*entitlement).and_modify(|(had, _)| *had = Some(*mac));
                 self.entitlements.get_mut(entitlement).expect("it is there").bound.insert(*mac);
             }
             Record::SessionOpened(new) => {
@@ -102,7 +105,9 @@ impl Memory {
             Record::SessionClosed { session, at, used, .. } => {
                 let session = self.sessions.remove(session).expect("it closes once");
                 assert!(used.up >= session.used.up && used.down >= session.used.down, "{record:?}");
-                self.closed.push((*at, session.mac));
+                if self.entitlements[&session.entitlement].origin != Origin::Trial {
+                    self.closed.push((*at, session.mac));
+                }
             }
             Record::FloorRaised(floor) => {
                 assert!(*floor > self.floor, "the floor never falls");
@@ -120,6 +125,9 @@ impl Memory {
                 let session = self.sessions.get_mut(&usage.session).expect("only what is open is stamped");
                 assert!(usage.up >= session.used.up && usage.down >= session.used.down, "{record:?}");
                 session.used = usage.used();
+            }
+            Record::TrialDated { entitlement, opened } => {
+                self.trials.get_mut(entitlement).expect("only trials are dated").1 = *opened;
             }
             Record::UplinkChanged(downtime) => self.uplink = *downtime,
             Record::BootReached(boot) => self.reached = *boot,
@@ -140,6 +148,11 @@ impl Memory {
             | Record::CommandDone(_)
             | Record::DeviceBlocked(_) => self.write_of_cloud(record),
         }
+    }
+
+    fn trials_since(&self, since: Wall) -> Vec<(Mac, EntitlementId, Wall)> {
+        let trials = self.trials.iter().filter(|(_, (_, opened))| *opened >= since);
+        trials.map(|(id, (mac, opened))| (mac.expect("a trial is bound"), *id, *opened)).collect()
     }
 
     /// What only a site with a cloud writes.
@@ -236,6 +249,9 @@ impl Memory {
             assert_eq!(voucher.state, VoucherState::Unused, "one code, one entitlement");
             voucher.state = VoucherState::Active;
             voucher.entitlement = Some(new.id);
+        }
+        if new.origin == Origin::Trial {
+            self.trials.insert(new.id, (None, new.opened));
         }
         self.entitlements.insert(new.id, new.clone());
     }

@@ -61,6 +61,7 @@ pub(crate) struct Bought {
     pub(crate) plan: Plan,
     /// Whether an operator opened it: then no code leads back to it.
     pub(crate) by_hand: bool,
+    pub(crate) is_trial: bool,
     pub(crate) meter: Meter,
     /// What of the meter survives a power cut.
     pub(crate) flash: Meter,
@@ -111,6 +112,15 @@ impl Bought {
     }
 }
 
+/// How long ago a device had its free trial.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Had {
+    /// In truth, whoever watched.
+    pub(crate) ago: u64,
+    /// As long as the process has known of it.
+    pub(crate) watched: u64,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
     pub(crate) plans: BTreeMap<PlanId, Plan>,
@@ -122,6 +132,7 @@ pub(crate) struct Reference {
     /// What the session of each device has used.
     pub(crate) used: BTreeMap<Mac, Count>,
     pub(crate) awake: BTreeMap<Mac, Awake>,
+    pub(crate) had: BTreeMap<Mac, Had>,
     /// What is known of the uplink, and since when.
     pub(crate) uplink: (Uplink, u64),
 }
@@ -134,10 +145,14 @@ impl Reference {
             bought.meter.used += if in_use { ms } else { 0 };
             bought.meter.valid = bought.meter.valid.map(|left| left.saturating_sub(ms));
         }
+        for had in self.had.values_mut() {
+            (had.ago, had.watched) = (had.ago + ms, had.watched + ms);
+        }
     }
 
-    /// The power was cut: what was not on flash is forgotten.
-    pub(crate) fn power_cut(&mut self) {
+    /// The power was cut, for `gap` milliseconds: what was not on flash is forgotten.
+    pub(crate) fn power_cut(&mut self, gap: u64) {
+        self.had.values_mut().for_each(|had| had.ago += gap);
         for bought in self.bought.values_mut() {
             bought.meter = bought.flash.clone();
             bought.stamped = u64::MAX;
@@ -154,6 +169,7 @@ impl Reference {
         }
         self.used.values_mut().for_each(|used| used.known = used.flash);
         self.uplink.1 = self.uplink.1.min(boot);
+        self.had.values_mut().for_each(|had| had.watched = 0);
         self.all_seen(boot);
     }
 
@@ -252,10 +268,35 @@ impl Reference {
         let meter = Meter { used: 0, valid: plan.terms.validity.map(millis), expires: None };
         let (at, spent, bound) = (now.boot.as_millis(), Count::default(), BTreeSet::new());
         let flash = meter.clone();
-        let by_hand = true;
-        let bought = Bought { plan, by_hand, meter, flash, stamped: at, began: at, spent, bound, over: None };
+        let (by_hand, is_trial) = (true, false);
+        let bought = Bought {
+            plan,
+            by_hand,
+            is_trial,
+            meter,
+            flash,
+            stamped: at,
+            began: at,
+            spent,
+            bound,
+            over: None,
+        };
         self.bought.insert(new, bought);
         self.join(mac, new, now)
+    }
+
+    /// `mac` gets `plan` for free. Half of the places are not for that.
+    pub(crate) fn try_free(&mut self, mac: Mac, plan: Plan, new: EntitlementId, now: Now) -> Answer {
+        let trials = self.online.iter().filter(|(_, id)| self.bought[id].is_trial).count();
+        if trials >= self.places.div_ceil(2) {
+            return Answer::No(Refusal::Full);
+        }
+        let answer = self.buy(mac, plan, new, now);
+        if answer == Answer::Online {
+            self.bought.get_mut(&new).expect("just bought").is_trial = true;
+            self.had.insert(mac, Had::default());
+        }
+        answer
     }
 
     fn use_again(&mut self, mac: Mac, id: EntitlementId, agreed: bool, now: Now) -> Answer {

@@ -21,9 +21,13 @@ const LIMITS: Limits = Limits {
     checkpoint: Duration::from_secs(300),
     reports: Reports::ToCloud,
     provisional_plan: None,
+    trial: None,
+    trials_a_minute: 10_000,
     claims_kept: Duration::from_secs(48 * 3600),
     issued_a_day: 0,
 };
+/// The plan that is free.
+pub(crate) const TRIAL: &str = "short";
 /// The true time at which every life begins.
 const BEGINNING: i64 = 1_800_000_000;
 const HOUR: u64 = 3_600_000;
@@ -91,6 +95,8 @@ pub(crate) struct World<F> {
     offset: i64,
     true_offset: i64,
     trust: Trust,
+    /// The clock was trusted, and wrong.
+    pub(crate) has_lied: bool,
     story: Vec<String>,
 }
 
@@ -103,7 +109,7 @@ impl<F: Flash> World<F> {
         let (gate, _) = Gate::restore(
             Restored::default(),
             plans.clone(),
-            LIMITS,
+            limits(),
             &boot_id(0),
             Now { boot: Boot::from_millis(boot), wall: Wall::from_secs(0), trust: Trust::Floor },
         );
@@ -115,6 +121,7 @@ impl<F: Flash> World<F> {
             online: Vec::new(),
             used: BTreeMap::new(),
             awake: BTreeMap::new(),
+            had: BTreeMap::new(),
             uplink: (Uplink::Unknown, boot),
         };
         let mut world = Self {
@@ -144,6 +151,7 @@ impl<F: Flash> World<F> {
             offset: 0,
             true_offset: BEGINNING * 1000 - 40_000,
             trust: Trust::Floor,
+            has_lied: false,
             story: Vec::new(),
         };
         world.start();
@@ -247,6 +255,7 @@ impl<F: Flash> World<F> {
         };
         self.offset = if self.trust == Trust::Trusted { self.offset } else { self.true_offset } + error;
         self.trust = Trust::Trusted;
+        self.has_lied |= error != 0;
         self.tell(format!("the clock is trusted, {error} ms off"));
         self.gate.checkpoint_soon(self.now());
         self.checkpoint_due = self.boot;
@@ -350,8 +359,8 @@ impl<F: Flash> World<F> {
             self.pass(gap);
             self.tell(format!("killed, and started {gap} ms later"));
         } else {
-            self.reference.power_cut();
-            self.on_flash.power_cut();
+            self.reference.power_cut(gap);
+            self.on_flash.power_cut(gap);
             self.counters.clear();
             self.old_readings.clear();
             let was = i64::try_from(self.boot + gap).unwrap();
@@ -371,7 +380,7 @@ impl<F: Flash> World<F> {
         self.trust = Trust::Floor;
         self.offset = restored.floor.as_secs() * 1000 - i64::try_from(self.boot).unwrap();
         let plans = self.reference.plans.values().cloned().collect();
-        let (gate, records) = Gate::restore(restored, plans, LIMITS, &boot_id(self.boots), self.now());
+        let (gate, records) = Gate::restore(restored, plans, limits(), &boot_id(self.boots), self.now());
         self.flash.commit(&records);
         self.gate = gate;
         self.checkpoint_due = self.boot + millis(LIMITS.checkpoint);
@@ -390,6 +399,10 @@ impl<F> Drop for World<F> {
             println!("replay: LANGO_MODEL_SEED={} deaths: {:?}", self.seed, self.deaths);
         }
     }
+}
+
+fn limits() -> Limits {
+    Limits { trial: Some(TRIAL.parse().unwrap()), ..LIMITS }
 }
 
 fn boot_id(n: u64) -> BootId {

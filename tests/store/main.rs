@@ -350,3 +350,38 @@ fn only_the_owner_reads_the_files() {
     }
     assert_eq!(seen, 3, "database, journal, copy");
 }
+
+#[test]
+fn trials_of_a_day_come_back_by_their_devices_and_give_nobody_credit() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let trial = |id, opened| {
+        let mut trial = sales::entitlement(id);
+        (trial.origin, trial.opened) = (Origin::Trial, Wall::from_secs(opened));
+        let close = Record::SessionClosed {
+            session: SessionId(id),
+            at: Wall::from_secs(NOON),
+            why: Closing::Spent,
+            used: Traffic::default(),
+        };
+        vec![
+            Record::EntitlementOpened(Box::new(trial)),
+            Record::DeviceBound { entitlement: EntitlementId(id), mac: mac(id) },
+            Record::SessionOpened(sales::session(id, id)),
+            close,
+            Record::EntitlementEnded { stamp: stamp(id, 5), how: Ending::Spent },
+        ]
+    };
+    const DAY: i64 = 86_400;
+    for records in [trial(1, NOON - DAY - 1), trial(2, NOON - DAY), trial(3, NOON), trial(4, NOON - DAY - 1)]
+    {
+        commit(&store, records).unwrap();
+    }
+    let dated = Record::TrialDated { entitlement: EntitlementId(4), opened: Wall::from_secs(NOON - 7) };
+    commit(&store, vec![dated, Record::FloorRaised(Wall::from_secs(NOON))]).unwrap();
+    drop(store);
+    let restored = open(dir.path()).restored;
+    let had = |id, opened| (mac(id), EntitlementId(id), Wall::from_secs(opened));
+    assert_eq!(restored.trials, [had(2, NOON - DAY), had(3, NOON), had(4, NOON - 7)]);
+    assert_eq!(restored.recent, [], "nobody of them has paid");
+}

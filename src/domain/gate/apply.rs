@@ -7,7 +7,7 @@ use super::{
     Boot, CHECKPOINTS_PER_USAGE, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Gate, Mac, Now,
     PAID_LATELY, Record, Session, SessionId, Uplink, Usage,
 };
-use crate::domain::{Awaits, Bytes, Claim, Fact};
+use crate::domain::{Awaits, Bytes, Claim, Fact, Origin};
 
 impl Gate {
     /// Takes `records` in, in their order.
@@ -28,6 +28,7 @@ impl Gate {
         self.idle.settle();
         self.cloud.settle();
         self.claims.settle();
+        self.trials.settle();
         self.floor_settled = self.floor;
         self.reached_settled = self.reached;
         self.downtime_settled = self.downtime;
@@ -39,7 +40,7 @@ impl Gate {
     }
 
     /// The records applied since the last `settle` could not be written: takes them back, all but the
-    /// wrong codes, which were never to be written, and the pace of logins. Ids that they used stay used.
+    /// wrong codes, which were never to be written, and the pace of logins and trials. Ids that they used stay used.
     pub fn revert(&mut self) {
         self.entitlements.revert();
         self.owners.revert();
@@ -47,6 +48,7 @@ impl Gate {
         self.idle.revert();
         self.cloud.revert();
         self.claims.revert();
+        self.trials.revert();
         self.floor = self.floor_settled;
         self.reached = self.reached_settled;
         self.downtime = self.downtime_settled;
@@ -64,8 +66,8 @@ impl Gate {
         }
     }
 
-    /// A session with an entitlement that is new paid for it, unless it only bridges the wait for a payment;
-    /// so did who topped one up. One with an entitlement that was there proves nothing: one code, moved from
+    /// A session with an entitlement that is new paid for it, unless that is free or bridges the wait for a
+    /// payment; so did who topped one up. One with an entitlement that was there proves nothing: one code, moved from
     /// MAC to MAC, would buy guesses without end.
     fn note_payment(&mut self, record: &Record, records: &[Record], now: Boot) {
         if let Record::ToppedUp { mac, .. } = record {
@@ -74,10 +76,18 @@ impl Gate {
         let Record::SessionOpened(session) = record else { return };
         let is_new = |record: &Record| {
             matches!(record, Record::EntitlementOpened(e)
-                if e.id == session.entitlement && !e.is_provisional())
+                if e.id == session.entitlement && e.shows_trust())
         };
         if records.iter().any(is_new) {
             self.paid.push((session.mac, now));
+        }
+    }
+
+    fn note_trial(&mut self, entitlement: EntitlementId, mac: Mac, now: Boot) {
+        let trial = self.entitlements.get(entitlement).filter(|e| e.origin == Origin::Trial);
+        if let Some((id, opened)) = trial.map(|trial| (trial.id, trial.opened)) {
+            self.trials.begin(mac, id, opened, now);
+            self.trials.paced(self.limits.trials_a_minute, now);
         }
     }
 
@@ -115,6 +125,7 @@ impl Gate {
                 self.entitlements.change(*entitlement, |e| {
                     e.bound.insert(*mac);
                 });
+                self.note_trial(*entitlement, *mac, now.boot);
             }
             Record::SessionOpened(session) => {
                 self.next_session = self.next_session.max(session.id.0 + 1);
@@ -128,9 +139,14 @@ impl Gate {
             Record::DeviceSeen { mac } => self.idle.seen(*mac, now.boot),
             Record::UplinkChanged(downtime) => self.uplink_changed(*downtime, now.boot),
             Record::BootReached(boot) => self.reached = *boot,
-            Record::FloorRaised(wall) => self.floor = self.floor.max(*wall),
+            Record::FloorRaised(wall) => {
+                self.floor = self.floor.max(*wall);
+                self.trials.floor_raised(*wall);
+            }
+            Record::TrialDated { entitlement, opened } => self.trials.dated(*entitlement, *opened),
             Record::FloorReset(wall) => {
                 self.floor = *wall;
+                self.trials.floor_reset(*wall);
                 self.entitlements.forget_wall();
             }
             Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),

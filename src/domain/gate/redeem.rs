@@ -10,8 +10,7 @@ use super::{
     Reply, Session, SessionId,
 };
 use crate::domain::{
-    Fact, Found, IssuedCode, Kind, Moving, Origin, Plan, Proof, SerialState, Shown, Voucher, VoucherState,
-    Wall,
+    Fact, Found, IssuedCode, Kind, Moving, Plan, Proof, SerialState, Shown, Voucher, VoucherState, Wall,
 };
 
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -271,7 +270,7 @@ impl Gate {
         if let Some(old) = self.sessions.of_device(mac) {
             self.close_session(old, Closing::Switched, moment, decision);
         }
-        let is_bound = entitlement.terms.bound_devices > 0 || entitlement.origin == Origin::Payment;
+        let is_bound = entitlement.terms.bound_devices > 0 || entitlement.belongs_to_devices();
         if is_bound && !entitlement.bound.contains(&mac) {
             decision.records.push(Record::DeviceBound { entitlement: entitlement.id, mac });
         }

@@ -16,6 +16,7 @@ mod presence;
 mod redeeming;
 mod time;
 mod top_ups;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,9 +25,9 @@ use super::{Gate, Limits, Reports};
 use crate::domain::{
     Awaits, BatchId, Blame, Boot, BootId, Bps, Bytes, Claim, Clockwork, Closing, CloudCommand, CloudId,
     CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId, Fact, Found, Hint, Input, Issued, Kind,
-    Mac, Moving, Now, Outcome, PhoneTail, Plan, PlanId, PlanSource, Proof, Reach, Record, ReferenceKey,
-    Refusal, Reply, Restored, Session, SessionId, Shown, Terms, Traffic, Trust, Uplink, UplinkState, Usage,
-    Voucher, VoucherState, Wall,
+    Mac, Moving, Now, Origin, Outcome, PhoneTail, Plan, PlanId, PlanSource, Proof, Reach, Record,
+    ReferenceKey, Refusal, Reply, Restored, Session, SessionId, Shown, Terms, Traffic, Trust, Uplink,
+    UplinkState, Usage, Voucher, VoucherState, Wall,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -38,6 +39,8 @@ const LIMITS: Limits = Limits {
     checkpoint: Duration::from_secs(300),
     reports: Reports::ToNobody,
     provisional_plan: None,
+    trial: None,
+    trials_a_minute: 120,
     claims_kept: Duration::from_secs(48 * 3600),
     issued_a_day: 3,
 };
@@ -55,6 +58,8 @@ struct Desk {
     claims: BTreeMap<(ReferenceKey, Mac), Claim>,
     commands: Vec<CloudId>,
     serials: Vec<Issued>,
+    /// Trials as a store would have them.
+    trials: BTreeMap<EntitlementId, (Mac, Wall)>,
     /// All that the cloud was told, in its order.
     facts: Vec<Fact>,
 }
@@ -78,6 +83,7 @@ impl Desk {
             claims: BTreeMap::new(),
             commands: Vec::new(),
             serials: Vec::new(),
+            trials: BTreeMap::new(),
             facts: Vec::new(),
         }
     }
@@ -133,6 +139,9 @@ impl Desk {
     fn store(&mut self, record: &Record) {
         match record {
             Record::EntitlementOpened(entitlement) => {
+                if entitlement.origin == Origin::Trial {
+                    self.trials.insert(entitlement.id, (mac(0), entitlement.opened));
+                }
                 let Some(code) = entitlement.code else { return };
                 self.redeemed(code, entitlement.id);
             }
@@ -173,8 +182,15 @@ impl Desk {
                     session.at = *at;
                 }
             }
+            Record::DeviceBound { entitlement, mac } => {
+                if let Some((bound, _)) = self.trials.get_mut(entitlement) {
+                    *bound = *mac;
+                }
+            }
+            Record::TrialDated { entitlement, opened } => {
+                self.trials.get_mut(entitlement).unwrap().1 = *opened;
+            }
             Record::EntitlementStamped(_)
-            | Record::DeviceBound { .. }
             | Record::FloorRaised(_)
             | Record::FloorReset(_)
             | Record::RowsPut { .. }
@@ -250,6 +266,7 @@ impl Desk {
             claims: self.claims.values().copied().collect(),
             commands: self.commands.clone(),
             blocked: self.gate.kept_out().collect(),
+            trials: self.trials.iter().map(|(id, (mac, opened))| (*mac, *id, *opened)).collect(),
             issued_on: self.gate.cloud.issued_on.get(&()).copied().unwrap_or_default(),
         };
         let plans = self.gate.file_plans.values().cloned().collect();

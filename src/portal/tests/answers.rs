@@ -266,17 +266,6 @@ fn logout_and_forget_end_the_session_of_the_device() {
 }
 
 #[test]
-fn there_is_no_trial_yet() {
-    lab(|lab| async move {
-        let token = lab.token(GUEST).await;
-        let heard = lab.post("/trial", &format!("token={token}")).await;
-        assert_eq!(heard.status, 403);
-        assert!(heard.body.contains("No free trial here"));
-        assert!(lab.calls().is_empty());
-    });
-}
-
-#[test]
 fn the_status_page_says_what_is_left_and_loads_itself_anew() {
     lab(|lab| async move {
         let offline = lab.get("/status").await;

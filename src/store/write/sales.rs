@@ -24,6 +24,7 @@ pub(super) struct Sales<'c> {
     set_terms: Statement<'c>,
     prolong: Statement<'c>,
     bind: Statement<'c>,
+    date: Statement<'c>,
     open_session: Statement<'c>,
     close_session: Statement<'c>,
     stamp_session: Statement<'c>,
@@ -65,6 +66,7 @@ impl<'c> Sales<'c> {
             )?,
             bind: conn
                 .prepare("INSERT INTO device (entitlement, mac) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?,
+            date: conn.prepare("UPDATE entitlement SET opened = ?2 WHERE id = ?1")?,
             open_session: conn.prepare(
                 "INSERT INTO session (id, entitlement, mac, since, bytes_up, bytes_down, lasted, at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -149,6 +151,11 @@ impl<'c> Sales<'c> {
 
     pub(super) fn bound(&mut self, entitlement: EntitlementId, mac: Mac) -> Result<(), StoreError> {
         self.bind.execute(params![int(entitlement.0), mac.bytes()])?;
+        Ok(())
+    }
+
+    pub(super) fn dated(&mut self, entitlement: EntitlementId, opened: Wall) -> Result<(), StoreError> {
+        self.date.execute([int(entitlement.0), opened.as_secs()])?;
         Ok(())
     }
 

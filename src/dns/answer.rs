@@ -81,7 +81,9 @@ impl Responder {
         let (config, names) = self.configured();
         let sort = names.sort(&query.name);
         let reply = match self.standing(device, &config) {
-            Standing::Blocked => return None,
+            // What leads to the portal, which says why there is no more.
+            Standing::Blocked if sort == Sort::Portal => self.portal(query.kind, from),
+            Standing::Blocked => captive(&query, &sort, &config),
             Standing::Unpaid(device) => self.unpaid(&query, &sort, device, &config, from).await,
             Standing::Online(_) if sort == Sort::Portal => self.portal(query.kind, from),
             Standing::Online(mac) => match self.relayed(&query, mac, &config, room).await {

@@ -176,6 +176,9 @@ impl Base {
             vec![
                 says([protocol(UDP), one_of(&[67, 547].into()), accept()]),
                 says([address, accept()]),
+                decide(Verdict::Jump("suspect")),
+                says([protocol(UDP), port(self.dns_port), accept()]),
+                says([protocol(TCP), one_of(&tcp), accept()]),
                 decide(Verdict::Goto("refuse")),
             ],
         ));

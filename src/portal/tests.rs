@@ -27,7 +27,9 @@ mod answers;
 mod awaited;
 mod cloud;
 mod hostile;
+mod kept_out;
 mod outage;
+mod refusals;
 mod trial;
 
 const GUEST: u8 = 2;
@@ -48,17 +50,28 @@ struct Lab {
 
 /// Runs `test` against a portal at `address`, which has a `cloud` or none.
 fn on<T: Future<Output = ()>>(address: &str, cloud: Option<Cloud>, test: impl FnOnce(Lab) -> T) {
+    with(address, |config| config.cloud = cloud, test);
+}
+
+/// Runs `test` against a portal at `address`, its configuration changed.
+fn with<T: Future<Output = ()>>(
+    address: &str,
+    change: impl FnOnce(&mut Config),
+    test: impl FnOnce(Lab) -> T,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = LocalSet::new();
     local.block_on(&runtime, async {
         let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
+        let mut config = config(port);
+        change(&mut config);
         let (view, view_seen) = watch::channel(Arc::default());
         let (desk, asked) = mpsc::channel(16);
         let clock = Clock::new();
         let calls = Rc::default();
         let context = Context {
-            config: watch::channel(Arc::new(Config { cloud, ..config(port) })).1,
+            config: watch::channel(Arc::new(config)).1,
             view: view_seen,
             desk,
             who: Rc::new(Loopback),

@@ -257,7 +257,7 @@ fn one_phone_that_asks_for_many_names_takes_no_places_of_others_and_a_crowd_fill
 }
 
 #[test]
-fn a_trusted_phone_is_open_without_paying_and_a_blocked_one_reaches_nothing() {
+fn a_trusted_phone_is_open_without_paying_and_a_blocked_one_reaches_the_portal_alone() {
     let lab = Lab::new(3);
     let device = |policy, phone: &Phone, settings: Settings| {
         settings.section("device", &[("mac", &phone.mac), ("policy", policy)])
@@ -272,5 +272,13 @@ fn a_trusted_phone_is_open_without_paying_and_a_blocked_one_reaches_nothing() {
         assert!(blocked.try_tcp(SocketAddr::new(at, ECHO)).refused_fast(), "{at}");
         assert!(blocked.try_udp(SocketAddr::new(at, UDP_ECHO)).refused_fast(), "{at}");
     }
-    assert!(blocked.tcp(portal_v4()).is_err(), "it sees no portal");
+    let portal = Browser::of(blocked);
+    for path in ["/", "/status"] {
+        let page = portal.get(path);
+        assert_eq!(page.status, 403, "{page:?}");
+        assert!(page.body.contains("This device is blocked") && !page.body.contains("<form"), "{page:?}");
+    }
+    let code = daemon.voucher("hour");
+    assert_eq!(portal.post("/login", &[("code", &code)]).status, 403);
+    assert_eq!(daemon.json(&["voucher", "show", &code])["state"], "unused");
 }

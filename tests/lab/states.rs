@@ -22,7 +22,7 @@ enum Cell {
     Open,
 }
 use Cell::{Is, Open, Shut};
-use Seen::{Answer, Captive, Out, Page, Portal, Real, Refused};
+use Seen::{Answer, Barred, Captive, Out, Page, Portal, Real, Refused};
 
 /// A state of a device, as a column of [`TABLE`].
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +40,11 @@ const TABLE: [(Try, [Cell; 5]); 15] = [
     (Try::Address, [Is(Answer), Is(Answer), Is(Answer), Is(Answer), Is(Answer)]),
     (Try::Neighbour, [Is(Answer), Is(Answer), Is(Answer), Is(Answer), Is(Answer)]),
     (Try::PingGateway, [Is(Answer), Is(Answer), Is(Answer), Shut, Is(Answer)]),
-    (Try::NameAtGateway, [Is(Captive), Is(Real), Is(Captive), Shut, Is(Real)]),
-    (Try::NameOverTcp, [Is(Captive), Is(Real), Is(Captive), Shut, Is(Real)]),
-    (Try::NameAtWorld, [Is(Captive), Is(Real), Is(Captive), Shut, Is(Real)]),
-    (Try::Web, [Is(Portal), Is(Out), Is(Portal), Shut, Is(Out)]),
-    (Try::PortalPort, [Is(Page), Is(Page), Is(Page), Shut, Is(Page)]),
+    (Try::NameAtGateway, [Is(Captive), Is(Real), Is(Captive), Is(Captive), Is(Real)]),
+    (Try::NameOverTcp, [Is(Captive), Is(Real), Is(Captive), Is(Captive), Is(Real)]),
+    (Try::NameAtWorld, [Is(Captive), Is(Real), Is(Captive), Is(Captive), Is(Real)]),
+    (Try::Web, [Is(Portal), Is(Out), Is(Portal), Is(Portal), Is(Out)]),
+    (Try::PortalPort, [Is(Page), Is(Page), Is(Page), Is(Barred), Is(Page)]),
     (Try::Garden, [Is(Out), Is(Out), Open, Shut, Is(Out)]),
     (Try::BesideGarden, [Is(Refused), Is(Out), Open, Shut, Is(Out)]),
     (Try::Tcp, [Is(Refused), Is(Out), Open, Shut, Is(Out)]),
@@ -141,7 +141,7 @@ fn a_device_that_is_online_is_told_of_a_dead_uplink() {
 }
 
 #[test]
-fn a_blocked_device_gets_an_address_and_no_more() {
+fn a_blocked_device_gets_an_address_and_the_portal_that_says_so() {
     let stage = Stage::set(2);
     let [first, blocked] = [&stage.lab.phones[1], &stage.lab.phones[0]];
     let mut daemon = Daemon::prepare(&stage.lab, &policy(settings(), &blocked.mac, "blocked"));

@@ -35,12 +35,13 @@ fn other_operations_and_classes_are_refused() {
 }
 
 #[test]
-fn a_blocked_device_gets_nothing() {
-    lab("", async |lab| {
-        let socket = lab.guest(0xee).await;
-        socket.send(&asked("wifi.lango", Kind::A)).await.unwrap();
-        assert!(receive(&socket, Duration::from_millis(100)).await.is_none());
-        assert_eq!(lab.ask("wifi.lango", Kind::A).await.addresses(), ["127.0.0.1"]);
+fn a_blocked_device_is_told_of_the_portal_alone() {
+    lab("config garden\n list name wa.me\n", async |lab| {
+        let own = lab.ask_from(0xee, "wifi.lango", Kind::A).await;
+        assert_eq!(own.addresses(), ["127.0.0.1"]);
+        for name in ["example.com", "wa.me", "connectivitycheck.gstatic.com"] {
+            assert_eq!(lab.ask_from(0xee, name, Kind::A).await.addresses(), ["198.18.0.1"], "{name}");
+        }
     });
 }
 

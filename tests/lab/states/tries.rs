@@ -60,6 +60,8 @@ pub(super) enum Seen {
     /// A redirect to the portal; the portal's page.
     Portal,
     Page,
+    /// Its page that says that the device is kept out.
+    Barred,
     /// The world answers, or has it.
     Out,
     /// Refused at once.
@@ -231,6 +233,7 @@ fn web(phone: &Phone, to: SocketAddr) -> Seen {
         Ok(page) if page.status == 302 => Seen::Portal,
         Ok(page) if page.body == GREETING => Seen::Out,
         Ok(page) if page.status == 200 => Seen::Page,
+        Ok(page) if page.status == 403 && page.body.contains("This device is blocked") => Seen::Barred,
         Ok(page) => panic!("{page:?}"),
         Err(error) => failed(&error),
     }

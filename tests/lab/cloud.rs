@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Browser, Cloud, Daemon, Lab, Road, Settings, wait_until};
+use crate::harness::{Browser, Cloud, Daemon, Lab, Road, Settings, pin_hash, wait_until};
 
 /// A lab whose gateway has read all that its cloud has.
 struct Site {
@@ -144,15 +144,6 @@ fn an_account_opens_with_its_pin_only() {
     assert_eq!(site.browser(0).submit(&[("code", " ASHA "), ("pin", "2468")]).status, 303);
     site.opens(0);
     assert_eq!(field(&site.cloud.hears("redeemed", 1)[0], "kind"), "account");
-}
-
-/// Small, so that a debug build is done with it soon.
-fn pin_hash(pin: &str) -> String {
-    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
-    let small = Params::new(64, 1, 1, None).unwrap();
-    let salt = SaltString::from_b64("bGFuZ28tbGFuZ28tMTY").unwrap();
-    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, small);
-    hasher.hash_password(pin.as_bytes(), &salt).unwrap().to_string()
 }
 
 #[test]

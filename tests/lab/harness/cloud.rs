@@ -133,6 +133,15 @@ impl DerefMut for Cloud {
     }
 }
 
+/// The hash of a PIN; small, so that a debug build is done with it soon.
+pub(crate) fn pin_hash(pin: &str) -> String {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
+    let small = Params::new(64, 1, 1, None).unwrap();
+    let salt = SaltString::from_b64("bGFuZ28tbGFuZ28tMTY").unwrap();
+    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, small);
+    hasher.hash_password(pin.as_bytes(), &salt).unwrap().to_string()
+}
+
 /// What may be wrong with the road between gateway and cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Road {

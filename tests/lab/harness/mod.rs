@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use browser::Browser;
 pub(crate) use certificate::{Authority, Key, VALID_DAYS};
-pub(crate) use cloud::{Cloud, Names, Road, Tally};
+pub(crate) use cloud::{Cloud, Names, Road, Tally, pin_hash};
 pub(crate) use daemon::{Daemon, Settings};
 pub(crate) use flow::Flows;
 pub(crate) use http::{Request, Response, read_response};
@@ -236,7 +236,15 @@ impl Lab {
         self.world.space.ip(&format!("link set eth0 up\n{WORLD_V6}"));
     }
 
-    fn plug_phone(&mut self, bridge: &str, number: usize, v4: &str, v6: &str, accept_ra: &str) -> Phone {
+    /// A phone with a cable to `bridge`, and no addresses yet.
+    pub(crate) fn plug_phone(
+        &mut self,
+        bridge: &str,
+        number: usize,
+        v4: &str,
+        v6: &str,
+        accept_ra: &str,
+    ) -> Phone {
         self.ports += 1;
         let space = Netns::new(&format!("phone{number}"));
         space.sysctl("ipv6/conf/default/accept_ra", accept_ra);

@@ -77,6 +77,7 @@ mod tests {
             ("en-GB,sw;q=0.9", "sw", "en"),
             ("nl,de;q=0.9", "sw", "sw"),
             ("fr-CD,en;q=0.9", "en", "fr"),
+            ("pt-MZ", "en", "pt"),
             ("en;q=0.3, sw;q=0.31", "en", "sw"),
             ("en;q=0.3, sw;q=0.30", "sw", "en"),
             ("sw;q=0, en;q=0.1", "sw", "en"),

@@ -79,6 +79,7 @@ mod tests {
             ("fr-CD,en;q=0.9", "en", "fr"),
             ("pt-MZ", "en", "pt"),
             ("ar-SD,ar;q=0.9,en;q=0.8", "en", "ar"),
+            ("ur-PK", "en", "ur"),
             ("en;q=0.3, sw;q=0.31", "en", "sw"),
             ("en;q=0.3, sw;q=0.30", "sw", "en"),
             ("sw;q=0, en;q=0.1", "sw", "en"),

@@ -116,4 +116,24 @@ mod tests {
         }
         assert_eq!(PLURAL_RULES.len(), 6);
     }
+
+    /// Blanks and signs that a keyboard for English gets wrong.
+    #[test]
+    fn each_language_has_the_signs_of_its_own() {
+        for (tag, file, foreign) in [
+            (
+                "fr",
+                include_str!("../../portal-html/locales/fr.toml"),
+                &[" :", " ;", " !", " ?", "« ", " »", "e?", "s?", "é?", "'", "..."][..],
+            ),
+            ("pt", include_str!("../../portal-html/locales/pt.toml"), &[" :", " ?", " !", "'", "..."]),
+            ("ar", include_str!("../../portal-html/locales/ar.toml"), &["?", ";", ",", "..."]),
+            ("ur", include_str!("../../portal-html/locales/ur.toml"), &["?", ";", ",", ". ", ".\"", "..."]),
+        ] {
+            let own = file.lines().filter(|line| !line.starts_with('#') && !line.starts_with("decimal"));
+            for line in own.filter(|line| !line.contains(" = { ")) {
+                assert!(!foreign.iter().any(|sign| line.contains(sign)), "{tag}: {line}");
+            }
+        }
+    }
 }

@@ -130,4 +130,58 @@ mod tests {
         assert_eq!(rate(english(), Bps(1_500_000)), "1.5 Mbit/s");
         assert_eq!(rate(swahili(), Bps(1_500_000)), "Mbit 1.5 kwa sekunde");
     }
+
+    #[test]
+    fn durations_by_the_plurals_of_each_language() {
+        let spans = [0, 1, 2, 3, MINUTE, 2 * MINUTE, 5 * MINUTE, 11 * MINUTE, HOUR, 2 * HOUR + 5 * MINUTE]
+            .into_iter()
+            .chain([DAY, 2 * DAY, 3 * DAY, 11 * DAY, 100 * DAY]);
+        for (tag, expected) in [
+            (
+                "ar",
+                "0 ثانية | ثانية واحدة | ثانيتان | 3 ثوانٍ | دقيقة واحدة | دقيقتان | 5 دقائق | 11 دقيقة | \
+                 ساعة واحدة | ساعتان و5 دقائق | يوم واحد | يومان | 3 أيام | 11 يوماً | 100 يوم",
+            ),
+            (
+                "fr",
+                "0 seconde | 1 seconde | 2 secondes | 3 secondes | 1 minute | 2 minutes | 5 minutes | \
+                 11 minutes | 1 heure | 2 heures 5 minutes | 1 jour | 2 jours | 3 jours | 11 jours | 100 jours",
+            ),
+            (
+                "pt",
+                "0 segundos | 1 segundo | 2 segundos | 3 segundos | 1 minuto | 2 minutos | 5 minutos | \
+                 11 minutos | 1 hora | 2 horas e 5 minutos | 1 dia | 2 dias | 3 dias | 11 dias | 100 dias",
+            ),
+            (
+                "ur",
+                "0 سیکنڈ | 1 سیکنڈ | 2 سیکنڈ | 3 سیکنڈ | 1 منٹ | 2 منٹ | 5 منٹ | 11 منٹ | \
+                 1 گھنٹہ | 2 گھنٹے 5 منٹ | 1 دن | 2 دن | 3 دن | 11 دن | 100 دن",
+            ),
+        ] {
+            let t = Strings::of(tag).unwrap();
+            let said = spans.clone().map(|seconds| duration(t, Duration::from_secs(seconds)));
+            assert_eq!(said.collect::<Vec<_>>().join(" | "), expected, "{tag}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_rates_as_the_phones_of_each_language_show_them() {
+        let sizes = [0, 999, 1_500_000, 500_000_000, 1_290_000_000];
+        for (tag, expected) in [
+            (
+                "ar",
+                "0 كيلوبايت | 0.9 كيلوبايت | 1.5 ميغابايت | 500 ميغابايت | 1.2 غيغابايت | \
+                 512 كيلوبت في الثانية | 1.5 ميغابت في الثانية",
+            ),
+            ("fr", "0 Ko | 0,9 Ko | 1,5 Mo | 500 Mo | 1,2 Go | 512 kbit/s | 1,5 Mbit/s"),
+            ("pt", "0 KB | 0,9 KB | 1,5 MB | 500 MB | 1,2 GB | 512 kbit/s | 1,5 Mbit/s"),
+            ("ur", "0 KB | 0.9 KB | 1.5 MB | 500 MB | 1.2 GB | 512 kbps | 1.5 Mbps"),
+        ] {
+            let t = Strings::of(tag).unwrap();
+            let said = sizes.into_iter().map(|bytes| size(t, Bytes(bytes)));
+            let rates = [512_000, 1_500_000].into_iter().map(|bps| rate(t, Bps(bps)));
+            let said = said.chain(rates).collect::<Vec<_>>().join(" | ").replace('\u{a0}', " ");
+            assert_eq!(said, expected, "{tag}");
+        }
+    }
 }

@@ -53,7 +53,7 @@ pub struct Settings {
 pub enum Call {
     /// To be applied in one transaction with where the reading stands after it.
     Page { page: Box<Page>, stand: Stand, reply: oneshot::Sender<Result<(), NotApplied>> },
-    /// The oldest events of the outbox, at most so many.
+    /// The oldest events of the outbox, at most so many bytes of them, or one.
     Events { most: usize, reply: oneshot::Sender<Waiting> },
     /// The cloud has all events up to this one.
     Acked { upto: Seq, reply: oneshot::Sender<()> },

@@ -20,8 +20,6 @@ use crate::domain::{Boot, Cursor, Seq};
 use crate::wire::events::{BATCH_MAX, Batch, read_acked};
 use crate::wire::feed::{self, Page, Refusal, Stand};
 
-/// Events asked for at once: more than fit into a batch.
-const EVENTS_MOST: usize = 512;
 /// What waits in the outbox is gathered for so long.
 pub(super) const GATHER: Duration = Duration::from_millis(200);
 /// For a digest that differs, everything is fetched again this often at most.
@@ -105,7 +103,7 @@ impl Rounds {
         self.poked = self.wishes.borrow().pokes;
         let (mut repeated, mut goal) = (None, None);
         loop {
-            let waiting = self.call(|reply| Call::Events { most: EVENTS_MOST, reply }).await?;
+            let waiting = self.call(|reply| Call::Events { most: BATCH_MAX, reply }).await?;
             let Some((first, last, body)) = self.batch(&waiting) else { return Ok(()) };
             let (status, body) = self.cloud.events(&self.settings.site, body).await?;
             let newest = waiting.newest.max(last);

@@ -120,6 +120,7 @@ fn a_site_that_is_cut_off_from_before_boot_goes_on_selling() {
     let left = site.seconds_left(1);
     assert!((86_390..=86_400).contains(&left), "{left}");
     assert_eq!(site.cloud.heard("redeemed").len(), 0);
+    let told = site.cloud.requests("/events").len();
 
     site.lab.restore_uplink();
     site.opens(0);
@@ -127,6 +128,8 @@ fn a_site_that_is_cut_off_from_before_boot_goes_on_selling() {
     let redeemed = site.cloud.hears("redeemed", 2);
     let plans: Vec<_> = redeemed.iter().map(|fact| field(fact, "plan")).collect();
     assert_eq!(plans, ["hour", "day"]);
+    let told = site.cloud.requests("/events").len() - told;
+    assert_eq!(told, 1, "what waited is told in one go");
     site.cloud.assert_no_trouble();
 }
 

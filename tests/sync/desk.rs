@@ -68,7 +68,13 @@ impl Books {
         match call {
             Call::Page { page, stand, reply } => drop(reply.send(self.apply(*page, stand))),
             Call::Events { most, reply } => {
-                let events = self.outbox.iter().take(most).cloned().collect();
+                let mut bytes = 0;
+                let fits = |(_, event): &&(Seq, String)| {
+                    let is_first = bytes == 0;
+                    bytes += event.len();
+                    is_first || bytes <= most
+                };
+                let events = self.outbox.iter().take_while(fits).cloned().collect();
                 let _ = reply.send(Waiting { events, newest: Seq(self.newest) });
             }
             Call::Acked { upto, reply } => {

@@ -1,4 +1,5 @@
-//! Turns `portal-html/locales/*.toml` into Rust: one table of strings per language, one method per string.
+//! Turns `portal-html/locales/*.toml` into Rust: one table of strings per language, one method per string;
+//! and takes out of style and script what only we read.
 //!
 //! English is the reference. A language that lacks a string, has one too many, or one with other
 //! placeholders, fails the build here; a string that nobody uses fails it by `dead_code` in the
@@ -13,6 +14,8 @@ use std::{env, fs};
 use toml::{Table, Value};
 
 const DIRECTORY: &str = "portal-html/locales";
+const STYLE: &str = "portal-html/style.css";
+const SCRIPT: &str = "portal-html/script.js";
 const REFERENCE: &str = "en";
 /// Two forms, the first for exactly one.
 const ONE: (&[&str], &str) = (&["one", "other"], "usize::from(n != 1)");
@@ -33,8 +36,9 @@ const PLURAL_RULES: &[(&str, &[&str], &str)] = &[
 ];
 
 fn main() -> ExitCode {
-    println!("cargo::rerun-if-changed={DIRECTORY}");
-    println!("cargo::rerun-if-changed=portal-html/build.rs");
+    for path in [DIRECTORY, STYLE, SCRIPT, "portal-html/build.rs"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
     match generate() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -61,7 +65,40 @@ fn generate() -> Result<(), String> {
     languages.iter().try_for_each(|language| language.agrees_with(reference))?;
     let out = env::var("OUT_DIR").map_err(|error| error.to_string())?;
     let path = Path::new(&out).join("strings.rs");
-    fs::write(&path, source(reference, &languages)).map_err(|error| format!("{}: {error}", path.display()))
+    fs::write(&path, source(reference, &languages))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    for (from, tight) in [(STYLE, tight_style as fn(&str) -> String), (SCRIPT, tight_script)] {
+        let text = fs::read_to_string(from).map_err(|error| format!("{from}: {error}"))?;
+        let to = Path::new(&out).join(Path::new(from).file_name().unwrap_or_default());
+        fs::write(&to, tight(&text)).map_err(|error| format!("{}: {error}", to.display()))?;
+    }
+    Ok(())
+}
+
+/// Without comments, and without blanks around what separates. Ours holds no text with either.
+fn tight_style(text: &str) -> String {
+    let mut rest = text;
+    let mut bare = String::new();
+    while let Some((before, after)) = rest.split_once("/*") {
+        bare.push_str(before);
+        rest = after.split_once("*/").map_or("", |(_, after)| after);
+    }
+    bare.push_str(rest);
+    bare.lines().map(str::trim).collect::<String>().replace(";}", "}")
+}
+
+/// Without comments on lines of their own, and without blanks around signs. Ours ends every statement.
+fn tight_script(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let mut tight = lines.collect::<String>();
+    for sign in [
+        "=", "==", "=>", ">=", "<=", "+", "-", "*", "/", "%", "?", ":", ",", ";", "{", "}", "(", ")", "&&",
+        "||",
+    ] {
+        tight = tight.replace(&format!(" {sign} "), sign);
+        tight = tight.replace(&format!(" {sign}"), sign).replace(&format!("{sign} "), sign);
+    }
+    tight
 }
 
 struct Language {

@@ -66,7 +66,7 @@ use crate::control::{self, Server};
 use crate::dns::{self, Responder};
 use crate::domain::{Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
-use crate::portal::{self, Connections, Handshakes, SentBack, Shown};
+use crate::portal::{self, Connections, Handshakes, SentBack, Shown, Wardrobe};
 use crate::process::{Exit, Signals, raise_file_limit};
 use crate::store::{self, Found, Opened};
 use crate::wire::control::{Request, Response};
@@ -306,6 +306,7 @@ fn servers(
         sent_back: SentBack::default(),
         shown,
         handshakes: Handshakes::default(),
+        wardrobe: Wardrobe::default(),
     });
     (Servers { portal, responder }, calls, learns)
 }

@@ -173,6 +173,11 @@ impl Notice {
         self.retry_after().is_some() || self == Self::Stale
     }
 
+    /// Seconds that the guest has to sit out.
+    pub(crate) fn counts_down(self) -> Option<u64> {
+        self.retry_after().filter(|_| matches!(self, Self::TooManyTries { .. }))
+    }
+
     /// Whether to show the field again, with what was typed.
     pub(crate) fn offers_form(self) -> bool {
         match self {

@@ -13,6 +13,8 @@ use crate::domain::{Bytes, Clockwork, Now, Plan, SessionView};
 const WARNING: Duration = Duration::from_secs(5 * 60);
 /// … and below this share of the data.
 const WARNING_SHARE: u64 = 20;
+/// Below this the seconds are counted.
+const COUNTED: Duration = Duration::from_secs(3600);
 /// How often the status page loads itself anew, at most and at least.
 const REFRESH: (u64, u64) = (5, 300);
 /// … and while time stands still, so that the page soon says that it goes on.
@@ -32,6 +34,8 @@ pub(crate) struct Standing {
     pub(crate) soon: Option<&'static str>,
     /// Seconds until the page loads itself anew.
     pub(crate) refresh: u64,
+    /// Seconds to count down in the guest's sight; 0: none.
+    pub(crate) tick: u64,
 }
 
 /// What is left of something.
@@ -84,6 +88,7 @@ impl Standing {
                 (_, Some((left, whole))) if left.0 < whole.0 / WARNING_SHARE => Some(t.data_ends_soon()),
                 (Some(_) | None, Some(_) | None) => None,
             },
+            tick: left.filter(|left| *left < COUNTED && !is_paused).map_or(0, |left| left.as_secs()),
             refresh: match left {
                 _ if is_paused => REFRESH_PAUSED,
                 Some(left) => (left.as_secs() + 1).clamp(soonest, latest),

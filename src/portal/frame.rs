@@ -3,9 +3,8 @@
 //! Owns: the frame that `base.html` draws, and the [`Hero`] on top, which says in a few words how it stands.
 //! Never: the words (they are the locales'), what a page is about (that is `pages`).
 
-use crate::captive::{
-    Accent, Asked, Awaited, LANGUAGES, Notice, Outage, PlanCard, Strings, Tried, whatsapp_link,
-};
+use super::dress::Dress;
+use crate::captive::{Asked, Awaited, LANGUAGES, Notice, Outage, PlanCard, Strings, Tried, whatsapp_link};
 use crate::config::{Config, Gateway};
 use crate::domain::Mac;
 
@@ -13,7 +12,7 @@ use crate::domain::Mac;
 pub(super) struct Frame<'a> {
     pub(super) t: &'static Strings,
     pub(super) gateway: &'a Gateway,
-    pub(super) accent: Accent,
+    pub(super) dress: &'a Dress,
     /// The path the language switch leads to.
     pub(super) path: &'static str,
     chosen: bool,
@@ -32,12 +31,12 @@ pub(super) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// For a page at `path`.
-    pub(super) fn new(asked: &Asked, config: &'a Config, path: &'static str) -> Self {
+    pub(super) fn new(asked: &Asked, config: &'a Config, dress: &'a Dress, path: &'static str) -> Self {
         let gateway = &config.gateway;
         Self {
             t: asked.strings,
             gateway,
-            accent: Accent::of(&gateway.colour),
+            dress,
             path,
             chosen: asked.chosen,
             has_cloud: config.cloud.is_some(),

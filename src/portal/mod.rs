@@ -14,6 +14,7 @@ mod certificate;
 mod connection;
 mod connections;
 mod desk;
+mod dress;
 mod entry;
 mod form;
 mod frame;
@@ -43,6 +44,7 @@ pub use advert::advertise;
 pub use back::SentBack;
 pub use certificate::{Certificates, Flaw, Shown, Standing, check_certificate};
 pub use connections::Connections;
+pub use dress::Wardrobe;
 pub use handshakes::Handshakes;
 pub use listener::{serve, serve_securely};
 pub use token::FormKey;
@@ -104,6 +106,7 @@ pub struct Context {
     /// What connections over TLS are shown; `None`: there are none, and nobody is sent there.
     pub shown: watch::Receiver<Option<Shown>>,
     pub handshakes: Handshakes,
+    pub wardrobe: Wardrobe,
 }
 
 /// The address of the API of RFC 8908, over TLS.

@@ -7,17 +7,19 @@ use askama::Template;
 
 use super::entry::Entry;
 use super::frame::{Frame, Hero, Tone};
-use crate::captive::{Awaited, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried, duration};
+use crate::captive::{Awaited, Door, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried, duration};
 use crate::config::Config;
 
 /// How often the page of a guest who waits loads itself anew, in seconds.
 const REFRESH_WAITING: u64 = 5;
 /// Plans that are shown at once; the rest unfolds.
 const PLANS_SHOWN: usize = 6;
-/// Plans of which all is told; of the others the name and the price.
-const PLANS_TOLD: usize = 12;
-/// Plans on the page. A page is one round trip; who sells more than that tells of it.
-const PLANS: usize = 24;
+/// Plans of which all is told, however little room there is.
+const PLANS_TOLD: usize = 3;
+/// Plans on the page at most; who sells more than that tells of it.
+const PLANS: usize = 30;
+/// Bytes of a start page: with its head it fits into the first round trip of a connection, 14 KB.
+const LONGEST: usize = 13 * 1024;
 /// When the built-in texts of terms and privacy were written.
 const TEXT_OF: &str = "2026-11-22";
 
@@ -121,6 +123,8 @@ struct Move<'a> {
 struct NoticePage<'a> {
     frame: Frame<'a>,
     hero: Hero,
+    /// Seconds to count down in the guest's sight.
+    wait: Option<u64>,
     /// Without a form there is a way back; not for who is shut out.
     offers_start: bool,
     /// With a form, if there is one.
@@ -146,6 +150,8 @@ struct Terms<'a> {
 struct Privacy<'a> {
     frame: Frame<'a>,
     hero: Hero,
+    /// Others can read along.
+    is_open: bool,
     sessions: String,
     unpaid: String,
     claims: String,
@@ -180,8 +186,8 @@ pub(super) fn welcome(
             (Hero::new(Tone::Calm, t.welcome(), intro), awaited.map(|it| Note::alone(it, t)))
         }
     };
-    let (plans, more) = for_sale(config, t);
-    written(&Welcome {
+    let (plans, more) = folded(for_sale(config, t));
+    let mut page = Welcome {
         hero,
         is_online,
         note,
@@ -194,18 +200,45 @@ pub(super) fn welcome(
         typed,
         phone: "",
         digits: "",
-    })
+    };
+    let whole = written(&page);
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    let mut cards = [page.plans, page.more].concat();
+    shorten(&mut cards, whole.len() - LONGEST);
+    (page.plans, page.more) = folded(cards);
+    page.show_more = t.more_plans(page.more.len() as u64);
+    written(&page)
 }
 
-/// What is sold here: what is shown, and what unfolds.
-fn for_sale(config: &Config, t: &Strings) -> (Vec<PlanCard>, Vec<PlanCard>) {
+/// What is sold here.
+fn for_sale(config: &Config, t: &Strings) -> Vec<PlanCard> {
     let for_sale = config.plans.iter().filter(|plan| config.trial.as_ref() != Some(&plan.id));
-    let mut shown: Vec<_> = for_sale.take(PLANS).map(|plan| PlanCard::of(plan, t)).collect();
-    shown.iter_mut().skip(PLANS_TOLD).for_each(|card| card.facts.clear());
+    for_sale.take(PLANS).map(|plan| PlanCard::of(plan, t)).collect()
+}
+
+/// What is shown at once, and what unfolds.
+fn folded(mut cards: Vec<PlanCard>) -> (Vec<PlanCard>, Vec<PlanCard>) {
     // One more does not take more room than the button that would show it.
-    let fold = if shown.len() > PLANS_SHOWN + 1 { PLANS_SHOWN } else { shown.len() };
-    let more = shown.split_off(fold);
-    (shown, more)
+    let shown = if cards.len() > PLANS_SHOWN + 1 { PLANS_SHOWN } else { cards.len() };
+    let more = cards.split_off(shown);
+    (cards, more)
+}
+
+/// Takes `excess` bytes out: of the last plans first what they give, then they themselves.
+fn shorten(cards: &mut Vec<PlanCard>, excess: usize) {
+    let mut saved = 0;
+    for card in cards.iter_mut().skip(PLANS_TOLD).rev() {
+        if saved >= excess {
+            return;
+        }
+        saved += std::mem::take(&mut card.facts).len();
+    }
+    while saved < excess {
+        let Some(PlanCard { title, price, facts }) = cards.pop() else { return };
+        saved += title.len() + price.len() + facts.len();
+    }
 }
 
 /// The status page of a device that is online; it loads itself anew, unless that would wipe out what is typed.
@@ -297,6 +330,7 @@ pub(super) fn notice(frame: Frame<'_>, notice: Notice, token: Option<&str>, entr
     let t = frame.t;
     written(&NoticePage {
         hero: Hero::of_notice(notice, t),
+        wait: notice.counts_down(),
         offers_start: notice != Notice::Blocked,
         token: token.filter(|_| notice.offers_form()),
         typed: entry.typed.as_str(),
@@ -314,10 +348,11 @@ pub(super) fn terms(frame: Frame<'_>) -> String {
 }
 
 /// What is kept of a guest.
-pub(super) fn privacy(frame: Frame<'_>, config: &Config) -> String {
+pub(super) fn privacy(frame: Frame<'_>, config: &Config, door: Door) -> String {
     let (t, retention) = (frame.t, &config.retention);
     written(&Privacy {
         hero: Hero::new(Tone::Calm, t.privacy_title(), ""),
+        is_open: door == Door::Plain,
         sessions: duration(t, retention.sessions),
         unpaid: duration(t, retention.unpaid_devices),
         claims: duration(t, retention.claims),

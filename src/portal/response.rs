@@ -8,13 +8,14 @@ use http_body_util::Full;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode, header};
 
+use super::dress::Dress;
 use crate::captive::Notice;
 
 pub(super) type Reply = Response<Full<Bytes>>;
 
-/// Scripts, frames and other origins are shut out; forms go to ourselves.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
-                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// For what is no page.
+const POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 const HTML: &str = "text/html; charset=utf-8";
 
 /// 302 to `url`, which is ours. The body is there because some systems look at nothing else.
@@ -37,20 +38,20 @@ fn found(url: &str, body: String) -> Reply {
     response
 }
 
-/// A page.
-pub(super) fn page(status: StatusCode, language: &'static str, body: String) -> Reply {
+/// A page in that `dress`.
+pub(super) fn page(status: StatusCode, language: &'static str, dress: &Dress, body: String) -> Reply {
     let mut response = of(status, body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
     headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language));
-    secure(headers);
+    secure(headers, dress.policy.clone());
     response
 }
 
 /// The page of `notice`, with what its status asks for.
-pub(super) fn refusal(notice: Notice, language: &'static str, body: String) -> Reply {
+pub(super) fn refusal(notice: Notice, language: &'static str, dress: &Dress, body: String) -> Reply {
     let status = StatusCode::from_u16(notice.status()).expect("notices have status codes of three digits");
-    let mut response = page(status, language, body);
+    let mut response = page(status, language, dress, body);
     let headers = response.headers_mut();
     if let Some(seconds) = notice.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -65,7 +66,7 @@ pub(super) fn refusal(notice: Notice, language: &'static str, body: String) -> R
 pub(super) fn see_other(path: &str) -> Reply {
     let mut response = of(StatusCode::SEE_OTHER, String::new());
     set(response.headers_mut(), header::LOCATION, path);
-    secure(response.headers_mut());
+    secure(response.headers_mut(), POLICY);
     response
 }
 
@@ -74,7 +75,7 @@ pub(super) fn captive_json(body: String) -> Reply {
     let mut response = of(StatusCode::OK, body);
     let kind = HeaderValue::from_static("application/captive+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    secure(response.headers_mut());
+    secure(response.headers_mut(), POLICY);
     response
 }
 
@@ -82,7 +83,8 @@ pub(super) fn captive_json(body: String) -> Reply {
 /// types, what follows the form is there.
 pub(super) fn that_may_lead_to(origin: &str, mut response: Reply) -> Reply {
     if let Some(policy) = response.headers_mut().get_mut(header::CONTENT_SECURITY_POLICY) {
-        let text = POLICY.replace("form-action 'self'", &format!("form-action 'self' {origin}"));
+        let own = policy.to_str().unwrap_or_default();
+        let text = own.replace("form-action 'self'", &format!("form-action 'self' {origin}"));
         *policy = HeaderValue::from_str(&text).expect("our origin is ASCII");
     }
     response
@@ -111,9 +113,9 @@ fn of(status: StatusCode, body: String) -> Reply {
     response
 }
 
-fn secure(headers: &mut HeaderMap) {
+fn secure(headers: &mut HeaderMap, policy: HeaderValue) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));

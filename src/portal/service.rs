@@ -13,6 +13,7 @@ use hyper::body::{Body, Incoming};
 use hyper::{Request, StatusCode, Version, header};
 
 use super::connection::Visit;
+use super::dress::Dress;
 use super::entry::Entry;
 use super::frame::{Frame, localized};
 use super::pages::{self, Internet};
@@ -33,7 +34,8 @@ pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Res
     let (head, here) = (head(&request), visit.here(&config));
     let (answer, asked) = answer(&head, here, &config.gateway.language);
     let wanted = visit.is_captive(&config).then(|| same_page(&head, here)).flatten();
-    let guest = Guest { visit: &visit, config: &config, asked };
+    let dress = visit.context.wardrobe.dress(&config);
+    let guest = Guest { visit: &visit, config: &config, dress: &dress, asked };
     if !matches!(answer, Answer::Read(_)) && !request.body().is_end_stream() {
         visit.leaves_unread();
     }
@@ -62,8 +64,9 @@ pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Res
 pub(super) fn bare_notice(visit: &Visit, notice: Notice) -> Vec<u8> {
     let config = Arc::clone(&visit.context.config.borrow());
     let asked = Asked::unread(&config.gateway.language);
-    let page = pages::notice(Frame::new(&asked, &config, "/"), notice, None, &Entry::none());
-    response::raw(response::refusal(notice, asked.strings.tag, String::new()), &page)
+    let dress = visit.context.wardrobe.dress(&config);
+    let page = pages::notice(Frame::new(&asked, &config, &dress, "/"), notice, None, &Entry::none());
+    response::raw(response::refusal(notice, asked.strings.tag, &dress, String::new()), &page)
 }
 
 fn head(request: &Request<Incoming>) -> Head<'_> {
@@ -90,6 +93,7 @@ fn head(request: &Request<Incoming>) -> Head<'_> {
 struct Guest<'a> {
     visit: &'a Visit,
     config: &'a Config,
+    dress: &'a Dress,
     asked: Asked,
 }
 
@@ -110,7 +114,9 @@ impl Guest<'_> {
     async fn show(&self, page: Page) -> Reply {
         match page {
             Page::Terms => self.page("/terms", pages::terms),
-            Page::Privacy => self.page("/privacy", |frame| pages::privacy(frame, self.config)),
+            Page::Privacy => {
+                self.page("/privacy", |frame| pages::privacy(frame, self.config, self.visit.by()))
+            }
             Page::Welcome | Page::Status | Page::Api => match self.visit.device().await {
                 Some(mac) => self.show_to(mac, page),
                 None => self.refused(Notice::NoDevice, None, &Entry::none()),
@@ -146,7 +152,7 @@ impl Guest<'_> {
                 pages::welcome(frame("/"), self.config, standing, outage, &token, &self.asked.typed)
             }
         };
-        response::page(StatusCode::OK, t.tag, body)
+        response::page(StatusCode::OK, t.tag, self.dress, body)
     }
 
     async fn take(&self, form: Form, request: Request<Incoming>) -> Reply {
@@ -205,15 +211,15 @@ impl Guest<'_> {
                 let outage = self.outage(None, self.visit.context.clock.now());
                 let frame = self.frame_for("/status", mac);
                 let body = pages::waiting(frame, Awaited::Payment, outage, &self.token(mac));
-                response::page(StatusCode::ACCEPTED, language, body)
+                response::page(StatusCode::ACCEPTED, language, self.dress, body)
             }
             AfterLogin::Prove(proof, tried) => {
                 let body = pages::prove(self.frame_for("/", mac), proof, tried, &self.token(mac), entry);
-                response::page(StatusCode::FORBIDDEN, language, body)
+                response::page(StatusCode::FORBIDDEN, language, self.dress, body)
             }
             AfterLogin::AskToMove => {
                 let body = pages::ask_to_move(self.frame_for("/", mac), &self.token(mac), entry);
-                response::page(StatusCode::CONFLICT, language, body)
+                response::page(StatusCode::CONFLICT, language, self.dress, body)
             }
         })
     }
@@ -285,7 +291,7 @@ impl Guest<'_> {
     }
 
     fn frame(&self, path: &'static str) -> Frame<'_> {
-        Frame::new(&self.asked, self.config, path)
+        Frame::new(&self.asked, self.config, self.dress, path)
     }
 
     fn frame_for(&self, path: &'static str, mac: Mac) -> Frame<'_> {
@@ -293,7 +299,7 @@ impl Guest<'_> {
     }
 
     fn page(&self, path: &'static str, write: impl FnOnce(Frame<'_>) -> String) -> Reply {
-        response::page(StatusCode::OK, self.asked.strings.tag, write(self.frame(path)))
+        response::page(StatusCode::OK, self.asked.strings.tag, self.dress, write(self.frame(path)))
     }
 
     /// The page of `notice`; with the field again for `mac`, holding what was typed.
@@ -301,7 +307,7 @@ impl Guest<'_> {
         let token = mac.map(|mac| self.token(mac));
         let frame = mac.map_or_else(|| self.frame("/"), |mac| self.frame_for("/", mac));
         let body = pages::notice(frame, notice, token.as_deref(), entry);
-        response::refusal(notice, self.asked.strings.tag, body)
+        response::refusal(notice, self.asked.strings.tag, self.dress, body)
     }
 
     fn go_to(&self, path: &str) -> Reply {

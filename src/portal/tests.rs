@@ -26,6 +26,7 @@ use crate::domain::{
 mod answers;
 mod awaited;
 mod cloud;
+mod gallery;
 mod hostile;
 mod kept_out;
 mod outage;
@@ -81,6 +82,7 @@ fn with<T: Future<Output = ()>>(
             sent_back: SentBack::default(),
             shown: watch::channel(None).1,
             handshakes: Handshakes::default(),
+            wardrobe: Wardrobe::default(),
         };
         tokio::task::spawn_local(fake_desk(asked, Rc::clone(&calls)));
         tokio::task::spawn_local(serve(listener, 1, Rc::new(context)));

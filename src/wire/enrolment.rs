@@ -199,7 +199,7 @@ impl Enrolled {
 }
 
 /// RFC 4648 section 4, with padding.
-fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     let symbol = |value: u32| match u8::try_from(value & 63).unwrap_or(0) {
         low @ 0..26 => b'A' + low,
         low @ 26..52 => b'a' + low - 26,

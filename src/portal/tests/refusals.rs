@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::captive::{Asked, LANGUAGES, Notice};
+use crate::portal::dress::Dress;
 use crate::portal::entry::Entry;
 use crate::portal::frame::Frame;
 use crate::portal::pages::notice;
@@ -9,7 +10,7 @@ use crate::portal::pages::notice;
 const WAIT: Duration = Duration::from_secs(90);
 
 /// What the interface promises, and the English heading. Form: there is a field for another code.
-const PAGES: [(Notice, u16, Option<u64>, bool, &str); 24] = [
+pub(super) const PAGES: [(Notice, u16, Option<u64>, bool, &str); 24] = [
     (Notice::Empty, 403, None, true, "No code was typed"),
     (Notice::Unknown, 403, None, true, "We do not know this code"),
     (Notice::Spent, 403, None, true, "This code is used up"),
@@ -39,11 +40,12 @@ const PAGES: [(Notice, u16, Option<u64>, bool, &str); 24] = [
 #[test]
 fn each_has_its_status_and_all_wear_the_same_dress() {
     let config = config(2080);
+    let dress = Dress::of(&config);
     for (why, status, retry_after, has_form, heading) in PAGES {
         assert_eq!((why.status(), why.retry_after()), (status, retry_after), "{why:?}");
         for strings in LANGUAGES {
             let asked = Asked { strings, ..Asked::unread("en") };
-            let page = notice(Frame::new(&asked, &config, "/"), why, Some("token"), &Entry::none());
+            let page = notice(Frame::new(&asked, &config, &dress, "/"), why, Some("token"), &Entry::none());
             let what = format!("{why:?} in {}: {page}", strings.tag);
             assert!(strings.tag != "en" || page.contains(&format!("<h1>{heading}</h1>")), "{what}");
             assert!(page.contains(&format!("<html lang=\"{}\"", strings.tag)), "{what}");

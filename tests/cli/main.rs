@@ -3,94 +3,20 @@
 #![expect(clippy::disallowed_methods, reason = "starts the program")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod daemon;
+
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use lango::control::{Call, Server};
 use lango::wire::control::{
     Answer, ClockShown, Cloud, Code, Failure, Imported, Joined, Request, Response, RowError, Sheet,
     VoucherMade, VouchersMade,
 };
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use serde_json::json;
 
-/// A daemon that answers by `answer`, on a thread of its own, until dropped.
-struct Daemon {
-    dir: tempfile::TempDir,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Daemon {
-    fn start(answer: fn(Request) -> Response) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let run_dir = dir.path().to_owned();
-        let (stop, mut stopped) = oneshot::channel();
-        let (ready, up) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let server = Server::bind(&run_dir).unwrap();
-                ready.send(()).unwrap();
-                let (desk, mut calls) = mpsc::channel::<Call>(1);
-                let mut serving = std::pin::pin!(server.serve(desk));
-                loop {
-                    tokio::select! {
-                        error = &mut serving => panic!("{error}"),
-                        _ = &mut stopped => return,
-                        Some(call) = calls.recv() => call.reply.send(answer(call.request)).unwrap(),
-                    }
-                }
-            });
-        });
-        up.recv().unwrap();
-        Self { dir, stop: Some(stop), thread: Some(thread) }
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let socket = self.dir.path().join("lango.sock");
-        lango(&[args, &["--socket", socket.to_str().unwrap()]].concat())
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.dir.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the daemon panicked");
-        }
-    }
-}
-
-fn lango(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lango")).args(args).output().unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    str::from_utf8(&output.stderr).unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn printed(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap()
-}
+use self::daemon::{Daemon, code, lango, printed, stderr, stdout};
 
 fn answer(request: Request) -> Response {
     match request {
@@ -248,12 +174,12 @@ fn a_socket_of_somebody_else_is_no_permission() {
     let daemon = Daemon::start(answer);
     // The build may lie where only its owner can go. Copied by another process, since a file that this one
     // writes stays busy while some other test is between fork and exec.
-    let program = daemon.dir.path().join("lango");
+    let program = daemon.dir().join("lango");
     let copied =
         Command::new("cp").args([env!("CARGO_BIN_EXE_lango").as_ref(), program.as_os_str()]).status();
     assert!(copied.unwrap().success());
-    std::fs::set_permissions(daemon.dir.path(), Permissions::from_mode(0o755)).unwrap();
-    let socket = daemon.dir.path().join("lango.sock");
+    std::fs::set_permissions(daemon.dir(), Permissions::from_mode(0o755)).unwrap();
+    let socket = daemon.dir().join("lango.sock");
     let mut command = Command::new(program);
     command.args(["status", "--socket", socket.to_str().unwrap()]).uid(65_534).gid(65_534);
     let output = command.output().unwrap();

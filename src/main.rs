@@ -1,4 +1,4 @@
-//! The program: parse, pick the subcommand, map the outcome to an exit code.
+//! The program: under its name for rpcd, a plugin; else parse, pick the subcommand, map the outcome to an exit code.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,12 @@ use lango::{app, telemetry};
 
 fn main() -> ExitCode {
     process::abort_on_panic();
-    let exit = match cli::parse(std::env::args_os().skip(1)) {
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    if cli::is_plugin(&program) {
+        return cli::plugin(args).into();
+    }
+    let exit = match cli::parse(args) {
         Ok(Invocation::Say(text)) => cli::say(&text),
         Ok(Invocation::Run(how)) => run(&how),
         Ok(Invocation::Check(config, style)) => cli::check(&config, style, app::look_beyond),

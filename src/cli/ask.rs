@@ -45,7 +45,11 @@ pub fn say(text: &str) -> Exit {
 }
 
 /// Does an errand by requests of at most `max` bytes.
-fn run(errand: Errand, max: usize, mut ask: impl FnMut(Request) -> Response) -> Result<Answer, Failure> {
+pub(super) fn run(
+    errand: Errand,
+    max: usize,
+    mut ask: impl FnMut(Request) -> Response,
+) -> Result<Answer, Failure> {
     let mut answer = |request| match ask(request) {
         Response::Ok(answer) => Ok(answer),
         Response::Error(failure) => Err(failure),
@@ -91,11 +95,11 @@ fn import_all(
     Ok(Answer::VoucherImport(total))
 }
 
-fn unanswered(error: ClientError) -> Response {
+pub(super) fn unanswered(error: ClientError) -> Response {
     Response::Error(failure_of(&error))
 }
 
-fn failure_of(error: &ClientError) -> Failure {
+pub(super) fn failure_of(error: &ClientError) -> Failure {
     let (code, remedy) = match error {
         ClientError::NotRunning(..) => {
             (Code::Unreachable, "start it with '/etc/init.d/lango start', or name another with --socket PATH")

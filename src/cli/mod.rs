@@ -4,7 +4,8 @@
 //! Never: what a command means; that is the daemon's, or without one `app`'s, which get a `Request`.
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
 //! Within: `commands` the one table, `parse` reads a command line by it, `help` prints it, `ask` and `check`
-//! do a command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them.
+//! do a command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them, `rpcd` is
+//! the way from LuCI.
 
 mod ask;
 mod check;
@@ -14,6 +15,7 @@ mod help;
 mod import;
 mod parse;
 mod print;
+mod rpcd;
 mod sheet;
 mod words;
 
@@ -25,6 +27,7 @@ use crate::wire::control::{Failure, Request, TypedCode};
 pub use ask::{ask, refuse, say};
 pub use check::check;
 pub use parse::{Refused, parse};
+pub use rpcd::{is_plugin, plugin};
 
 /// What a command line asks for.
 #[derive(Debug)]

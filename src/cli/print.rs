@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::words::{duration, rate, size};
 use super::{Style, sheet};
@@ -75,6 +76,13 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::Sync(_) => false,
     };
     if refused { Exit::Refused } else { Exit::Done }
+}
+
+/// An answer as `--json` shows it, to be built upon.
+pub(super) fn value(answer: &Answer) -> Value {
+    let mut bytes = Vec::new();
+    // What was just written as JSON can be read as such.
+    as_json(answer, &mut bytes).ok().and_then(|()| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {

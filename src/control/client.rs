@@ -23,6 +23,8 @@ pub struct Client {
     stream: UnixStream,
     path: PathBuf,
     lines: Lines,
+    /// `None`: as long as what is asked may take.
+    limit: Option<Duration>,
 }
 
 /// Why there is no answer.
@@ -56,13 +58,10 @@ impl std::error::Error for ClientError {}
 impl Client {
     /// Connects to the daemon whose socket is at `path`.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        let open = || -> io::Result<UnixStream> {
-            let stream = UnixStream::connect(path)?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            Ok(stream)
-        };
-        match open() {
-            Ok(stream) => Ok(Self { stream, path: path.to_owned(), lines: Lines::new(RESPONSE_MAX) }),
+        match UnixStream::connect(path) {
+            Ok(stream) => {
+                Ok(Self { stream, path: path.to_owned(), lines: Lines::new(RESPONSE_MAX), limit: None })
+            }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 Err(ClientError::Denied(path.to_owned()))
             }
@@ -70,12 +69,21 @@ impl Client {
         }
     }
 
+    /// The same, for one who cannot wait longer than `limit`, whatever is asked.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
     /// Sends a request and waits for its answer.
     pub fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
         // A daemon that refuses a request closes its side early; its answer says more than the failed write.
         let long = matches!(request, Request::SyncNow | Request::Enrol(_));
         let patience = if long { PATIENCE_WITH_CLOUD } else { PATIENCE };
-        self.stream.set_read_timeout(Some(patience)).map_err(|error| self.lost(error))?;
+        let patience = Some(self.limit.unwrap_or(patience));
+        let set =
+            self.stream.set_read_timeout(patience).and_then(|()| self.stream.set_write_timeout(patience));
+        set.map_err(|error| self.lost(error))?;
         let written = self.stream.write_all(&encode(request));
         match self.receive() {
             Err(ClientError::Lost(path, error)) => {

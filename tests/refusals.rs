@@ -125,6 +125,15 @@ const USAGE: &[&str] = &[
     "voucher new --plan hour --self-verifying --weak",
     "voucher new --plan hour --self-verifying --form letters",
     "voucher new --plan hour --self-verifying --prefix A",
+    "export",
+    "export 02:00:00:00:00:01",
+    "export --mac 02:00",
+    "export --all --format xml",
+    "export --all --format csv --json",
+    "forget",
+    "forget --all --mac 02:00:00:00:00:01",
+    "forget --phone 41",
+    "forget --code=",
 ];
 
 /// Exit code 1: understood, and refused.
@@ -140,7 +149,13 @@ const REFUSED: &[&str] = &[
     "audit",
     "enrol https://127.0.0.1:1 c",
     "enrol https://bos.example.net c --ca /nonexistent",
-    "forget --all",
+    "export --all",
+    "export --mac 02:00:00:00:00:01 --format csv",
+    "export --code 0000000000",
+    "export --phone 0417",
+    "forget --mac 02:00:00:00:00:01",
+    "forget --code ???",
+    "forget --phone 0417",
 ];
 
 #[test]
@@ -173,6 +188,19 @@ fn with_json_every_refusal_is_an_object_too() {
             assert!(said["error"][field].as_str().is_some_and(|text| !text.is_empty()), "{line}: {said}");
         }
     }
+}
+
+/// Codes that nobody has used are nobody's, so they stay.
+#[test]
+fn to_forget_everybody_where_nobody_was_is_done_and_takes_no_code_away() {
+    let place = Place::new();
+    assert_eq!(code(&place.offline("voucher new --plan hour --count 3")), 0);
+    let before = place.vouchers();
+    let output = place.offline("forget --all --json");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let nothing = serde_json::json!({"devices": 0, "entitlements": 0, "sessions": 0, "claims": 0});
+    assert_eq!((code(&output), said), (0, nothing));
+    assert_eq!(place.vouchers(), before);
 }
 
 /// What stands from line 5 on, the line that is wrong, and the option that is named.

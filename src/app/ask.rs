@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use super::desk::Desk;
-use super::{doctor, plans, vouchers};
+use super::{doctor, persons, plans, vouchers};
 use crate::domain::{
     self, AnomalyCounts, IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView, Trust,
 };
 use crate::wire::control::{
     Anomalies, Answer, Clock, Code, Failure, Request, Response, Session, Status, Target, Uplink, Vouchers,
+    Whose,
 };
 use crate::wire::exposition::exposition;
 
@@ -68,6 +69,12 @@ impl Desk {
             Request::Enrol(wish) => return Ok(Answered::Later(self.enrol(wish).await?)),
             Request::Sync => Answer::Sync(self.sync_shown().await?),
             Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),
+            Request::Export { whose } => {
+                self.count().await;
+                let found = persons::export(&self.ledger, &self.keys, &whose);
+                self.kernel.guard_while(found).await?
+            }
+            Request::Forget { whose } => return Ok(Answered::Later(self.forget(&whose).await?)),
             Request::VoucherRevoke { code } => {
                 // Sessions may end with it, which the kernel has to know.
                 let found = vouchers::revocation(&self.ledger, &self.keys.site, &code);
@@ -86,6 +93,18 @@ impl Desk {
             }
         };
         Ok(Answered::Now(Box::new(answer)))
+    }
+
+    /// Forgets whoever is meant. The files are written anew beside the loop, which goes on meanwhile.
+    async fn forget(&mut self, whose: &Whose) -> Asked<Later> {
+        let found = persons::forgetting(&self.ledger, &self.keys, whose);
+        let (input, erased) = self.kernel.guard_while(found).await?;
+        accepted(self.transact(vec![input]).await.into_iter().next())?;
+        let (store, now) = (self.ledger.store.clone(), self.ledger.clock.now());
+        Ok(Box::pin(async move {
+            persons::clean(store.keep_copy(now.wall).await)?;
+            Ok(Answer::Forget(erased))
+        }))
     }
 
     async fn status(&self) -> Asked<Status> {

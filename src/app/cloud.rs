@@ -17,8 +17,9 @@ use super::enrolment;
 use super::fault::Fault;
 use super::keys::Keys;
 use super::ledger::Ledger;
+use super::persons;
 use crate::config::{self, Config};
-use crate::domain::{CodeKey, Cursor, Input, Op, PageKind, Row, RowsFrom, Stand, Voucher};
+use crate::domain::{CloudId, CodeKey, Cursor, Input, Op, PageKind, Row, RowsFrom, Stand, Voucher};
 use crate::sync::{self, Link, NotApplied, Settings, Trouble, Url, UrlError, Waiting};
 use crate::wire::enrolment::Enrolled;
 use crate::wire::feed::{Ops, Page};
@@ -143,6 +144,13 @@ fn settings(
     })
 }
 
+/// What the store has of what a page is about.
+struct Known {
+    rows: BTreeMap<CodeKey, Voucher>,
+    /// What the commands about persons come to.
+    about: BTreeMap<CloudId, Input>,
+}
+
 impl Desk {
     /// Does what the client of the cloud asks.
     pub(super) async fn hear_cloud(&mut self, call: sync::Call) {
@@ -208,7 +216,8 @@ impl Desk {
         }
         let ends_reset = page.full && !page.more;
         let mut inputs = vec![Input::FeedRead { stand, page: kind }];
-        inputs.extend(self.inputs(page.ops, Some(page.cursor), known));
+        let about = self.wishes_of(&page.ops).await?;
+        inputs.extend(self.inputs(page.ops, Some(page.cursor), Known { rows: known, about }));
         inputs.extend(ends_reset.then_some(Input::ResetEnded));
         self.bring(inputs).await
     }
@@ -216,7 +225,8 @@ impl Desk {
     /// Applies what a lookup found.
     pub(super) async fn apply_found(&mut self, ops: Ops) -> Result<(), NotApplied> {
         let known = self.known_of(&ops).await?;
-        let inputs = self.inputs(ops, None, known);
+        let about = self.wishes_of(&ops).await?;
+        let inputs = self.inputs(ops, None, Known { rows: known, about });
         self.bring(inputs).await
     }
 
@@ -224,7 +234,11 @@ impl Desk {
         if inputs.iter().any(|input| matches!(input, Input::PlanPut(_))) {
             self.next_offer = self.ledger.clock.now().boot;
         }
+        let forgets = inputs.iter().any(|input| matches!(input, Input::Forget { .. }));
         self.transact(inputs).await;
+        if forgets {
+            self.next_look_at_copy = self.ledger.clock.now().boot;
+        }
         if self.ledger.trouble.is_some() { Err(NotApplied::NotStored) } else { Ok(()) }
     }
 
@@ -236,7 +250,7 @@ impl Desk {
                 let opens = payment.mac.is_some() || gate.awaits(payment.key);
                 opens.then_some(CodeKey(payment.key.0))
             }
-            Op::Put { .. } | Op::Delete { .. } | Op::Do { .. } => None,
+            Op::Put { .. } | Op::Delete { .. } | Op::Do { .. } | Op::About { .. } => None,
         });
         let keys: Vec<_> = payments.chain(deleted(ops)).collect();
         if keys.is_empty() {
@@ -247,8 +261,23 @@ impl Desk {
         Ok(found.into_iter().flatten().map(|voucher| (voucher.key, voucher)).collect())
     }
 
+    /// What the commands about persons come to, by what the store has of them before `ops` are applied.
+    async fn wishes_of(&mut self, ops: &Ops) -> Result<BTreeMap<CloudId, Input>, NotApplied> {
+        let mut wishes = BTreeMap::new();
+        for op in &ops.known {
+            let Op::About { id, person, wish } = op else { continue };
+            if !self.ledger.gate.has_done(id) {
+                let wished = persons::wished(&self.ledger, id.clone(), person.clone(), *wish);
+                let wished = self.kernel.guard_while(wished).await.map_err(|_| NotApplied::NotStored)?;
+                wishes.insert(id.clone(), wished);
+            }
+        }
+        Ok(wishes)
+    }
+
     /// What `ops` ask of the Gate, in their order. `cursor`: of the page; none for a lookup.
-    fn inputs(&self, ops: Ops, cursor: Option<Cursor>, mut known: BTreeMap<CodeKey, Voucher>) -> Vec<Input> {
+    fn inputs(&self, ops: Ops, cursor: Option<Cursor>, known: Known) -> Vec<Input> {
+        let Known { rows: mut known, mut about } = known;
         let from = if cursor.is_some() { RowsFrom::Feed } else { RowsFrom::Lookup };
         let (mut inputs, mut rows) = (Vec::new(), Vec::new());
         let made = self.ledger.clock.now().wall;
@@ -276,6 +305,10 @@ impl Desk {
                     inputs.push(Input::RowGone { name, known });
                 }
                 Op::Do { id, command } => inputs.push(Input::Do { id, command }),
+                Op::About { id, .. } => {
+                    inputs.push(Input::RowsPut { rows: std::mem::take(&mut rows), from });
+                    inputs.extend(about.remove(&id));
+                }
             }
         }
         inputs.push(Input::RowsPut { rows, from });
@@ -290,7 +323,7 @@ impl Desk {
 fn deleted(ops: &Ops) -> Vec<CodeKey> {
     let name = |op: &Op| match op {
         Op::Delete { name, .. } => name.code_key(),
-        Op::Put { .. } | Op::Do { .. } => None,
+        Op::Put { .. } | Op::Do { .. } | Op::About { .. } => None,
     };
     ops.known.iter().filter_map(name).collect()
 }

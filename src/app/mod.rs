@@ -1,8 +1,8 @@
 //! Wiring: the order of start, the one loop, the tasks it depends on, the end.
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
-//! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `plans` and
-//! `doctor` answer operators;
+//! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `persons`,
+//! `plans` and `doctor` answer operators;
 //! `listen` keeps a portal and a responder on every guest interface, and with `certificate` one over TLS;
 //! `lookout` watches the guest network and `roll` asks who is quiet; `uplink` passes on news of the uplink,
 //! `time` follows the sources of the wall clock, `cloud` does what the cloud brings and `link` says how it stands
@@ -29,6 +29,7 @@ mod link;
 mod listen;
 mod lookout;
 mod offers;
+mod persons;
 mod pin;
 mod plans;
 mod roll;
@@ -112,7 +113,7 @@ fn try_run(path: &Path) -> Result<(), Fault> {
 pub fn offline(path: &Path, request: Request) -> Response {
     let done = load_for(&request, path).and_then(|(config, enrolled)| {
         on_runtime(async {
-            let (mut ledger, _, keys, device) = open_ledger(&config, enrolled.as_ref(), &Clock::new())?;
+            let (mut ledger, records, keys, device) = open_ledger(&config, enrolled.as_ref(), &Clock::new())?;
             let answer = if let Request::Enrol(wish) = request {
                 let state_dir = config.gateway.state_dir.clone();
                 match Joiner::of(path.to_owned(), state_dir, device, &keys, &ledger).await {
@@ -120,6 +121,10 @@ pub fn offline(path: &Path, request: Request) -> Response {
                     Err(failure) => Err(failure),
                 }
             } else {
+                if matches!(request, Request::Forget { .. }) {
+                    // What others go on using is stamped with this boot.
+                    ledger.begin(records).await;
+                }
                 vouchers::answer(&mut ledger, &keys, &config, request).await
             };
             ledger.store.close().await.map_err(Fault::Store)?;

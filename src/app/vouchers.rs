@@ -10,7 +10,7 @@ use super::ask::{Asked, accepted, parse};
 use super::draw::{self, Drawn};
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::plans;
+use super::{persons, plans};
 use crate::clock::random;
 use crate::config::Config;
 use crate::domain::{
@@ -48,6 +48,8 @@ pub(super) async fn answer(
         Request::VoucherList { batch } => Answer::VoucherList(list(ledger, batch.as_deref()).await?),
         Request::VoucherImport { rows } => Answer::VoucherImport(import(ledger, site, &rows).await?),
         Request::PlanList => Answer::PlanList(plans::list(ledger)),
+        Request::Export { whose } => persons::export(ledger, keys, &whose).await?,
+        Request::Forget { whose } => persons::forget_now(ledger, keys, &whose).await?,
         Request::Status
         | Request::Sessions
         | Request::Login { .. }

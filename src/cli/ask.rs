@@ -117,7 +117,7 @@ pub(super) fn fail(failure: &Failure, style: Style) -> Exit {
             let exit = exit_of(failure.code);
             printed(|out| print::failure_as_json(failure, out).map(|()| exit))
         }
-        Style::Plain | Style::Sheet => {
+        Style::Plain | Style::Sheet | Style::Csv => {
             complain(failure);
             exit_of(failure.code)
         }
@@ -155,6 +155,7 @@ fn exit_of(code: Code) -> Exit {
         | Code::NoSuchPlan
         | Code::NoSuchVoucher
         | Code::NoSuchSession
+        | Code::NoSuchPerson
         | Code::NotOnline
         | Code::Full
         | Code::Refused

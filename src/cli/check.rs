@@ -23,7 +23,7 @@ pub fn check(path: &Path, style: Style, beyond: impl Fn(&Parsed) -> Vec<ConfigEr
         (Err(error), Style::Json) => {
             fail(&Failure::new(Code::Configuration, error.to_string(), "mend the file"), style)
         }
-        (Err(error), Style::Plain | Style::Sheet) => {
+        (Err(error), Style::Plain | Style::Sheet | Style::Csv) => {
             printed(|out| writeln!(out, "{error}").map(|()| Exit::Configuration))
         }
     }

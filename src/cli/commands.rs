@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use super::options::Opt;
 use super::parse::{Given, usage};
-use super::{Ask, Errand, Failure, Invocation, Place, Request, Run, Style};
+use super::{Ask, Errand, Failure, Invocation, Place, Request, Run, Style, persons};
 use crate::domain::{BatchId, CodeForm, Mac, PlanId, SessionId, make_code};
 use crate::telemetry;
 use crate::wire::control::{Code, Form, NewVouchers, Target, TypedCode, VOUCHERS_MAX};
@@ -26,83 +27,6 @@ pub(super) struct Command {
     pub(super) example: &'static str,
     /// Makes an invocation of a command line that has only the options and as many arguments as it takes.
     pub(super) build: fn(&Given) -> Result<Invocation, Failure>,
-}
-
-/// One option, of any command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opt {
-    Json,
-    Socket,
-    Offline,
-    Config,
-    Log,
-    LogLevel,
-    Plan,
-    Session,
-    Count,
-    Prefix,
-    Form,
-    Weak,
-    SelfVerifying,
-    Print,
-    Batch,
-    Now,
-    Ca,
-}
-
-/// How an option is written.
-pub(super) struct Spelling {
-    pub(super) name: &'static str,
-    /// What the help calls its value; `None`: it has none.
-    pub(super) value: Option<&'static str>,
-    pub(super) about: &'static str,
-}
-
-impl Opt {
-    pub(super) const ALL: [Self; 17] = [
-        Self::Json,
-        Self::Socket,
-        Self::Offline,
-        Self::Config,
-        Self::Log,
-        Self::LogLevel,
-        Self::Plan,
-        Self::Session,
-        Self::Count,
-        Self::Prefix,
-        Self::Form,
-        Self::Weak,
-        Self::SelfVerifying,
-        Self::Print,
-        Self::Batch,
-        Self::Now,
-        Self::Ca,
-    ];
-
-    pub(super) const fn spelling(self) -> Spelling {
-        let (name, value, about) = match self {
-            Self::Json => ("json", None, "print JSON"),
-            Self::Socket => ("socket", Some("PATH"), "ask the daemon that listens there"),
-            Self::Offline => ("offline", None, "work on the store itself, while no daemon runs"),
-            Self::Config => ("config", Some("PATH"), "the configuration (default /etc/config/lango)"),
-            Self::Log => ("log", Some("stderr|syslog"), "where log lines go (default: stderr if a terminal)"),
-            Self::LogLevel => ("log-level", Some("LEVEL"), "error, warn, info (default), debug or trace"),
-            Self::Plan => ("plan", Some("PLAN"), "name of a plan, see 'lango plan list'"),
-            Self::Session => ("session", Some("ID"), "id of a session, see 'lango sessions'"),
-            Self::Count => ("count", Some("N"), "how many, 1 to 10000 (default 1)"),
-            Self::Prefix => ("prefix", Some("S"), "up to 6 letters and digits that begin every code"),
-            Self::Form => ("form", Some("digits|letters"), "10 digits (default), or 8 letters and a check"),
-            Self::Weak => ("weak", None, "8 digits: easier to type, and to guess"),
-            Self::SelfVerifying => {
-                ("self-verifying", None, "16 digits that any gateway of the site can check by itself")
-            }
-            Self::Print => ("print", None, "write a sheet with QR codes, as HTML, to stdout"),
-            Self::Now => ("now", None, "run a round and wait for it"),
-            Self::Ca => ("ca", Some("FILE"), "PEM of the cloud's issuer, if the system does not know it"),
-            Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
-        };
-        Spelling { name, value, about }
-    }
 }
 
 const LIVE: &[Opt] = &[Opt::Json, Opt::Socket];
@@ -230,6 +154,43 @@ pub(super) const COMMANDS: &[Command] = &[
         build: |given| ask(given, Request::PlanList),
     },
     Command {
+        words: "export",
+        usage: "(--mac MAC | --code CODE | --phone PHONE | --all) [--format json|csv]",
+        takes: 0..=0,
+        options: &[
+            Opt::Mac,
+            Opt::Code,
+            Opt::Phone,
+            Opt::All,
+            Opt::Format,
+            Opt::Json,
+            Opt::Socket,
+            Opt::Offline,
+            Opt::Config,
+        ],
+        about: "what is stored of a person",
+        example: "lango export --mac 02:00:00:00:00:01 --format csv > person.csv",
+        build: |given| ask(given, persons::export(given)?),
+    },
+    Command {
+        words: "forget",
+        usage: "(--mac MAC | --code CODE | --phone PHONE | --all)",
+        takes: 0..=0,
+        options: &[
+            Opt::Mac,
+            Opt::Code,
+            Opt::Phone,
+            Opt::All,
+            Opt::Json,
+            Opt::Socket,
+            Opt::Offline,
+            Opt::Config,
+        ],
+        about: "cut a person and delete what is stored; at once, and for good",
+        example: "lango forget --phone '+255 700 000417'",
+        build: |given| ask(given, persons::forget(given)?),
+    },
+    Command {
         words: "sync",
         usage: "[--now]",
         takes: 0..=0,
@@ -277,10 +238,8 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] = &[
-    "export", "forget", "audit", "topup", "extend", "refund", "move", "backup", "restore", "top", "setup",
-    "hold",
-];
+pub(super) const LATER: &[&str] =
+    &["audit", "topup", "extend", "refund", "move", "backup", "restore", "top", "setup", "hold"];
 
 fn run(given: &Given) -> Result<Invocation, Failure> {
     let log = match given.text(Opt::Log)?.as_deref() {
@@ -425,6 +384,8 @@ impl Given {
             Style::Json
         } else if self.has(Opt::Print) {
             Style::Sheet
+        } else if self.text(Opt::Format).is_ok_and(|format| format.as_deref() == Some("csv")) {
+            Style::Csv
         } else {
             Style::Plain
         }

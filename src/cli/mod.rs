@@ -3,9 +3,9 @@
 //! Owns: the command line, what is printed, and the exit code of every outcome.
 //! Never: what a command means; that is the daemon's, or without one `app`'s, which get a `Request`.
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
-//! Within: `commands` the one table, `parse` reads a command line by it, `help` prints it, `ask` and `check`
-//! do a command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them, `rpcd` is
-//! the way from LuCI.
+//! Within: `commands` and `options` the one table, `parse` reads a command line by it, `help` prints it, `ask` and
+//! `check` do a command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them,
+//! `persons` what is stored of one, `rpcd` is the way from LuCI.
 
 mod ask;
 mod check;
@@ -13,7 +13,9 @@ mod commands;
 mod csv;
 mod help;
 mod import;
+mod options;
 mod parse;
+mod persons;
 mod print;
 mod rpcd;
 mod sheet;
@@ -84,4 +86,6 @@ pub enum Style {
     Json,
     /// Vouchers as an HTML page to be printed.
     Sheet,
+    /// A person's data as a table.
+    Csv,
 }

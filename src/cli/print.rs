@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::words::{duration, rate, size};
-use super::{Style, sheet};
+use super::{Style, persons, sheet};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
@@ -18,7 +18,7 @@ use crate::wire::control::{
 pub(super) fn answer(answer: &Answer, style: Style, out: &mut impl Write) -> io::Result<Exit> {
     match style {
         Style::Json => as_json(answer, out)?,
-        Style::Plain | Style::Sheet => match answer {
+        Style::Plain | Style::Sheet | Style::Csv => match answer {
             Answer::Status(status) => out.write_all(screen(status).as_bytes())?,
             Answer::Sessions(sessions) => out.write_all(session_table(sessions).as_bytes())?,
             Answer::Login(session) => {
@@ -40,6 +40,9 @@ pub(super) fn answer(answer: &Answer, style: Style, out: &mut impl Write) -> io:
             Answer::Metrics(text) => out.write_all(text.as_bytes())?,
             Answer::Enrol(joined) => out.write_all(enrolled(joined).as_bytes())?,
             Answer::Sync(cloud) => out.write_all(sync(cloud).as_bytes())?,
+            Answer::Export(export) if style == Style::Csv => persons::csv(export, out)?,
+            Answer::Export(export) => json(export, out)?,
+            Answer::Forget(erased) => out.write_all(persons::erased(erased).as_bytes())?,
         },
     }
     Ok(exit(answer))
@@ -73,7 +76,9 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::ClockReset(_)
         | Answer::Metrics(_)
         | Answer::Enrol(_)
-        | Answer::Sync(_) => false,
+        | Answer::Sync(_)
+        | Answer::Export(_)
+        | Answer::Forget(_) => false,
     };
     if refused { Exit::Refused } else { Exit::Done }
 }
@@ -100,6 +105,8 @@ fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
         Answer::Metrics(text) => json(text, out),
         Answer::Enrol(joined) => json(joined, out),
         Answer::Sync(cloud) => json(cloud, out),
+        Answer::Export(export) => json(export, out),
+        Answer::Forget(erased) => json(erased, out),
     }
 }
 

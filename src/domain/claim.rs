@@ -131,6 +131,11 @@ impl Claims {
         self.all.values().map(|(_, claim)| claim).filter(|claim| claim.is_open())
     }
 
+    /// All of them, also those that are over and remembered.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Claim> {
+        self.all.values().map(|(_, claim)| claim)
+    }
+
     /// Whether `mac` may claim one more.
     pub(super) fn have_room_for(&self, mac: Mac) -> bool {
         let of_device = self.open().filter(|claim| claim.mac == mac).count();

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AccountKey, BatchId, CloudId, CodeKey, Hint, Mac, Plan, PlanId, ReferenceKey, Wall};
+use super::{AccountKey, BatchId, CloudId, CodeKey, Hint, Mac, Person, Plan, PlanId, ReferenceKey, Wall};
 
 /// How far the feed was read: `epoch.seq`, both growing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +76,8 @@ pub enum Op {
     Delete { id: Option<CloudId>, name: RowName },
     /// Do this, once.
     Do { id: CloudId, command: CloudCommand },
+    /// Do this about a person, once.
+    About { id: CloudId, person: Person, wish: Wish },
 }
 
 /// What the cloud issues.
@@ -217,18 +219,16 @@ pub enum CloudCommand {
     Kick(Mac),
     Grant { mac: Mac, plan: PlanId },
     Block(Mac),
-    Forget(Person),
-    Export(Person),
     ReloadPlans,
 }
 
-/// A guest, by whatever is known; at least one of it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
-    pub mac: Option<Mac>,
-    pub code: Option<CodeKey>,
-    pub reference: Option<ReferenceKey>,
-    pub phone_last4: Option<PhoneTail>,
+/// What the cloud wants done about a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Delete what is stored.
+    Forget,
+    /// Say what is stored.
+    Export,
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The Gate: who may pass, until when, and why not.
 //!
 //! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
-//! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs` and `report.rs` decide, `apply.rs` changes,
-//! `facts.rs` says what the cloud is told; `entitlement.rs` counts.
+//! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs`, `persons.rs` and `report.rs` decide,
+//! `apply.rs` changes, `facts.rs` says what the cloud is told; `entitlement.rs` counts.
 //!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
 //! `apply` takes the records of a decision into the Gate and cannot fail. Between the two stands the
@@ -16,6 +16,7 @@ mod ask;
 mod claims;
 mod cloud;
 mod facts;
+mod persons;
 mod redeem;
 mod report;
 #[cfg(test)]
@@ -28,8 +29,8 @@ use std::time::Duration;
 use super::{
     Attempts, Awaits, Blame, Boot, BootId, Claims, Closing, Cloud, CodeKey, Decision, Downtime, Effect,
     Ending, Entitlement, EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Owners, Pace, Plan,
-    PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, TrialView,
-    Trials, Trust, Uplink, Usage, View, Wall,
+    PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Traffic,
+    TrialView, Trials, Trust, Uplink, Usage, View, Wall,
 };
 use crate::expiring::ExpiringMap;
 
@@ -219,6 +220,8 @@ impl Gate {
             Input::ResetEnded => self.end_reset(),
             Input::Paid { payment, mac } => self.paid(&payment, mac, moment),
             Input::Do { id, command } => self.obey(id, &command, moment),
+            Input::Forget { person, by } => self.forget_person(person, by, moment),
+            Input::Told { command, result } => self.tell(command, result, moment),
             Input::NotApplied { cursor, id, why } => self.not_applied(cursor, id, why, now),
             Input::StartOver => self.start_over(),
             Input::Acked(seq) => Decision { records: vec![Record::Acked(seq)], ..Decision::done() },
@@ -330,6 +333,11 @@ impl Gate {
     /// What has something left of `id`.
     pub fn entitlement(&self, id: EntitlementId) -> Option<&Entitlement> {
         self.entitlements.get(id)
+    }
+
+    /// What went through since the session opened, if it is open.
+    pub fn used_by(&self, session: SessionId) -> Option<Traffic> {
+        self.sessions.get(session).map(|session| session.used)
     }
 
     /// The devices online with `id`.

@@ -23,6 +23,7 @@ mod ids;
 mod outbox;
 mod owners;
 mod pace;
+mod person;
 mod plan;
 mod reckoning;
 mod record;
@@ -46,8 +47,8 @@ pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
 pub use downtime::{Downtime, Moment};
 pub use entitlement::{Clockwork, Ending, Entitlement, Origin, Stamp};
 pub use feed::{
-    Account, CloudCommand, Cursor, Listed, NotACursor, Op, Payment, Person, PhoneTail, Row, RowName, Stand,
-    Walk,
+    Account, CloudCommand, Cursor, Listed, NotACursor, Op, Payment, PhoneTail, Row, RowName, Stand, Walk,
+    Wish,
 };
 pub use gate::{Gate, Limits, Reports};
 pub use ids::{
@@ -55,6 +56,7 @@ pub use ids::{
     SessionId,
 };
 pub use outbox::{Fact, Outcome, Reported, Seq};
+pub use person::{Alias, Dossier, Forgotten, KnownDevice, Permission, Person, Purchase, Traces, Visit, Whom};
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use reckoning::{Reckoning, Refreshed, Repair, Standing, TimeSource};
 pub use record::{

@@ -85,5 +85,9 @@ impl Fact {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
+    /// It was done, which came to nothing: why.
+    Remarked(String),
+    /// It was done, and this is what was asked for, as JSON.
+    Delivered(String),
     Failed(String),
 }

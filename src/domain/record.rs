@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::{
     Blame, Boot, BootId, Claim, Closing, CloudCommand, CloudId, CodeKey, Cursor, Downtime, Ending,
-    Entitlement, EntitlementId, Hint, Issued, Mac, PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row,
-    RowName, Seq, Session, SessionId, Stamp, Stand, Terms, Traffic, UplinkState, Usage, Voucher, Wall,
+    Entitlement, EntitlementId, Forgotten, Hint, Issued, Mac, Outcome, PhoneTail, Plan, PlanId, ReferenceKey,
+    Reported, Row, RowName, Seq, Session, SessionId, Stamp, Stand, Terms, Traffic, UplinkState, Usage,
+    Voucher, Wall,
 };
 
 /// Something happened, or somebody asks for something.
@@ -98,6 +99,16 @@ pub enum Input {
     Do {
         id: CloudId,
         command: CloudCommand,
+    },
+    /// What is stored of a person is to go. `by`: the command of the cloud that wants it.
+    Forget {
+        person: Box<Forgotten>,
+        by: Option<CloudId>,
+    },
+    /// This came of a command that the Gate has no part in.
+    Told {
+        command: CloudId,
+        result: Outcome,
     },
     /// A page, or one of its ops, was not applied.
     NotApplied {
@@ -289,6 +300,9 @@ pub enum Record {
         entitlement: EntitlementId,
         opened: Wall,
     },
+    /// What is stored of a person goes, or is of an alias from now on. What the person used has ended before, by
+    /// records of its own.
+    Forgotten(Box<Forgotten>),
     /// A wrong code. Kept in memory only: guessing must not wear out the flash.
     TryFailed {
         mac: Mac,

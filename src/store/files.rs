@@ -100,6 +100,16 @@ impl Place {
         Ok(to)
     }
 
+    /// Deletes the databases that were moved aside.
+    pub(super) fn remove_aside(&self) -> Result<(), StoreError> {
+        let failed = |error: OpenError| StoreError::Io(error.to_string());
+        for (_, path) in self.aside().map_err(failed)? {
+            remove(&path).map_err(failed)?;
+            remove(&with_wal(&path)).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// The databases moved aside so far, oldest first.
     fn aside(&self) -> Result<Vec<(u32, PathBuf)>, OpenError> {
         let fail = |error| OpenError::io(&self.dir, "list", &error);
@@ -174,7 +184,8 @@ fn unname(copy: &Path) -> Result<(), StoreError> {
     let conn = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // No file beside it; it is synced as a whole.
     conn.pragma_update(None, "journal_mode", "MEMORY")?;
-    conn.execute("UPDATE meta SET device = NULL", [])?;
+    // Nor does it say that something was forgotten since it was made.
+    conn.execute("UPDATE meta SET device = NULL, copied = NULL", [])?;
     Ok(conn.close().map_err(|(_, error)| error)?)
 }
 

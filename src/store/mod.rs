@@ -27,7 +27,8 @@ use tokio::sync::oneshot;
 use self::files::Place;
 use self::thread::{Database, Job, Thread};
 use crate::domain::{
-    BatchId, CodeKey, Entitlement, EntitlementId, Issued, Mac, Record, Restored, Seq, Voucher, Wall,
+    BatchId, CodeKey, Dossier, Entitlement, EntitlementId, Issued, Mac, Record, Restored, Seq, Traces,
+    Voucher, Wall, Whom,
 };
 
 /// Opens the database in `state_dir`; makes both if they are missing. Blocks.
@@ -159,8 +160,19 @@ impl Store {
         self.ask(move |database| read::entitlement(database.conn(), id)).await
     }
 
+    /// Where somebody left something.
+    pub async fn traces(&self, whom: Whom) -> Result<Traces, StoreError> {
+        self.ask(move |database| read::persons::traces(database.conn(), &whom)).await
+    }
+
+    /// All that is stored of somebody.
+    pub async fn dossier(&self, whom: Whom) -> Result<Dossier, StoreError> {
+        self.ask(move |database| read::persons::dossier(database.conn(), &whom)).await
+    }
+
     /// Makes the copy that is opened should the database be damaged, unless there is a recent one. Writes
-    /// as much as the database is large; commits wait meanwhile.
+    /// as much as the database is large; commits wait meanwhile. If somebody was forgotten since the last one, the
+    /// database is written anew as well, and the damaged ones go: no file holds anything of the person after it.
     pub async fn keep_copy(&self, now: Wall) -> Result<Kept, StoreError> {
         self.ask(move |database| database.keep_copy(now)).await
     }

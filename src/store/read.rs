@@ -2,10 +2,12 @@
 //!
 //! Owns: every `SELECT`. A value that is not of the type, length or wording that `write.rs` writes is
 //! damage. Never: writes. Neighbours: `schema.rs` says what the columns mean; `thread.rs` calls these between
-//! its transactions; `codes.rs` reads what guests redeem, `cloud.rs` what comes from the cloud and goes there.
+//! its transactions; `codes.rs` reads what guests redeem, `cloud.rs` what comes from the cloud and goes there,
+//! `persons.rs` what is whose.
 
 pub(super) mod cloud;
 pub(super) mod codes;
+pub(super) mod persons;
 
 use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;

@@ -18,7 +18,7 @@ use super::files::Place;
 use super::read::cloud;
 use super::read::codes::Finder;
 use super::recover::Medium;
-use super::write::{Sweep, Writer};
+use super::write::{COPY_DUE, Sweep, Writer};
 use super::{Kept, OutboxSize, StoreError};
 use crate::domain::{CodeKey, Record, Voucher, Wall};
 
@@ -119,11 +119,21 @@ impl<'c> Database<'c> {
             return Err(StoreError::ReadOnly);
         }
         let copied: Option<i64> = self.conn.query_row("SELECT copied FROM meta", [], |row| row.get(0))?;
-        if copied.is_some_and(|copied| now.since(Wall::from_secs(copied)).as_secs() < RECENT) {
+        if copied == Some(COPY_DUE) {
+            self.forget_pages()?;
+        } else if copied.is_some_and(|copied| now.since(Wall::from_secs(copied)).as_secs() < RECENT) {
             return Ok(Kept::Recent);
         }
         self.place.keep_copy(self.conn, now)?;
         Ok(Kept::Made)
+    }
+
+    /// Deleted rows live on in pages that are free or half empty, in the journal, and in the files that were moved
+    /// aside.
+    fn forget_pages(&self) -> Result<(), StoreError> {
+        self.place.remove_aside()?;
+        self.conn.execute_batch("VACUUM")?;
+        Ok(self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
 
     /// Until somebody closes, who is returned, or nobody is left.

@@ -3,7 +3,8 @@
 //! Owns: which statement writes which record, the clocks in `meta`, and how domain values become column
 //! values. Never: transactions; `thread.rs` decides what is committed together.
 //! Neighbours: `schema.rs` says what the columns mean, `read.rs` is the way back; `codes.rs` writes what guests
-//! redeem, `sales.rs` what that opens, `cloud.rs` and `outbox.rs` what comes from the cloud and goes there.
+//! redeem, `sales.rs` what that opens, `cloud.rs` and `outbox.rs` what comes from the cloud and goes there,
+//! `persons.rs` who is forgotten.
 
 /// Parameters with what a plan promises among them, in the order of the columns: those before it, the terms,
 /// those after it.
@@ -30,6 +31,7 @@ macro_rules! params_with_terms {
 mod cloud;
 mod codes;
 mod outbox;
+mod persons;
 mod sales;
 
 use std::time::Duration;
@@ -42,6 +44,8 @@ use self::codes::Codes;
 pub(super) use self::codes::Sweep;
 use self::outbox::Outbox;
 pub(super) use self::outbox::Waiting;
+use self::persons::Persons;
+pub(super) use self::persons::{COPY_DUE, FORGOTTEN};
 use self::sales::Sales;
 use super::StoreError;
 use crate::domain::{Boot, BootId, Bps, Bytes, Downtime, Ending, Record, Wall};
@@ -52,6 +56,7 @@ pub(super) struct Writer<'c> {
     sales: Sales<'c>,
     cloud: Cloud<'c>,
     outbox: Outbox<'c>,
+    persons: Persons<'c>,
     raise_floor: Statement<'c>,
     reset_floor: Statement<'c>,
     forget_wall: Statement<'c>,
@@ -67,6 +72,7 @@ impl<'c> Writer<'c> {
             sales: Sales::prepare(conn)?,
             cloud: Cloud::prepare(conn)?,
             outbox: Outbox::prepare(conn)?,
+            persons: Persons::prepare(conn)?,
             raise_floor: conn.prepare("UPDATE meta SET floor = ?1 WHERE floor < ?1")?,
             reset_floor: conn.prepare("UPDATE meta SET floor = ?1")?,
             forget_wall: conn.prepare("UPDATE meter SET expires = NULL WHERE expires IS NOT NULL")?,
@@ -80,7 +86,7 @@ impl<'c> Writer<'c> {
 
     /// Writes one record into the transaction that is open.
     pub(super) fn write(&mut self, record: &Record) -> Result<(), StoreError> {
-        let Self { codes, sales, cloud, outbox, .. } = self;
+        let Self { codes, sales, cloud, outbox, persons, .. } = self;
         match record {
             Record::VouchersMade(vouchers) => codes.made(vouchers),
             Record::VoucherRevoked(key) => codes.revoked(*key),
@@ -115,6 +121,7 @@ impl<'c> Writer<'c> {
             }
             Record::CommandDone(id) => cloud.command_done(id),
             Record::DeviceBlocked(mac) => cloud.device_blocked(*mac),
+            Record::Forgotten(gone) => persons.forgotten(gone, codes, outbox),
             // Kept in memory only.
             Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => Ok(()),
         }

@@ -1,12 +1,13 @@
 //! What the commands and the daemon say to each other: one JSON object a line.
 //!
-//! Owns: requests here, `answers` and their JSON, and `frames`, the lines they travel as. The JSON of every
+//! Owns: requests here, `answers` and their JSON, `persons` for what is stored of one, and `frames`, the lines they travel as. The JSON of every
 //! answer is what `--json` prints, so field names are a contract: they may be added, never renamed.
 //! Never: sockets, meaning; texts are checked by whoever reads them.
 //! Neighbours: `control` carries the lines, `app` answers, `cli` prints.
 
 mod answers;
 mod frames;
+mod persons;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,9 @@ pub use answers::{
     Source, Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown, Vouchers, VouchersMade,
 };
 pub use frames::{FrameError, Lines, decode, encode};
+pub use persons::{
+    Erased, Export, ExportedClaim, ExportedDevice, ExportedEntitlement, ExportedSession, Whose,
+};
 
 /// Longest request, in bytes, with its line end.
 pub const REQUEST_MAX: usize = 64 * 1024;
@@ -63,6 +67,14 @@ pub enum Request {
     /// A whole round with the cloud, now; answered when it is over.
     SyncNow,
     Enrol(Joining),
+    /// What is stored of a person.
+    Export {
+        whose: Whose,
+    },
+    /// Nothing of a person is to be stored any more.
+    Forget {
+        whose: Whose,
+    },
 }
 
 /// A cloud to join.
@@ -179,6 +191,8 @@ pub enum Answer {
     /// To both of `sync`.
     Sync(Cloud),
     Enrol(Joined),
+    Export(Box<Export>),
+    Forget(Erased),
 }
 
 /// Why a request was not done, for a program, for a person, and what the person can do about it.
@@ -208,6 +222,8 @@ pub enum Code {
     NoSuchPlan,
     NoSuchVoucher,
     NoSuchSession,
+    /// Nothing is stored of whoever is meant.
+    NoSuchPerson,
     /// The device has no session.
     NotOnline,
     /// The hotspot has as many guests as it takes.

@@ -7,9 +7,12 @@
 use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::domain::{
-    BootId, CloudId, EntitlementId, Fact, Mac, Outcome, ReferenceKey, Reported, Seq, SessionId, Trust, Wall,
+    BootId, CloudId, EntitlementId, Fact, Forgotten, Mac, Outcome, ReferenceKey, Reported, Seq, SessionId,
+    Trust, Wall,
 };
 
 /// Bytes of a batch before compression: on a line of 64 kbit/s a cut costs eight seconds.
@@ -23,6 +26,46 @@ pub fn write(reported: &Reported) -> String {
     };
     let event = Event { at: reported.at, clock, what: What::of(&reported.fact) };
     serde_json::to_string(&event).unwrap_or_default()
+}
+
+/// `event`, as the outbox kept it, without what it says of a person who is forgotten; `None`: it says nothing. The
+/// fact stays, of an alias of the device; what was exported of the person and not sent yet does not.
+pub fn without(event: &str, gone: &Forgotten) -> Option<String> {
+    let told: Told = serde_json::from_str(event).ok()?;
+    if let Some(data) = told.data {
+        let names = |text: String| data.get().contains(&format!("\"{text}\""));
+        let Forgotten { traces, .. } = gone;
+        let is_told = !traces.rows.is_empty()
+            || traces.devices.iter().any(|mac| names(mac.to_string()))
+            || traces.entitlements.iter().any(|id| names(id.to_string()));
+        return is_told.then(|| withheld(event)).flatten();
+    }
+    let mac: Mac = told.mac?.parse().ok()?;
+    let entitlement = told.entitlement.and_then(|id| id.parse().ok());
+    let reference = told.reference_key.and_then(|key| key.parse().ok());
+    let is_told = gone.traces.devices.contains(&mac)
+        || entitlement.is_some_and(|id| gone.traces.has_use(mac, id))
+        || reference.is_some_and(|key| gone.traces.has_claim(mac, key));
+    is_told.then(|| event.replace(&mac.to_string(), &gone.alias.of(mac).to_string()))
+}
+
+/// What is read of an event to see whom it is about.
+#[derive(Deserialize)]
+struct Told<'a> {
+    mac: Option<&'a str>,
+    entitlement: Option<&'a str>,
+    reference_key: Option<&'a str>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// An answer whose data must not leave any more.
+fn withheld(event: &str) -> Option<String> {
+    let mut fields: serde_json::Map<String, Value> = serde_json::from_str(event).ok()?;
+    fields.remove("data");
+    fields.insert("result".to_owned(), "failed".into());
+    fields.insert("why".to_owned(), "the person was forgotten before this was sent".into());
+    serde_json::to_string(&fields).ok()
 }
 
 /// A body of events under way.
@@ -158,6 +201,8 @@ enum What<'a> {
         result: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<Value>,
     },
     Refused {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,11 +242,13 @@ impl<'a> What<'a> {
             },
             Fact::Claimed { reference, mac } => Self::Claimed { reference_key: *reference, mac: *mac },
             Fact::Done { command, result } => {
-                let (result, why) = match result {
-                    Outcome::Done => ("ok", None),
-                    Outcome::Failed(why) => ("failed", Some(why.as_str())),
+                let (result, why, data) = match result {
+                    Outcome::Done => ("ok", None, None),
+                    Outcome::Remarked(why) => ("ok", Some(why.as_str()), None),
+                    Outcome::Delivered(data) => ("ok", None, serde_json::from_str(data).ok()),
+                    Outcome::Failed(why) => ("failed", Some(why.as_str()), None),
                 };
-                Self::Done { command: command.as_str(), result, why }
+                Self::Done { command: command.as_str(), result, why, data }
             }
             Fact::Refused { cursor, id, why } => Self::Refused {
                 cursor: cursor.map(|cursor| cursor.to_string()),
@@ -218,10 +265,10 @@ fn text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S:
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-    use crate::domain::{Bytes, Closing, CodeKey, Cursor, PlanId, RowName, Traffic};
+    use crate::domain::{Alias, Bytes, Closing, CodeKey, Cursor, PlanId, RowName, Traces, Traffic};
 
     const MAC: Mac = Mac::new([2, 0x77, 0, 0, 0, 1]);
 
@@ -283,6 +330,18 @@ mod tests {
                 json!({"type": "done", "command": "c-18", "result": "failed", "why": "no such plan"}),
             ),
             (
+                Fact::Done { command: "c-19".parse().unwrap(), result: Outcome::Remarked("nothing".into()) },
+                json!({"type": "done", "command": "c-19", "result": "ok", "why": "nothing"}),
+            ),
+            (
+                Fact::Done {
+                    command: "c-20".parse().unwrap(),
+                    result: Outcome::Delivered(r#"{"devices":[{"mac":"02:77:00:00:00:01"}]}"#.into()),
+                },
+                json!({"type": "done", "command": "c-20", "result": "ok",
+                       "data": {"devices": [{"mac": "02:77:00:00:00:01"}]}}),
+            ),
+            (
                 Fact::Refused {
                     cursor: Some(Cursor { epoch: 7, seq: 1042 }),
                     id: None,
@@ -294,6 +353,32 @@ mod tests {
         for (fact, expected) in told {
             assert_eq!(said(fact), event(expected));
         }
+    }
+
+    /// The bytes of the outbox are counted, so an alias is as long as what it stands for.
+    #[test]
+    fn a_forgotten_person_is_told_of_under_an_alias() {
+        let reported = |fact| write(&Reported { at: Wall::from_secs(1), clock: Trust::Trusted, fact });
+        let (session, entitlement, mac) = (SessionId(310), EntitlementId(77), MAC);
+        let opened = reported(Fact::SessionOpened { session, entitlement, mac });
+        let claimed = reported(Fact::Claimed { reference: ReferenceKey([1; 16]), mac });
+        let alias = Alias::new([7; 32]);
+        let gone = |traces| Forgotten { traces, alias };
+        let by_mac = gone(Traces { devices: [MAC].into(), ..Traces::default() });
+        let by_code = gone(Traces { entitlements: [EntitlementId(77)].into(), ..Traces::default() });
+        let by_claim = gone(Traces { references: [ReferenceKey([1; 16])].into(), ..Traces::default() });
+        let said = |event: &str| Some(event.replace("02:77:00:00:00:01", &alias.of(MAC).to_string()));
+        assert_eq!((without(&opened, &by_mac), without(&claimed, &by_mac)), (said(&opened), said(&claimed)));
+        assert_eq!((without(&opened, &by_code), without(&claimed, &by_code)), (said(&opened), None));
+        assert_eq!((without(&opened, &by_claim), without(&claimed, &by_claim)), (None, said(&claimed)));
+        assert_eq!(said(&opened).map(|event| event.len()), Some(opened.len()));
+        let data = |mac: &str| {
+            let result = Outcome::Delivered(format!(r#"{{"devices":[{{"mac":"{mac}"}}],"audit":[]}}"#));
+            reported(Fact::Done { command: "c-1".parse().unwrap(), result })
+        };
+        let withheld = without(&data("02:77:00:00:00:01"), &by_mac).unwrap();
+        assert!(!withheld.contains("data") && withheld.contains(r#""result":"failed""#), "{withheld}");
+        assert_eq!(without(&data("02:77:00:00:00:02"), &by_mac), None);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use lango::wire::control::{
-    Answer, ClockShown, Cloud, Code, Failure, Imported, Joined, Request, Response, RowError, Sheet,
-    VoucherMade, VouchersMade,
+    Answer, ClockShown, Cloud, Code, Erased, Failure, Imported, Joined, Request, Response, RowError, Sheet,
+    VoucherMade, VouchersMade, Whose,
 };
 use serde_json::json;
 
@@ -51,6 +51,11 @@ fn answer(request: Request) -> Response {
         Request::Doctor { .. } => fail(Code::NoPermission),
         Request::Clock => Response::Ok(Answer::Clock(clock())),
         Request::ClockReset => fail(Code::NotStored),
+        Request::Export { .. } => Response::Ok(Answer::Export(Box::default())),
+        Request::Forget { whose: Whose::All } => {
+            Response::Ok(Answer::Forget(Erased { devices: 2, entitlements: 3, sessions: 5, claims: 1 }))
+        }
+        Request::Forget { .. } => fail(Code::NoSuchPerson),
         Request::Login { .. }
         | Request::Logout(_)
         | Request::VoucherRevoke { .. }
@@ -103,6 +108,7 @@ fn answers_go_to_stdout_and_failures_to_stderr_with_their_exit_code() {
     for (args, exit) in [
         (["voucher", "show", "1"].as_slice(), 1),
         (&["logout", "02:00:00:00:00:01"], 1),
+        (&["forget", "--code", "4821 9937 05"], 1),
         (&["status"], 70),
         (&["doctor"], 77),
         (&["plan", "list"], 78),
@@ -135,6 +141,23 @@ fn the_sync_and_an_enrolment_have_the_fields_of_the_interface() {
     }
     let output = daemon.run(&["enrol", "https://a.b", "c", "--ca", "/nonexistent", "--json"]);
     assert_eq!((code(&output), printed(&output)["error"]["code"].as_str()), (1, Some("bad_file")));
+}
+
+#[test]
+fn a_persons_data_is_five_lists_or_a_table_and_what_was_forgotten_is_counted() {
+    let daemon = Daemon::start(answer);
+    let lists = json!({"devices": [], "entitlements": [], "sessions": [], "claims": [], "audit": []});
+    for args in [["export", "--all", "--json"].as_slice(), &["export", "--all"]] {
+        let output = daemon.run(args);
+        assert_eq!((code(&output), printed(&output)), (0, lists.clone()), "{args:?}");
+    }
+    let output = daemon.run(&["export", "--mac", "02:00:00:00:00:01", "--format", "csv"]);
+    assert!(code(&output) == 0 && stdout(&output).starts_with("kind,id,entitlement,mac,"), "{output:?}");
+    let said = "forgotten: devices 2, entitlements 3, sessions 5, claims 1\n";
+    let output = daemon.run(&["forget", "--all"]);
+    assert_eq!((code(&output), stdout(&output)), (0, said));
+    let counts = json!({"devices": 2, "entitlements": 3, "sessions": 5, "claims": 1});
+    assert_eq!(printed(&daemon.run(&["forget", "--all", "--json"])), counts);
 }
 
 #[test]

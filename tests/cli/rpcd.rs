@@ -84,7 +84,9 @@ fn answer(request: Request) -> Response {
         | Request::Metrics
         | Request::Sync
         | Request::SyncNow
-        | Request::Enrol(_) => {
+        | Request::Enrol(_)
+        | Request::Export { .. }
+        | Request::Forget { .. } => {
             return Response::Error(Failure::new(Code::NoSuchVoucher, "it failed", "do this"));
         }
     })

@@ -4,6 +4,7 @@
 mod commands;
 mod ledger;
 mod payments;
+mod persons;
 mod schedules;
 mod traffic;
 

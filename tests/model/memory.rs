@@ -147,6 +147,7 @@ impl Memory {
             | Record::SerialUsed { .. }
             | Record::CommandDone(_)
             | Record::DeviceBlocked(_) => self.write_of_cloud(record),
+            Record::Forgotten(_) => panic!("nobody asked for that: {record:?}"),
         }
     }
 

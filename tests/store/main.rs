@@ -2,7 +2,7 @@
 //!
 //! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
 //! (needs root, for tmpfs), `schema` opens older databases, `rows`, `cloud` and `outbox` are about the cloud,
-//! `size` measures, `sales` makes the records.
+//! `persons` about guests, `size` measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod media;
 mod outbox;
+mod persons;
 mod rows;
 mod sales;
 mod schema;

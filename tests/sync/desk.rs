@@ -53,7 +53,7 @@ impl Books {
             match op {
                 Op::Put { row, .. } => drop(rows.insert(row.name(), row)),
                 Op::Delete { name, .. } => drop(rows.remove(&name)),
-                Op::Do { .. } => {}
+                Op::Do { .. } | Op::About { .. } => {}
             }
         }
         if page.full && !page.more {

@@ -7,7 +7,7 @@ use super::{
     Boot, CHECKPOINTS_PER_USAGE, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Gate, Mac, Now,
     PAID_LATELY, Record, Session, SessionId, Uplink, Usage,
 };
-use crate::domain::{Awaits, Bytes, Claim, Fact, Origin};
+use crate::domain::{Awaits, Bytes, Claim, Fact, Forgotten, Origin};
 
 impl Gate {
     /// Takes `records` in, in their order.
@@ -169,6 +169,7 @@ impl Gate {
             }
             Record::CommandDone(id) => self.cloud.carry_out(id.clone()),
             Record::DeviceBlocked(mac) => self.cloud.blocked.put(*mac, ()),
+            Record::Forgotten(gone) => self.forget_devices(gone),
             Record::Queued(reported) => {
                 if let Fact::Refused { cursor, id, why } = &reported.fact {
                     self.cloud.told((*cursor, id.clone(), why.clone()));
@@ -186,6 +187,20 @@ impl Gate {
             self.owners.give(code, entitlement.id);
         }
         self.entitlements.put(entitlement);
+    }
+
+    /// What the person bought was ended before, by records of its own.
+    fn forget_devices(&mut self, gone: &Forgotten) {
+        for mac in &gone.traces.devices {
+            self.cloud.blocked.remove(mac);
+            let bound = self.entitlements.values().filter(|e| e.bound.contains(mac)).map(|e| e.id);
+            for id in bound.collect::<Vec<_>>() {
+                self.entitlements.change(id, |e| {
+                    e.bound.remove(mac);
+                    e.bound.insert(gone.alias.of(*mac));
+                });
+            }
+        }
     }
 
     fn forget(&mut self, id: EntitlementId, how: Ending, now: Boot) {

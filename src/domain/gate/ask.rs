@@ -143,7 +143,7 @@ pub(super) fn end_with(
     decision.records.push(Record::EntitlementEnded { stamp: entitlement.stamp_at(moment), how });
 }
 
-fn close(session: &Session, why: Closing, moment: Moment, decision: &mut Decision) {
+pub(super) fn close(session: &Session, why: Closing, moment: Moment, decision: &mut Decision) {
     let (id, at, used) = (session.id, moment.now.wall, session.used);
     decision.records.push(Record::SessionClosed { session: id, at, why, used });
     decision.effects.push(Effect::Evict { mac: session.mac });

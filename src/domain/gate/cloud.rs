@@ -2,14 +2,13 @@
 //!
 //! Owns: what a page's rows, plans and commands bring about, each decided by itself. Never: rows that nobody
 //! uses, which are the store's; the order of pages (`wire::feed`). Neighbours: `claims.rs` has payments,
-//! `facts.rs` what the cloud is told.
-
-use std::collections::BTreeSet;
+//! `persons.rs` who is
+//! forgotten, `facts.rs` what the cloud is told.
 
 use super::{Closing, Decision, Effect, Gate, Mac, Moment, Now, Record, Refusal, Reply};
 use crate::domain::{
-    Awaits, Claim, CloudCommand, CloudId, CodeKey, Cursor, Fact, Generation, Origin, Outcome, PageKind,
-    Person, Plan, PlanId, Row, RowName, RowsFrom, SessionId, Stand, Voucher, Walk,
+    Awaits, CloudCommand, CloudId, Cursor, Fact, Generation, Origin, Outcome, PageKind, Plan, PlanId, Row,
+    RowName, RowsFrom, Stand, Voucher, Walk,
 };
 
 impl Gate {
@@ -93,12 +92,21 @@ impl Gate {
             CloudCommand::ReloadPlans => {
                 (Decision { effects: vec![Effect::ReadPlans], ..Decision::done() }, Outcome::Done)
             }
-            CloudCommand::Forget(person) => (self.let_go(person, moment), failed(NOT_ERASED)),
-            CloudCommand::Export(_) => (Decision::done(), failed("this version cannot export")),
         };
+        self.answer_command(id, result, moment, &mut decision);
+        decision
+    }
+
+    /// The command is done with, and the cloud hears of it.
+    pub(super) fn answer_command(
+        &self,
+        id: CloudId,
+        result: Outcome,
+        moment: Moment,
+        decision: &mut Decision,
+    ) {
         decision.records.push(Record::CommandDone(id.clone()));
         self.report(Fact::Done { command: id, result }, moment.now, &mut decision.records);
-        decision
     }
 
     fn grant_for_cloud(&self, mac: Mac, plan: &PlanId, moment: Moment) -> (Decision, Outcome) {
@@ -122,26 +130,6 @@ impl Gate {
         decision
     }
 
-    /// Ends what a person is doing here and waits for; what was paid stays. What is stored of the person is not
-    /// touched, so this is not all that was asked for.
-    fn let_go(&self, person: &Person, moment: Moment) -> Decision {
-        let keys = [person.code, person.reference.map(|reference| CodeKey(reference.0))];
-        let owned = keys.iter().flatten().filter_map(|key| self.owned(key));
-        let by_code = owned.flat_map(|entitlement| self.sessions.with(entitlement.id));
-        let by_mac = person.mac.and_then(|mac| self.sessions.of_device(mac));
-        let sessions: BTreeSet<SessionId> = by_code.chain(by_mac).map(|session| session.id).collect();
-        let mut decision = Decision::done();
-        for session in sessions.into_iter().filter_map(|id| self.sessions.get(id)) {
-            self.close_session(session, Closing::Kicked, moment, &mut decision);
-        }
-        let of_person =
-            |claim: &&Claim| Some(claim.mac) == person.mac || Some(claim.reference) == person.reference;
-        let claims = self.claims.open().filter(of_person);
-        let closed = claims.map(|claim| Record::ClaimClosed { reference: claim.reference, mac: claim.mac });
-        decision.records.extend(closed);
-        decision
-    }
-
     /// Told once until a page is read: one that is refused comes again and again.
     pub(super) fn not_applied(
         &self,
@@ -159,9 +147,6 @@ impl Gate {
         decision
     }
 }
-
-const NOT_ERASED: &str =
-    "sessions and claims were ended; this version cannot delete what is stored of a person";
 
 fn failed(why: &str) -> Outcome {
     Outcome::Failed(why.to_owned())

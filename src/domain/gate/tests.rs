@@ -12,6 +12,7 @@ mod guessing;
 mod issued;
 mod outages;
 mod payments;
+mod persons;
 mod presence;
 mod redeeming;
 mod time;
@@ -160,9 +161,7 @@ impl Desk {
             Record::SessionStamped(usage) => {
                 self.stored.get_mut(&usage.session).unwrap().used = usage.used();
             }
-            Record::SessionClosed { session, .. } => {
-                self.stored.remove(session);
-            }
+            Record::SessionClosed { session, .. } => drop(self.stored.remove(session)),
             Record::VouchersMade(vouchers) => {
                 self.vouchers.extend(vouchers.iter().map(|voucher| (voucher.key, voucher.clone())));
             }
@@ -201,6 +200,7 @@ impl Desk {
             | Record::ResetEnded(_)
             | Record::Acked(_)
             | Record::DeviceBlocked(_)
+            | Record::Forgotten(_)
             | Record::SessionCounted(_)
             | Record::UplinkChanged(_)
             | Record::BootReached(_)

@@ -7,7 +7,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row as Columns, Statement, params};
 
-use super::int;
+use super::{FORGOTTEN, int};
 use crate::domain::{
     BatchId, CloudId, CodeKey, EntitlementId, Generation, Kind, PlanId, Proof, Row, RowName, Voucher,
     VoucherState, Wall,
@@ -101,6 +101,8 @@ struct Present {
     hint: String,
     id: Option<String>,
     redeemed: bool,
+    /// Whoever redeemed it was forgotten.
+    forgotten: bool,
 }
 
 impl Present {
@@ -117,6 +119,7 @@ impl Present {
             hint: row.get(3)?,
             id: row.get(4)?,
             redeemed: row.get(5)?,
+            forgotten: row.get(6)?,
         })
     }
 }
@@ -159,7 +162,8 @@ impl<'c> Codes<'c> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
             find: conn.prepare(
-                "SELECT v.lot, l.made, l.generation, v.hint, v.id, v.entitlement IS NOT NULL
+                "SELECT v.lot, l.made, l.generation, v.hint, v.id, v.entitlement IS NOT NULL,
+                   ifnull((SELECT opened = ?2 FROM entitlement WHERE id = v.entitlement), 0)
                  FROM voucher v JOIN lot l ON l.id = v.lot WHERE v.key = ?1",
             )?,
             change: conn.prepare("UPDATE voucher SET lot = ?2, hint = ?3, id = ?4 WHERE key = ?1")?,
@@ -233,9 +237,16 @@ impl<'c> Codes<'c> {
         };
         let lot = self.lot(Lot::of(&new, generation), lots)?;
         // A row that came in the clear once keeps what support knows it by.
-        let hint = if new.hint.as_str().is_empty() { old.hint.as_str() } else { new.hint.as_str() };
+        let is_renewed = new.kind == Kind::Account && old.is_renewed_by(new.id.as_ref().map(CloudId::as_str));
+        // Whoever is forgotten does not come back with a row that is as it was.
+        let stays_forgotten = old.forgotten && !is_renewed;
+        let hint = if new.hint.as_str().is_empty() || stays_forgotten {
+            old.hint.as_str()
+        } else {
+            new.hint.as_str()
+        };
         let id = new.id.as_ref().map(CloudId::as_str);
-        if new.kind == Kind::Account && old.is_renewed_by(id) {
+        if is_renewed {
             self.renew.execute([new.key.0])?;
             self.reinstate.execute([new.key.0])?;
         }
@@ -246,7 +257,7 @@ impl<'c> Codes<'c> {
             lots.lost(old.lot);
             lots.got(lot);
         }
-        self.prove(&new)
+        if stays_forgotten { Ok(()) } else { self.prove(&new) }
     }
 
     /// What was redeemed stays, without being a row of the feed any more.
@@ -335,7 +346,9 @@ impl<'c> Codes<'c> {
 
     /// The row as it is now; one that a reset has ended is cleared away first.
     fn present(&mut self, key: CodeKey, lots: &mut Lots) -> Result<Option<Present>, StoreError> {
-        let Some(mut old) = self.find.query_row([key.0], Present::of).optional()? else { return Ok(None) };
+        let Some(mut old) = self.find.query_row(params![key.0, FORGOTTEN], Present::of).optional()? else {
+            return Ok(None);
+        };
         let Some(generation) = old.generation else { return Ok(Some(old)) };
         if generation >= self.in_force.query_row([], |row| row.get(0))? {
             return Ok(Some(old));

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, Row, Statement, params};
 
 use super::int;
-use crate::domain::{AccountKey, CodeKey, Fact, ReferenceKey, Reported, RowName, Seq, SessionId};
+use crate::domain::{AccountKey, CodeKey, Fact, Forgotten, ReferenceKey, Reported, RowName, Seq, SessionId};
 use crate::store::StoreError;
 use crate::wire::events;
 
@@ -39,6 +39,8 @@ pub(super) struct Outbox<'c> {
     drop_a_usage: Statement<'c>,
     count: Statement<'c>,
     drop_acked: Statement<'c>,
+    about_somebody: Statement<'c>,
+    change: Statement<'c>,
     /// None: not counted yet, or not for sure any more.
     waiting: Option<Waiting>,
 }
@@ -57,6 +59,11 @@ impl<'c> Outbox<'c> {
                 "SELECT count(*), ifnull(sum(length(CAST(event AS BLOB))), 0) FROM outbox WHERE seq <= ?1",
             )?,
             drop_acked: conn.prepare("DELETE FROM outbox WHERE seq <= ?1")?,
+            about_somebody: conn.prepare(
+                "SELECT seq, event FROM outbox
+                 WHERE instr(event, '\"mac\"') > 0 OR instr(event, '\"data\"') > 0",
+            )?,
+            change: conn.prepare("UPDATE outbox SET event = ?2 WHERE seq = ?1")?,
             waiting: None,
         })
     }
@@ -88,6 +95,22 @@ impl<'c> Outbox<'c> {
         let gone = self.count.query_row([int(seq.0)], Waiting::of)?;
         self.drop_acked.execute([int(seq.0)])?;
         self.waiting = Some(before.less(gone));
+        Ok(())
+    }
+
+    /// What waits stays, and says nothing of the person any more.
+    pub(super) fn forget(&mut self, gone: &Forgotten) -> Result<(), StoreError> {
+        let mut changed: Vec<(i64, String)> = Vec::new();
+        let mut rows = self.about_somebody.query([])?;
+        while let Some(row) = rows.next()? {
+            let event = events::without(&row.get::<_, String>(1)?, gone);
+            changed.extend(event.map(|event| row.get(0).map(|seq| (seq, event))).transpose()?);
+        }
+        drop(rows);
+        for (seq, event) in changed {
+            self.change.execute(params![seq, event])?;
+        }
+        self.waiting = None;
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::codes::Codes;
-use super::{bytes, ending_word, int, millis, rate};
+use super::{FORGOTTEN, bytes, ending_word, int, millis, rate};
 use crate::domain::{
     Boot, Closing, CodeKey, Ending, Entitlement, EntitlementId, Mac, Session, SessionId, Stamp, Terms,
     Traffic, Usage, Wall,
@@ -66,7 +66,7 @@ impl<'c> Sales<'c> {
             )?,
             bind: conn
                 .prepare("INSERT INTO device (entitlement, mac) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?,
-            date: conn.prepare("UPDATE entitlement SET opened = ?2 WHERE id = ?1")?,
+            date: conn.prepare("UPDATE entitlement SET opened = ?2 WHERE id = ?1 AND opened <> ?3")?,
             open_session: conn.prepare(
                 "INSERT INTO session (id, entitlement, mac, since, bytes_up, bytes_down, lasted, at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -154,8 +154,9 @@ impl<'c> Sales<'c> {
         Ok(())
     }
 
+    /// Of one that is forgotten nothing is told any more.
     pub(super) fn dated(&mut self, entitlement: EntitlementId, opened: Wall) -> Result<(), StoreError> {
-        self.date.execute([int(entitlement.0), opened.as_secs()])?;
+        self.date.execute([int(entitlement.0), opened.as_secs(), FORGOTTEN])?;
         Ok(())
     }
 

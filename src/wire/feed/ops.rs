@@ -9,7 +9,7 @@ use super::fields::{FieldError, Fields, needed};
 use crate::domain::{
     Account, AccountKey, AccountName, Bps, Bytes, CloudCommand, CloudId, CodeKey, DataCap, Hint, Listed,
     Normal, Op, Payment, Person, PhoneTail, Plan, PlanId, PlanNumber, PlanSource, Reference, ReferenceKey,
-    Row, RowName, SiteKey, Terms, Wall,
+    Row, RowName, SiteKey, Terms, Wall, Wish,
 };
 
 /// Languages of a title.
@@ -82,9 +82,12 @@ impl Ops {
 fn read(fields: &mut Fields<'_>, id: Option<CloudId>, site: &SiteKey) -> Result<Option<Op>, FieldError> {
     let op: String = fields.need("op")?;
     if op == "do" {
-        let command = command(fields, site)?;
+        let order = order(fields, site)?;
         let id = needed("id", id)?;
-        return Ok(command.map(|command| Op::Do { id, command }));
+        return Ok(order.map(|order| match order {
+            Order::Do(command) => Op::Do { id, command },
+            Order::About(person, wish) => Op::About { id, person, wish },
+        }));
     }
     let kind: String = fields.need("kind")?;
     match op.as_str() {
@@ -253,29 +256,35 @@ fn short(text: &str, most: usize) -> Option<String> {
     (text.len() <= most && !text.chars().any(char::is_control)).then(|| text.to_owned())
 }
 
+enum Order {
+    Do(CloudCommand),
+    About(Person, Wish),
+}
+
 /// `None`: a command that is not known.
-fn command(fields: &mut Fields<'_>, site: &SiteKey) -> Result<Option<CloudCommand>, FieldError> {
+fn order(fields: &mut Fields<'_>, site: &SiteKey) -> Result<Option<Order>, FieldError> {
     let command: String = fields.need("command")?;
-    Ok(Some(match command.as_str() {
+    let command = match command.as_str() {
+        "forget" => return Ok(Some(Order::About(person(fields, site)?, Wish::Forget))),
+        "export" => return Ok(Some(Order::About(person(fields, site)?, Wish::Export))),
         "kick" => CloudCommand::Kick(needed("mac", fields.parse("mac")?)?),
         "grant" => {
             CloudCommand::Grant { mac: needed("mac", fields.parse("mac")?)?, plan: sold_plan(fields)? }
         }
         "block" => CloudCommand::Block(needed("mac", fields.parse("mac")?)?),
-        "forget" => CloudCommand::Forget(person(fields, site)?),
-        "export" => CloudCommand::Export(person(fields, site)?),
         "reload_plans" => CloudCommand::ReloadPlans,
         _ => return Ok(None),
-    }))
+    };
+    Ok(Some(Order::Do(command)))
 }
 
 fn person(fields: &mut Fields<'_>, site: &SiteKey) -> Result<Person, FieldError> {
-    let person = Person {
-        mac: fields.parse("mac")?,
-        code: fields.read("code", |text| Normal::of(text).map(|code| site.voucher(&code)))?,
-        reference: fields.read("reference", |text| Reference::of(text).map(|found| site.payment(&found)))?,
-        phone_last4: fields.read("phone_last4", PhoneTail::of)?,
-    };
+    let mac = fields.parse("mac")?;
+    let code = fields.read("code", |text| Normal::of(text).map(|code| site.voucher(&code)))?;
+    let payment = |text: &str| Reference::of(text).map(|found| CodeKey(site.payment(&found).0));
+    let reference = fields.read("reference", payment)?;
+    let keys = code.into_iter().chain(reference).collect();
+    let person = Person { mac, keys, phone_last4: fields.read("phone_last4", PhoneTail::of)? };
     if person == Person::default() {
         return Err(FieldError {
             field: "mac",

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::{
     Boot, Bps, Bytes, CloudCommand, CodeKey, DataCap, Hint, Normal, Now, Op, PlanSource, Reference, Row,
-    Trust,
+    Trust, Wish,
 };
 
 /// The page of the protocol's description.
@@ -105,8 +105,8 @@ fn deletions_and_commands_name_what_they_mean() {
     assert_eq!(known[5], Op::Delete { id: None, name: RowName::Voucher(code) });
     let kick = CloudCommand::Kick("02:77:00:00:00:01".parse().unwrap());
     assert_eq!(known[6], Op::Do { id: "c-17".parse().unwrap(), command: kick });
-    let Op::Do { command: CloudCommand::Forget(person), .. } = &known[7] else { panic!("{:?}", known[7]) };
-    assert_eq!(person.reference, Some(key().payment(&Reference::of("DFJ9B1FPQ8").unwrap())));
+    let Op::About { wish: Wish::Forget, person, .. } = &known[7] else { panic!("{:?}", known[7]) };
+    assert_eq!(person.keys, [CodeKey(key().payment(&Reference::of("DFJ9B1FPQ8").unwrap()).0)]);
     assert_eq!((person.mac, person.phone_last4.unwrap().digits()), (None, *b"0417"));
 }
 

@@ -40,8 +40,12 @@ def _repeated(db, site, device, fact):
     kept = one(db, "SELECT body FROM event WHERE site = ? AND device = ? AND seq = ?", site, device, fact["seq"])
     if kept is None:
         _note(db, site, device, fact["seq"], "came after what follows it")
-    elif kept["body"] != _text(fact):
+    elif json.loads(kept["body"]) | _unnamed != fact | _unnamed:
         _note(db, site, device, fact["seq"], "came again with another fact")
+
+
+# Whoever was forgotten since it was sent is told of under an alias.
+_unnamed = {"mac": None}
 
 
 def _update(db, site, device, change, *values):

@@ -3,7 +3,7 @@
 //! Inputs of one page are decided one after another and committed together: nothing that one of them did is
 //! left when the commit fails.
 
-use crate::domain::{Cursor, Generation, PageKind, Person, RowName, Stand, Walk};
+use crate::domain::{Cursor, Generation, PageKind, RowName, Stand, Walk};
 
 use super::*;
 
@@ -157,30 +157,6 @@ fn a_device_that_is_kept_out_is_cut_and_not_opened_by_the_cloud_again() {
     assert_eq!(desk.commands("c-2", grant), Some(Outcome::Failed("the device is kept out".to_owned())));
     assert!(!desk.is_open(mac(1)));
     assert!(is_online(&desk.redeem(mac(2), payment)), "what was paid is not lost");
-}
-
-#[test]
-fn whoever_is_to_be_forgotten_is_let_go_and_nobody_is_told_that_it_was_all() {
-    let mut desk = site();
-    let codes = [desk.sell("hour"), desk.sell("hour"), desk.sell("hour")];
-    for (n, code) in (1..).zip(codes) {
-        desk.redeem(mac(n), code);
-    }
-    let waits = Found::Reference(ReferenceKey([9; 16]), Reach::Unknown);
-    desk.ask(Input::Redeem { mac: mac(5), code: waits, moving: Moving::Ask });
-    let person = Person {
-        mac: Some(mac(1)),
-        code: Some(codes[1]),
-        reference: Some(ReferenceKey([9; 16])),
-        phone_last4: PhoneTail::of("0417"),
-    };
-    let result = desk.commands("c-1", CloudCommand::Forget(person.clone()));
-    assert!(matches!(result, Some(Outcome::Failed(why)) if why.contains("cannot delete")));
-    assert!(!desk.is_open(mac(1)) && !desk.is_open(mac(2)) && desk.is_open(mac(3)));
-    assert!(desk.claims.is_empty());
-    assert!(is_online(&desk.redeem(mac(2), codes[1])), "what was paid stays");
-    let result = desk.commands("c-2", CloudCommand::Export(person));
-    assert!(matches!(result, Some(Outcome::Failed(_))));
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! Persons who are forgotten, as SQL: rows that go, and rows that stay without the person.
+//!
+//! Owns: what of each table is a person's. Never: who the person is; `read/persons.rs` looks that up. The files are
+//! made anew after it: see [`COPY_DUE`].
+//!
+//! Sessions stay as amounts under an alias, because totals and the cloud's books count them; purchases that were
+//! begun stay as the reason why their code opens nothing any more. Neither says when it was.
+
+use rusqlite::{Connection, Statement, params};
+
+use super::codes::Codes;
+use super::int;
+use super::outbox::Outbox;
+use crate::domain::{CodeKey, EntitlementId, Forgotten, Mac, RowName};
+use crate::store::StoreError;
+
+/// In place of the time of what was a person's. No clock of a gateway says so.
+pub(in crate::store) const FORGOTTEN: i64 = -1;
+/// In place of the time of the last good copy: it, and every other file, may hold what was forgotten since.
+pub(in crate::store) const COPY_DUE: i64 = -1;
+
+/// The statements that forget persons.
+pub(super) struct Persons<'c> {
+    sessions: Statement<'c>,
+    empty_session: Statement<'c>,
+    rename_device: Statement<'c>,
+    drop_devices: Statement<'c>,
+    drop_claims_of: Statement<'c>,
+    drop_claims_on: Statement<'c>,
+    unblock: Statement<'c>,
+    empty_entitlement: Statement<'c>,
+    redeemed: Statement<'c>,
+    empty_voucher: Statement<'c>,
+    drop_proof: Statement<'c>,
+    drop_renewal: Statement<'c>,
+    copy_due: Statement<'c>,
+}
+
+impl<'c> Persons<'c> {
+    pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            sessions: conn.prepare("SELECT id, mac, entitlement FROM session WHERE since <> ?1")?,
+            empty_session: conn.prepare(
+                "UPDATE session SET mac = ?2, since = ?3, closed = ?3, lasted = 0, at = 0 WHERE id = ?1",
+            )?,
+            rename_device: conn.prepare("UPDATE device SET mac = ?2 WHERE mac = ?1")?,
+            drop_devices: conn.prepare("DELETE FROM device WHERE entitlement = ?1")?,
+            drop_claims_of: conn.prepare("DELETE FROM claim WHERE mac = ?1")?,
+            drop_claims_on: conn.prepare("DELETE FROM claim WHERE reference = ?1")?,
+            unblock: conn.prepare("DELETE FROM blocked WHERE mac = ?1")?,
+            empty_entitlement: conn.prepare(
+                "UPDATE entitlement SET hint = '', opened = ?2, validity_left = NULL, expires = NULL
+                 WHERE id = ?1",
+            )?,
+            redeemed: conn.prepare("SELECT key, entitlement FROM voucher WHERE entitlement IS NOT NULL")?,
+            empty_voucher: conn.prepare("UPDATE voucher SET hint = '' WHERE key = ?1")?,
+            drop_proof: conn.prepare("DELETE FROM proof WHERE key = ?1")?,
+            drop_renewal: conn.prepare("DELETE FROM renewed WHERE key = ?1")?,
+            copy_due: conn.prepare("UPDATE meta SET copied = ?1")?,
+        })
+    }
+
+    pub(super) fn forgotten(
+        &mut self,
+        gone: &Forgotten,
+        codes: &mut Codes<'c>,
+        outbox: &mut Outbox<'c>,
+    ) -> Result<(), StoreError> {
+        let traces = &gone.traces;
+        self.empty_sessions(gone)?;
+        for id in &traces.entitlements {
+            self.drop_devices.execute([int(id.0)])?;
+            self.empty_entitlement.execute([int(id.0), FORGOTTEN])?;
+        }
+        for mac in &traces.devices {
+            self.rename_device.execute(params![mac.bytes(), gone.alias.of(*mac).bytes()])?;
+            self.drop_claims_of.execute([mac.bytes()])?;
+            self.unblock.execute([mac.bytes()])?;
+        }
+        for reference in &traces.references {
+            self.drop_claims_on.execute([reference.0])?;
+        }
+        for key in self.codes_of(gone)? {
+            self.empty_voucher.execute([key.0])?;
+            self.drop_proof.execute([key.0])?;
+            self.drop_renewal.execute([key.0])?;
+        }
+        for key in &traces.rows {
+            codes.gone(&RowName::Voucher(*key))?;
+        }
+        outbox.forget(gone)?;
+        self.copy_due.execute([COPY_DUE])?;
+        Ok(())
+    }
+
+    fn empty_sessions(&mut self, gone: &Forgotten) -> Result<(), StoreError> {
+        let all = self.sessions.query_map([FORGOTTEN], |row| {
+            Ok((row.get(0)?, Mac::new(row.get(1)?), EntitlementId(row.get::<_, i64>(2)?.unsigned_abs())))
+        })?;
+        let all: Vec<(i64, Mac, EntitlementId)> = all.collect::<Result<_, _>>()?;
+        for (id, mac, _) in all.into_iter().filter(|(_, mac, of)| gone.traces.has_use(*mac, *of)) {
+            self.empty_session.execute(params![id, gone.alias.of(mac).bytes(), FORGOTTEN])?;
+        }
+        Ok(())
+    }
+
+    /// The codes of what was bought, also of what made it larger.
+    fn codes_of(&mut self, gone: &Forgotten) -> Result<Vec<CodeKey>, StoreError> {
+        let of = |id: i64| gone.traces.entitlements.contains(&EntitlementId(id.unsigned_abs()));
+        let mut found = Vec::new();
+        let mut rows = self.redeemed.query([])?;
+        while let Some(row) = rows.next()? {
+            if of(row.get(1)?) {
+                found.push(CodeKey(row.get(0)?));
+            }
+        }
+        Ok(found)
+    }
+}

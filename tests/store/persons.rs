@@ -1,0 +1,248 @@
+//! Persons: who is found by what, and that nothing of one who was forgotten is left in any file.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use lango::domain::{
+    Alias, Awaits, Bridged, Claim, CloudId, CodeKey, Ending, EntitlementId, Forgotten, Generation, Hint,
+    Kind, Mac, Payment, Person, PhoneTail, Record, ReferenceKey, Row, Session, SessionId, Traces, Traffic,
+    VoucherState, Wall, Whom,
+};
+use lango::store::{Kept, Store, VoucherCounts};
+
+use super::outbox::{opened, redeemed};
+use super::sales::{NOON, commit, entitlement, key, login, mac, open, session, stamp, wait};
+
+const LATER: Wall = Wall::from_secs(NOON + 86_400);
+
+fn by_mac(n: u64) -> Whom {
+    Whom::Person(Person { mac: Some(mac(n)), ..Person::default() })
+}
+
+fn by_code(n: u64) -> Whom {
+    Whom::Person(Person { keys: vec![key(n)], ..Person::default() })
+}
+
+fn by_phone(digits: &str, keys: Vec<CodeKey>) -> Whom {
+    Whom::Person(Person { phone_last4: PhoneTail::of(digits), keys, ..Person::default() })
+}
+
+fn traces(store: &Store, whom: Whom) -> Traces {
+    wait(store.traces(whom)).unwrap()
+}
+
+/// As the Gate ends what is left and has it forgotten.
+fn forget(store: &Store, whom: Whom, sessions: &[u64], entitlements: &[u64]) {
+    let traces = traces(store, whom);
+    let close = |id: &u64| Record::SessionClosed {
+        session: SessionId(*id),
+        at: Wall::from_secs(NOON + 60),
+        why: lango::domain::Closing::Kicked,
+        used: Traffic::default(),
+    };
+    let end = |id: &u64| Record::EntitlementEnded { stamp: stamp(*id, 500), how: Ending::Spent };
+    let mut records: Vec<_> = sessions.iter().map(close).chain(entitlements.iter().map(end)).collect();
+    records.push(Record::Forgotten(Box::new(Forgotten { traces, alias: Alias::new([7; 32]) })));
+    commit(store, records).unwrap();
+    assert_eq!(wait(store.keep_copy(LATER)), Ok(Kept::Made), "however recent the last one is");
+}
+
+fn paid(n: u64, phone: &str) -> Record {
+    let payment = Payment {
+        key: ReferenceKey(key(n).0),
+        hint: Hint::of(&format!("{n:03}")),
+        plan: "hour".parse().unwrap(),
+        paid_at: None,
+        phone_last4: PhoneTail::of(phone),
+        mac: None,
+    };
+    let id = format!("p-{n}").parse::<CloudId>().ok();
+    let rows = vec![(id, Row::Payment(payment))];
+    Record::RowsPut { rows, at: Wall::from_secs(NOON), generation: Some(Generation(1)) }
+}
+
+/// The payment `n` is begun.
+fn begun(n: u64) -> Vec<Record> {
+    let mut bought = entitlement(n);
+    bought.code = Some(key(n));
+    vec![Record::EntitlementOpened(Box::new(bought)), Record::SessionOpened(session(n, n))]
+}
+
+fn claim(n: u64) -> Record {
+    Record::ClaimOpened(Claim {
+        reference: ReferenceKey(key(n).0),
+        mac: mac(n),
+        since: Wall::from_secs(NOON),
+        awaits: Awaits::Payment,
+        bridged: Bridged::No,
+    })
+}
+
+/// Where in the directory `secret` stands.
+fn found_in(dir: &Path, secret: &[u8]) -> Vec<String> {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| fs::read(path).unwrap().windows(secret.len()).any(|window| window == secret))
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn nothing_of_who_was_forgotten_is_left_in_any_file() {
+    let dir = tempfile::tempdir().unwrap();
+    // A long life before: rows that came and went, copies, a database that was damaged.
+    fs::write(dir.path().join("lango.db"), mac(1).bytes().repeat(1000)).unwrap();
+    let opened_db = open(dir.path());
+    assert!(!found_in(dir.path(), &mac(1).bytes()).is_empty(), "it was moved aside");
+    let store = opened_db.store;
+    for n in 1..=40 {
+        commit(&store, login(n)).unwrap();
+        commit(&store, vec![claim(n), Record::Queued(redeemed(n)), Record::Queued(opened(n))]).unwrap();
+    }
+    commit(&store, vec![paid(50, "0417"), paid(51, "7777"), Record::DeviceBlocked(mac(1))]).unwrap();
+    wait(store.keep_copy(Wall::from_secs(NOON))).unwrap();
+    for n in 2..=20 {
+        let (reference, mac) = (ReferenceKey(key(n).0), mac(n));
+        commit(&store, vec![Record::ClaimClosed { reference, mac }]).unwrap();
+    }
+    let text = mac(1).to_string();
+    for secret in [&mac(1).bytes()[..], text.as_bytes()] {
+        assert!(found_in(dir.path(), secret).len() >= 2, "in the database or its journal, and in the copy");
+    }
+    let counts = wait(store.counts()).unwrap();
+    let waiting = wait(store.outbox_size()).unwrap();
+
+    forget(&store, by_mac(1), &[1], &[1]);
+    for secret in [&mac(1).bytes()[..], text.as_bytes()] {
+        assert_eq!(found_in(dir.path(), secret), [""; 0], "{secret:?}");
+    }
+    assert!(!found_in(dir.path(), &mac(2).bytes()).is_empty(), "others are");
+    assert_eq!(traces(&store, by_mac(1)), Traces::default());
+    let now = wait(store.counts()).unwrap();
+    assert_eq!((now.unused, now.active, now.spent), (counts.unused, counts.active - 1, counts.spent + 1));
+    assert_eq!(wait(store.outbox_size()).unwrap(), waiting, "the cloud hears every fact");
+    let alias = Alias::new([7; 32]).of(mac(1)).to_string();
+    let told = wait(store.outbox(usize::MAX)).unwrap().events;
+    assert_eq!(told.iter().filter(|(_, event)| event.contains(&alias)).count(), 2, "of one device");
+
+    // The key of a code stays, so that it opens nothing again; that of a payment nobody began does not.
+    let voucher = wait(store.find(vec![key(1)])).unwrap().remove(0).unwrap();
+    assert_eq!((voucher.state, voucher.hint), (VoucherState::Spent, Hint::default()));
+    assert!(!found_in(dir.path(), &key(50).0).is_empty() && !found_in(dir.path(), b"0417").is_empty());
+    forget(&store, by_phone("0417", Vec::new()), &[], &[]);
+    for secret in [&key(50).0[..], b"0417"] {
+        assert_eq!(found_in(dir.path(), secret), [""; 0]);
+    }
+    // What was begun does not bring the phone back when the cloud says it again.
+    commit(&store, begun(51)).unwrap();
+    forget(&store, by_code(51), &[51], &[51]);
+    commit(&store, vec![paid(51, "7777")]).unwrap();
+    let payment = wait(store.find(vec![key(51)])).unwrap().remove(0).unwrap();
+    assert_eq!((payment.state, payment.proof, payment.hint), (VoucherState::Spent, None, Hint::default()));
+    commit(&store, vec![paid(52, "7777")]).unwrap();
+    assert!(!found_in(dir.path(), b"7777").is_empty());
+    drop(store);
+    let again = open(dir.path());
+    assert_eq!(again.restored.sessions.len(), 39);
+    assert!(!again.restored.recent.contains(&mac(1)) && again.restored.blocked.is_empty());
+    assert_eq!(again.restored.last_entitlement, 51, "ids do not repeat");
+}
+
+/// The power may go after the commit and before the files are made anew.
+#[test]
+fn files_that_were_not_made_anew_are_when_the_next_copy_is_due() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    wait(store.keep_copy(Wall::from_secs(NOON))).unwrap();
+    let gone = Forgotten { traces: traces(&store, by_mac(1)), alias: Alias::new([7; 32]) };
+    commit(&store, vec![Record::Forgotten(Box::new(gone))]).unwrap();
+    drop(store);
+    assert!(!found_in(dir.path(), &mac(1).bytes()).is_empty());
+    let store = open(dir.path()).store;
+    assert_eq!(wait(store.keep_copy(Wall::from_secs(NOON + 60))), Ok(Kept::Made));
+    assert_eq!(found_in(dir.path(), &mac(1).bytes()), [""; 0]);
+    assert_eq!(wait(store.keep_copy(Wall::from_secs(NOON + 120))), Ok(Kept::Recent));
+}
+
+#[test]
+fn a_person_is_found_by_a_device_a_code_or_the_digits_of_a_phone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    for n in 1..=3 {
+        commit(&store, login(n)).unwrap();
+    }
+    // Another device with the first one's code; and what the first one used as a guest of the second.
+    commit(&store, vec![Record::SessionOpened(session(9, 1))]).unwrap();
+    let guest = Session { mac: mac(1), ..session(10, 2) };
+    commit(&store, vec![Record::SessionOpened(guest)]).unwrap();
+    let rows = vec![paid(20, "0417"), paid(21, "0417"), paid(22, "0417"), paid(23, "9999")];
+    commit(&store, rows).unwrap();
+    commit(&store, begun(20)).unwrap();
+    commit(&store, begun(23)).unwrap();
+    commit(&store, vec![claim(4), Record::DeviceBlocked(mac(5))]).unwrap();
+
+    let e = |ids: &[u64]| ids.iter().map(|id| EntitlementId(*id)).collect::<BTreeSet<_>>();
+    let found = traces(&store, by_mac(1));
+    assert_eq!((found.devices, found.entitlements), ([mac(1)].into(), e(&[])), "others used both");
+    let found = traces(&store, by_mac(3));
+    assert_eq!((found.devices, found.entitlements), ([mac(3)].into(), e(&[3])));
+    for n in [4, 5] {
+        assert_eq!(traces(&store, by_mac(n)).devices, [mac(n)].into());
+    }
+    assert!(traces(&store, by_mac(6)).is_empty());
+    let found = traces(&store, by_code(1));
+    assert_eq!((found.devices, found.entitlements), (BTreeSet::new(), e(&[1])));
+    assert_eq!(traces(&store, by_code(4)).references, [ReferenceKey(key(4).0)].into(), "claimed");
+    assert!(traces(&store, by_code(99)).is_empty());
+    let found = traces(&store, by_phone("0417", Vec::new()));
+    assert_eq!((found.entitlements.clone(), found.rows.clone()), (e(&[20]), [key(21), key(22)].into()));
+    assert_eq!(found.purchases(), 3, "so many persons, perhaps");
+    let found = traces(&store, by_phone("0417", vec![key(21), key(23)]));
+    assert_eq!((found.entitlements, found.rows), (e(&[]), [key(21)].into()), "each narrows the other");
+    let all = traces(&store, Whom::Everybody);
+    assert_eq!((all.entitlements, all.rows.len()), (e(&[1, 2, 3, 20, 23]), 2));
+    let everywhere: BTreeSet<Mac> = [1, 2, 3, 4, 5, 9, 20, 23].into_iter().map(mac).collect();
+    assert_eq!(all.devices, everywhere);
+
+    let dossier = wait(store.dossier(by_mac(1))).unwrap();
+    let ids = |visits: &[lango::domain::Visit]| visits.iter().map(|v| v.session.0).collect::<Vec<_>>();
+    assert_eq!(
+        dossier.devices.iter().map(|device| device.mac).collect::<Vec<_>>(),
+        [mac(1)],
+        "and no other's"
+    );
+    assert_eq!((dossier.purchases.len(), ids(&dossier.visits)), (2, vec![1, 10]));
+    let dossier = wait(store.dossier(by_code(1))).unwrap();
+    assert_eq!((dossier.devices.len(), ids(&dossier.visits)), (2, vec![1, 9]));
+    let dossier = wait(store.dossier(by_code(21))).unwrap();
+    assert_eq!(dossier.purchases[0].entitlement, None);
+    assert_eq!(dossier.purchases[0].state, VoucherState::Unused);
+    assert_eq!(dossier.purchases[0].origin, Kind::Payment.origin());
+}
+
+#[test]
+fn who_is_forgotten_leaves_amounts_and_others_their_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    commit(&store, vec![Record::SessionOpened(session(9, 1))]).unwrap();
+    forget(&store, by_mac(9), &[9], &[]);
+    assert_eq!(wait(store.counts()), Ok(VoucherCounts { unused: 0, active: 1, spent: 0 }));
+    assert!(traces(&store, by_mac(9)).is_empty());
+    assert_eq!(traces(&store, by_mac(1)).entitlements, [EntitlementId(1)].into(), "an alias is nobody");
+    let (kept, devices) = wait(store.entitlement(EntitlementId(1))).unwrap().unwrap();
+    assert_eq!(kept.online, 1);
+    assert!(devices.contains(&mac(1)) && !devices.contains(&mac(9)) && devices.len() == 2, "{devices:?}");
+    // Everybody, twice.
+    commit(&store, vec![paid(30, "0417")]).unwrap();
+    forget(&store, Whom::Everybody, &[1], &[1]);
+    assert!(traces(&store, Whom::Everybody).is_empty());
+    forget(&store, Whom::Everybody, &[], &[]);
+    assert_eq!(wait(store.dossier(Whom::Everybody)).unwrap(), lango::domain::Dossier::default());
+    assert_eq!(wait(store.counts()), Ok(VoucherCounts { unused: 0, active: 0, spent: 1 }));
+    for secret in [&mac(1).bytes()[..], &mac(9).bytes()[..], &key(30).0[..], b"0417"] {
+        assert_eq!(found_in(dir.path(), secret), [""; 0]);
+    }
+}

@@ -271,10 +271,27 @@ pub(super) fn offline(frame: Frame<'_>, internet: Internet, token: &str) -> Stri
     let (internet, is_down) = match internet {
         Internet::Up => (Some(t.seen_internet().to_owned()), false),
         Internet::Unknown => (None, false),
-        Internet::Down(outage) => (Some(format!("{}. {}", outage.title, outage.text)), true),
+        Internet::Down(outage) => (Some(outage.text), true),
     };
     let hero = Hero::new(Tone::Calm, t.not_online(), t.not_online_text());
     written(&Offline { hero, frame, internet, is_down, token, typed: "", button: t.connect() })
+}
+
+/// For a device that the operator lets pass, whatever it has bought.
+pub(super) fn trusted(frame: Frame<'_>, outage: Option<&Outage>) -> String {
+    let t = frame.t;
+    let hero = outage.map_or_else(|| Hero::new(Tone::Good, t.online(), t.no_end()), Hero::of_outage);
+    written(&NoticePage {
+        hero,
+        wait: None,
+        offers_start: false,
+        token: None,
+        typed: "",
+        phone: None,
+        digits: None,
+        button: "",
+        frame,
+    })
 }
 
 /// What is known of the uplink.

@@ -147,6 +147,10 @@ impl Guest<'_> {
         let body = match (page, standing, awaited) {
             (Page::Status, Some(standing), _) => pages::status(frame("/status"), standing, outage, &token),
             (Page::Status, None, Some(awaited)) => pages::waiting(frame("/status"), awaited, outage, &token),
+            (_, None, None) if self.is_listed(mac, Policy::Trusted) => {
+                let outage = outage.map(|outage| Outage { effect: "", ..outage });
+                pages::trusted(frame("/"), outage.as_ref())
+            }
             (Page::Status, None, None) => pages::offline(frame("/status"), self.internet(outage), &token),
             (_, standing, _) => {
                 pages::welcome(frame("/"), self.config, standing, outage, &token, &self.asked.typed)

@@ -1,6 +1,9 @@
 //! What the contract promises, status by status.
 
+use ring::digest::{SHA256, digest};
+
 use super::*;
+use crate::wire::enrolment::base64;
 
 #[test]
 fn a_probe_is_redirected_and_the_connection_closed() {
@@ -82,7 +85,14 @@ fn the_page_says_what_to_do_and_carries_the_headers_that_protect_it() {
             assert!(heard.body.contains(part), "{part}\n{}", heard.body);
         }
         assert!(!heard.body.contains("free</b>"));
-        assert!(!policy.contains("unsafe") && policy.matches("'sha256-").count() == 2, "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        for element in ["style", "script"] {
+            let (_, rest) = heard.body.split_once(&format!("<{element}>")).unwrap();
+            let (inside, after) = rest.split_once(&format!("</{element}>")).unwrap();
+            let hash = base64(digest(&SHA256, inside.as_bytes()).as_ref());
+            assert!(policy.contains(&format!("{element}-src 'sha256-{hash}'")), "{element}: {policy}");
+            assert!(!after.contains(&format!("<{element}")), "one {element} only");
+        }
     });
 }
 

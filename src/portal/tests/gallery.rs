@@ -217,6 +217,7 @@ impl Site {
         }
         let outage = self.outage(Some(&paused));
         add("status-paused", pages::status(at("/status"), self.standing(&paused), outage, TOKEN));
+        add("trusted", pages::trusted(at("/"), None));
         let down = Internet::Down(self.outage(None).unwrap());
         add("offline-outage", pages::offline(at("/status"), down, TOKEN));
         add("offline-cloud", pages::offline(at("/status"), Internet::Unknown, TOKEN));

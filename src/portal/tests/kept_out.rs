@@ -36,7 +36,11 @@ fn every_way_in_says_that_the_device_is_kept_out() {
             assert!(api.body.contains("\"captive\":true"), "{}", api.body);
             let probe = "GET /generate_204 HTTP/1.1\r\nHost: connectivitycheck.gstatic.com\r\n\r\n";
             assert_eq!(lab.send(BARRED, probe).await.status, 302, "the sheet opens");
-            assert_eq!(lab.get_from(BARRED + 1, "/").await.status, 200);
+            for path in ["/", "/status"] {
+                let trusted = lab.get_from(BARRED + 1, path).await;
+                assert!(trusted.status == 200 && trusted.body.contains("<h1>You are online</h1>"), "{path}");
+                assert!(!trusted.body.contains("<form"), "{path}: it needs no code");
+            }
             assert_eq!(lab.get("/").await.status, 200);
         },
     );

@@ -3,23 +3,23 @@
 //! Pure: `now` is passed in, nothing expires by itself. When it is full, the entry nearest to its
 //! deadline makes room, so nobody can make it grow.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::Boot;
+use crate::ordered::{OrdMap, OrdSet};
 
 /// At most `capacity` entries, each until its deadline.
 #[derive(Clone, Debug)]
 pub struct ExpiringMap<K, V> {
-    entries: BTreeMap<K, (Boot, V)>,
-    deadlines: BTreeSet<(Boot, K)>,
+    entries: OrdMap<K, (Boot, V)>,
+    deadlines: OrdSet<(Boot, K)>,
     capacity: usize,
 }
 
 impl<K: Ord + Clone, V> ExpiringMap<K, V> {
     /// An empty map for `capacity` entries, at least one.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { entries: BTreeMap::new(), deadlines: BTreeSet::new(), capacity: capacity.max(1) }
+        Self { entries: OrdMap::new(), deadlines: OrdSet::new(), capacity: capacity.max(1) }
     }
 
     /// The value of `key`, if its deadline is not past.

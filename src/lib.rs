@@ -6,6 +6,7 @@
 //! - [`domain`]: what was sold and what is left of it; the [`Gate`](domain::Gate) that decides
 //! - `captive`: what a request means, and what it is answered
 //! - [`wire`]: codecs, bytes to types and back: netlink, DNS and the control socket
+//! - [`ordered`]: maps and sets as sorted slices, for little code
 //! - [`expiring`]: a bounded map with deadlines
 //! - [`backoff`]: when to try again
 //!
@@ -31,7 +32,7 @@
 //!
 //! # Who may name whom
 //! `main` names `cli`, `app`, `process` and `telemetry`; `app` names every room, and nobody but `main` names
-//! `app`. Adapters name `domain`, `wire`, `config`, `expiring` and `clock`, never each other; two exceptions:
+//! `app`. Adapters name `domain`, `wire`, `config`, `expiring`, `ordered` and `clock`, never each other; two exceptions:
 //! `portal` names `captive` too, `nft`, `neigh` and `uplink`
 //! name `netlink`. `cli` names `control`, `process` and
 //! `telemetry` besides `domain`, `wire` and `config`. `captive` names `domain` and the types of `config`;
@@ -70,6 +71,7 @@ pub mod expiring;
 pub mod neigh;
 pub mod netlink;
 pub mod nft;
+pub mod ordered;
 pub mod portal;
 pub mod presence;
 pub mod process;

@@ -4,34 +4,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const ADAPTER: &str = "domain wire config expiring backoff clock";
+const ADAPTER: &str = "domain wire config expiring ordered backoff clock";
 
 /// Room, and the rooms it may name. A room that is not here may not exist.
 const MAY_NAME: &[(&str, &str)] = &[
     ("main", "cli app process telemetry"),
     (
         "app",
-        "cli config domain captive wire expiring backoff clock nft neigh presence uplink store portal dns sync control process telemetry",
+        "cli config domain captive wire expiring ordered backoff clock nft neigh presence uplink store portal dns sync control process telemetry",
     ),
     ("cli", "domain wire config control process telemetry"),
-    ("config", "domain"),
+    ("config", "domain ordered"),
     // Pure: values in, values out.
-    ("domain", "expiring backoff"),
+    ("domain", "expiring ordered backoff"),
     ("captive", "domain config"),
-    ("wire", "domain"),
+    ("wire", "domain ordered"),
+    ("ordered", ""),
     // These two count in the domain's time.
-    ("expiring", "domain"),
+    ("expiring", "domain ordered"),
     ("backoff", "domain"),
     // Adapters: each owns one outside thing and knows no other adapter.
     ("clock", "domain"),
     // The socket that three adapters share.
     ("netlink", "wire"),
-    ("nft", "domain wire config expiring backoff clock netlink"),
-    ("neigh", "domain wire config expiring backoff clock netlink"),
+    ("nft", "domain wire config expiring ordered backoff clock netlink"),
+    ("neigh", "domain wire config expiring ordered backoff clock netlink"),
     ("presence", ADAPTER),
-    ("uplink", "domain wire config expiring backoff clock netlink"),
+    ("uplink", "domain wire config expiring ordered backoff clock netlink"),
     ("store", ADAPTER),
-    ("portal", "domain wire config expiring backoff clock captive"),
+    ("portal", "domain wire config expiring ordered backoff clock captive"),
     ("dns", ADAPTER),
     ("sync", ADAPTER),
     ("control", ADAPTER),
@@ -39,7 +40,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("telemetry", "domain"),
 ];
 
-const PURE: &[&str] = &["domain", "captive", "wire", "expiring", "backoff"];
+const PURE: &[&str] = &["domain", "captive", "wire", "expiring", "ordered", "backoff"];
 
 /// Words that would bring the outside into a pure room.
 const IMPURE: &str = "tokio fs OpenOptions TcpStream TcpListener UdpSocket UnixStream UnixListener UnixDatagram \

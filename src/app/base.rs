@@ -2,11 +2,10 @@
 //!
 //! Owns: the way from options to the table's base. Never: talks to the kernel. Neighbour: `kernel`.
 
-use std::collections::BTreeSet;
-
 use crate::config::{self, Config, Device, Policy};
 use crate::domain::{Bps, Bytes, Gate, Mac};
 use crate::nft::{Base, Garden, Place};
+use crate::ordered::OrdSet;
 
 pub(super) fn base_of(config: &Config) -> Base {
     let gateway = &config.gateway;
@@ -25,12 +24,12 @@ pub(super) fn base_of(config: &Config) -> Base {
 }
 
 /// Devices that pass by configuration.
-pub(super) fn trusted(config: &Config) -> BTreeSet<Mac> {
+pub(super) fn trusted(config: &Config) -> OrdSet<Mac> {
     devices(config, Policy::Trusted)
 }
 
 /// Devices that get an address and nothing more.
-pub(super) fn blocked(config: &Config) -> BTreeSet<Mac> {
+pub(super) fn blocked(config: &Config) -> OrdSet<Mac> {
     devices(config, Policy::Blocked)
 }
 
@@ -43,7 +42,7 @@ pub(super) fn keep_out(config: &mut Config, gate: &Gate) {
     }
 }
 
-fn devices(config: &Config, policy: Policy) -> BTreeSet<Mac> {
+fn devices(config: &Config, policy: Policy) -> OrdSet<Mac> {
     config.devices.iter().filter(|device| device.policy == policy).map(|device| device.mac).collect()
 }
 

@@ -4,7 +4,6 @@
 //! the cloud is to hear of something. Never: the protocol (`sync`), the rules (`domain`), the rows (`store`).
 //! Neighbours: `guests` asks the cloud for who waits, `desk` hands in the calls.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use super::ledger::Ledger;
 use super::persons;
 use crate::config::{self, Config};
 use crate::domain::{CloudId, CodeKey, Cursor, Input, Op, PageKind, Row, RowsFrom, Stand, Voucher};
+use crate::ordered::OrdMap;
 use crate::sync::{self, Link, NotApplied, Settings, Trouble, Url, UrlError, Waiting};
 use crate::wire::enrolment::Enrolled;
 use crate::wire::feed::{Ops, Page};
@@ -146,9 +146,9 @@ fn settings(
 
 /// What the store has of what a page is about.
 struct Known {
-    rows: BTreeMap<CodeKey, Voucher>,
+    rows: OrdMap<CodeKey, Voucher>,
     /// What the commands about persons come to.
-    about: BTreeMap<CloudId, Input>,
+    about: OrdMap<CloudId, Input>,
 }
 
 impl Desk {
@@ -243,7 +243,7 @@ impl Desk {
     }
 
     /// What the store has of the rows that are taken back, and of the payments that may open a device.
-    async fn known_of(&mut self, ops: &Ops) -> Result<BTreeMap<CodeKey, Voucher>, NotApplied> {
+    async fn known_of(&mut self, ops: &Ops) -> Result<OrdMap<CodeKey, Voucher>, NotApplied> {
         let gate = &self.ledger.gate;
         let payments = ops.known.iter().filter_map(|op| match op {
             Op::Put { row: Row::Payment(payment), .. } => {
@@ -254,7 +254,7 @@ impl Desk {
         });
         let keys: Vec<_> = payments.chain(deleted(ops)).collect();
         if keys.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(OrdMap::new());
         }
         let found =
             self.kernel.guard_while(self.ledger.find(keys)).await.map_err(|_| NotApplied::NotStored)?;
@@ -262,8 +262,8 @@ impl Desk {
     }
 
     /// What the commands about persons come to, by what the store has of them before `ops` are applied.
-    async fn wishes_of(&mut self, ops: &Ops) -> Result<BTreeMap<CloudId, Input>, NotApplied> {
-        let mut wishes = BTreeMap::new();
+    async fn wishes_of(&mut self, ops: &Ops) -> Result<OrdMap<CloudId, Input>, NotApplied> {
+        let mut wishes = OrdMap::new();
         for op in &ops.known {
             let Op::About { id, person, wish } = op else { continue };
             if !self.ledger.gate.has_done(id) {

@@ -4,7 +4,6 @@
 //! decide, commit, perform, publish, answer. Nobody else changes anything. Never: decides, writes, talks to
 //! the kernel itself. Neighbours: `ledger` decides and commits, `kernel` performs; `guests` and `ask` answer.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +30,7 @@ use crate::control;
 use crate::dns;
 use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
 use crate::nft::Noticed;
+use crate::ordered::OrdSet;
 use crate::portal;
 use crate::presence::Answer;
 use crate::process::{Signal, Signals};
@@ -205,11 +205,11 @@ impl Desk {
 
     /// Decides `inputs` that nobody at the portal waits for.
     pub(super) async fn transact(&mut self, inputs: Vec<Input>) -> Vec<Reply> {
-        self.transact_for(inputs, &BTreeSet::new()).await
+        self.transact_for(inputs, &OrdSet::new()).await
     }
 
     /// Decides `inputs`, those of guests in `asking` who still wait for an answer to be shown.
-    pub(super) async fn transact_for(&mut self, inputs: Vec<Input>, asking: &BTreeSet<Mac>) -> Vec<Reply> {
+    pub(super) async fn transact_for(&mut self, inputs: Vec<Input>, asking: &OrdSet<Mac>) -> Vec<Reply> {
         let pending = self.ledger.decide(inputs, |effects| self.kernel.count_out(effects));
         let Outcome { replies, effects } = self.kernel.guard_while(self.ledger.conclude(pending)).await;
         self.perform(&effects, asking);
@@ -238,7 +238,7 @@ impl Desk {
     }
 
     /// Does in the kernel what was decided, shows it to those who only look, and has the cloud told.
-    pub(super) fn perform(&mut self, effects: &[Effect], asking: &BTreeSet<Mac>) {
+    pub(super) fn perform(&mut self, effects: &[Effect], asking: &OrdSet<Mac>) {
         self.reload_due |= effects.iter().any(|e| matches!(e, Effect::KeepOut | Effect::ReadPlans));
         if let Some(link) = self.cloud.link().filter(|_| std::mem::take(&mut self.ledger.has_facts)) {
             link.poke();
@@ -307,7 +307,7 @@ impl Desk {
             let pending = self.ledger.due(|effects| self.kernel.count_out(effects));
             let effects = self.kernel.guard_while(self.ledger.conclude_due(pending)).await;
             self.roll.call(self.ledger.gate.take_quiet(now));
-            self.perform(&effects, &BTreeSet::new());
+            self.perform(&effects, &OrdSet::new());
             // The ends may have moved without anybody coming or going.
             self.publish();
             if self.ledger.trouble.is_some() {

@@ -3,8 +3,6 @@
 //! Owns: the loops around `make_code` and the issuing key. Never: keeps a code, or stores what is drawn.
 //! Neighbour: `vouchers`.
 
-use std::collections::BTreeSet;
-
 use super::ask::Asked;
 use super::ledger::Ledger;
 use super::vouchers::unreadable;
@@ -12,6 +10,7 @@ use crate::clock::random;
 use crate::domain::{
     CodeForm, CodeKey, Hint, Issued, IssuingKey, Normal, Plan, PlanNumber, Serial, SiteKey, make_code,
 };
+use crate::ordered::OrdSet;
 use crate::wire::control::{Code, Failure};
 
 /// A code that no voucher has yet.
@@ -36,7 +35,7 @@ pub(super) async fn listed(
     prefix: &str,
     count: usize,
 ) -> Asked<Vec<Drawn>> {
-    let (mut made, mut taken) = (Vec::new(), BTreeSet::new());
+    let (mut made, mut taken) = (Vec::new(), OrdSet::new());
     while made.len() < count {
         let mut drawn = Vec::new();
         while made.len() + drawn.len() < count {
@@ -118,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_serial_comes_once() {
-        let serials: BTreeSet<_> = every_serial().collect();
+        let serials: OrdSet<_> = every_serial().collect();
         assert_eq!(serials.len(), 1 << 16);
     }
 }

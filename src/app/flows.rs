@@ -5,13 +5,13 @@
 //!
 //! All of it is a kindness: a flow that outlives its session is refused packet by packet.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::fault::Fault;
 use crate::domain::{Boot, Mac};
 use crate::neigh::{Conntrack, Marked, NeighError, Neighbours};
+use crate::ordered::{OrdMap, OrdSet};
 
 /// What comes down to a device that is no longer online makes its phone answer, and so learn that the
 /// connection is over, for so long.
@@ -25,12 +25,12 @@ pub(super) struct Flows {
     /// One bit of the connection mark.
     mark: u32,
     /// Devices some of whose flows are cut once their answer is written.
-    answering: BTreeMap<Mac, Marked>,
+    answering: OrdMap<Mac, Marked>,
     /// Devices some of whose flows are cut together, at `cut_at`.
-    cutting: BTreeMap<Mac, Marked>,
+    cutting: OrdMap<Mac, Marked>,
     cut_at: Option<Boot>,
     /// Devices of which nothing goes up any more, and to which nothing comes down from then on.
-    leaving: BTreeMap<Mac, Boot>,
+    leaving: OrdMap<Mac, Boot>,
 }
 
 impl Flows {
@@ -38,10 +38,10 @@ impl Flows {
         Ok(Self {
             conntrack: Conntrack::open().map_err(Fault::Neigh)?,
             mark,
-            answering: BTreeMap::new(),
-            cutting: BTreeMap::new(),
+            answering: OrdMap::new(),
+            cutting: OrdMap::new(),
             cut_at: None,
-            leaving: BTreeMap::new(),
+            leaving: OrdMap::new(),
         })
     }
 
@@ -71,9 +71,9 @@ impl Flows {
     /// from before, of who was not those from while it was.
     pub(super) fn cut_later(
         &mut self,
-        devices: BTreeSet<Mac>,
-        admitted: &BTreeSet<Mac>,
-        asking: &BTreeSet<Mac>,
+        devices: OrdSet<Mac>,
+        admitted: &OrdSet<Mac>,
+        asking: &OrdSet<Mac>,
         now: Boot,
     ) {
         for mac in devices {
@@ -103,9 +103,9 @@ impl Flows {
     }
 
     /// Those to whom nothing comes down from now on, but who `passes` again; their flows are cut next.
-    pub(super) fn take_left(&mut self, passes: impl Fn(&Mac) -> bool, now: Boot) -> BTreeSet<Mac> {
-        let due = self.leaving.extract_if(.., |_, at| *at <= now);
-        let left: BTreeSet<_> = due.map(|(mac, _)| mac).filter(|mac| !passes(mac)).collect();
+    pub(super) fn take_left(&mut self, passes: impl Fn(&Mac) -> bool, now: Boot) -> OrdSet<Mac> {
+        let due = self.leaving.extract_if(|_, at| *at <= now).into_iter();
+        let left: OrdSet<_> = due.map(|(mac, _)| mac).filter(|mac| !passes(mac)).collect();
         let mark = self.mark;
         self.cutting.extend(left.iter().map(|mac| (*mac, Marked::With(mark))));
         if !left.is_empty() {

@@ -4,8 +4,6 @@
 //! that is the Gate's. Neighbours: `desk` hands in the calls; `clues` reads what was typed; `errands` asks
 //! elsewhere what takes time, and brings the guest back; `ask` is the same for operators.
 
-use std::collections::BTreeMap;
-
 use tokio::sync::oneshot;
 
 use super::cloud::Cloud;
@@ -17,6 +15,7 @@ use crate::domain::{
     CodeKey, Found, Input, Issued, IssuedCode, Mac, Moving, Now, PhoneTail, Proof, Reach, ReferenceKey,
     Refusal, Reply, SerialState, Shown, Sought, Voucher,
 };
+use crate::ordered::OrdMap;
 use crate::portal::{self, Given};
 
 impl Desk {
@@ -182,7 +181,7 @@ enum Next {
 /// What the store knows of a batch.
 #[derive(Default)]
 struct Stored {
-    vouchers: BTreeMap<CodeKey, Voucher>,
+    vouchers: OrdMap<CodeKey, Voucher>,
     used: Vec<Issued>,
 }
 

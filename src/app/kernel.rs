@@ -8,7 +8,6 @@
 
 mod offload;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -25,6 +24,7 @@ use crate::config::Config;
 use crate::domain::{Boot, DataCap, Effect, Gate, Grant, Mac, Now, Uplink, Usage};
 use crate::neigh::Neighbours;
 use crate::nft::{Base, Desired, Homes, Line, Nft, NftError, Noticed, Pass, Route, Start, Watch};
+use crate::ordered::{OrdMap, OrdSet};
 use crate::uplink::Report;
 
 /// What Lango owns of the kernel.
@@ -42,7 +42,7 @@ pub(super) struct Kernel {
     /// What the table should hold since something was last done to it.
     desired: Desired,
     /// Devices that pass by configuration.
-    trusted: BTreeSet<Mac>,
+    trusted: OrdSet<Mac>,
     /// Ports at which names of the garden are reached.
     garden_ports: Vec<u16>,
     /// What was noticed of our table.
@@ -126,7 +126,7 @@ impl Kernel {
     /// Closes the devices that `effects` will evict, and says what they have counted, to the last byte; of
     /// those that go on with something else, so far.
     pub(super) fn count_out(&mut self, effects: &[Effect]) -> Vec<Usage> {
-        let (mut evicted, mut admitted) = (Vec::new(), BTreeSet::new());
+        let (mut evicted, mut admitted) = (Vec::new(), OrdSet::new());
         for effect in effects {
             match effect {
                 Effect::Evict { mac } => evicted.push(*mac),
@@ -151,7 +151,7 @@ impl Kernel {
     }
 
     /// Makes the table what it should be: adopts a living one, else installs it whole, at once.
-    pub(super) fn heal(&mut self, grants: BTreeMap<Mac, Grant>, now: Now) -> Result<Start, Fault> {
+    pub(super) fn heal(&mut self, grants: OrdMap<Mac, Grant>, now: Now) -> Result<Start, Fault> {
         self.desired.passes = self.passes(grants);
         self.desired.homes = self.homes(self.desired.passes.keys().copied().collect());
         self.restore(now)
@@ -164,7 +164,7 @@ impl Kernel {
         start
     }
 
-    fn passes(&self, grants: BTreeMap<Mac, Grant>) -> BTreeMap<Mac, Pass> {
+    fn passes(&self, grants: OrdMap<Mac, Grant>) -> OrdMap<Mac, Pass> {
         let granted = grants.into_iter().filter(|(mac, _)| !self.base.blocked.contains(mac));
         let granted = granted.map(|(mac, grant)| (mac, Pass::Granted(grant)));
         granted.chain(self.trusted.iter().map(|mac| (*mac, Pass::Trusted))).collect()
@@ -190,14 +190,14 @@ impl Kernel {
     }
 
     /// [`Kernel::mend`] with what is to be granted now, and whose addresses it is.
-    pub(super) fn compare(&mut self, grants: BTreeMap<Mac, Grant>, now: Now) {
+    pub(super) fn compare(&mut self, grants: OrdMap<Mac, Grant>, now: Now) {
         self.desired.passes = self.passes(grants);
         self.mend(now);
         self.settle_all(now);
     }
 
     /// Makes the table the one of a new configuration.
-    pub(super) fn configure(&mut self, config: &Config, grants: BTreeMap<Mac, Grant>, now: Now) {
+    pub(super) fn configure(&mut self, config: &Config, grants: OrdMap<Mac, Grant>, now: Now) {
         self.base = base_of(config);
         self.flows.mark_with(self.base.mark);
         self.trusted = trusted(config);
@@ -244,7 +244,7 @@ impl Kernel {
     /// If not, nobody else lives there any more all the same, or it would be taken for a forger of who did.
     pub(super) fn seen(&mut self, mac: Mac, address: IpAddr, now: Now) {
         if is_routed(&address) {
-            self.settle(&Homes::from([(mac, BTreeSet::from([address]))]), now);
+            self.settle(&Homes::from([(mac, OrdSet::from([address]))]), now);
         }
     }
 
@@ -272,7 +272,7 @@ impl Kernel {
     }
 
     /// Where these devices live, by the neighbour table.
-    fn homes(&self, devices: BTreeSet<Mac>) -> Homes {
+    fn homes(&self, devices: OrdSet<Mac>) -> Homes {
         if devices.is_empty() {
             return Homes::new();
         }
@@ -284,7 +284,7 @@ impl Kernel {
     }
 
     /// Makes the table follow `grants` where they differ from what was granted.
-    fn regrant(&mut self, grants: BTreeMap<Mac, Grant>, now: Now) -> Result<(), Fault> {
+    fn regrant(&mut self, grants: OrdMap<Mac, Grant>, now: Now) -> Result<(), Fault> {
         let passes = self.passes(grants);
         let gone = self.desired.passes.keys().filter(|mac| !passes.contains_key(mac)).map(|mac| (*mac, None));
         let same = |mac, pass: &Pass| self.desired.passes.get(mac).is_some_and(|old| old.asks_the_same(pass));
@@ -301,11 +301,11 @@ impl Kernel {
         &mut self,
         effects: &[Effect],
         gate: &Gate,
-        asking: &BTreeSet<Mac>,
+        asking: &OrdSet<Mac>,
         now: Now,
     ) -> Result<(), Fault> {
-        let mut change: BTreeMap<Mac, Option<Pass>> = BTreeMap::new();
-        let (mut cut, mut all) = (BTreeSet::new(), false);
+        let mut change: OrdMap<Mac, Option<Pass>> = OrdMap::new();
+        let (mut cut, mut all) = (OrdSet::new(), false);
         for effect in effects {
             match *effect {
                 Effect::Admit { mac } | Effect::Evict { mac } => {
@@ -319,7 +319,7 @@ impl Kernel {
                 Effect::KeepOut | Effect::ReadPlans => {}
             }
         }
-        let (admitted, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        let (admitted, gone): (OrdMap<_, _>, OrdMap<_, _>) =
             change.iter().map(|(mac, pass)| (*mac, *pass)).partition(|(_, pass)| pass.is_some());
         let homes = self.homes(admitted.keys().copied().collect());
         let shut = self.nft.shut(&gone.keys().copied().collect::<Vec<_>>());
@@ -331,7 +331,7 @@ impl Kernel {
                 Some(pass) => {
                     self.desired.passes.insert(*mac, *pass);
                     let mut known = self.nft.homes_of(*mac);
-                    known.extend(homes.get(mac).into_iter().flatten());
+                    known.extend(homes.get(mac).into_iter().flatten().copied());
                     self.desired.homes.insert(*mac, known);
                 }
                 None => {

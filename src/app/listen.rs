@@ -7,7 +7,6 @@
 //! interface that is not there yet, or comes again under another index, is waited for.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,6 +26,7 @@ use crate::config::Gateway;
 use crate::dns::{Network, Responder};
 use crate::domain::Mac;
 use crate::neigh::{LinkWatch, NeighError, Neighbours, own_addresses};
+use crate::ordered::OrdMap;
 use crate::portal::{self, Who};
 
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ enum Door {
 /// The doors that stand open to guests now, by interface.
 #[derive(Default)]
 pub(super) struct Doors {
-    open: BTreeMap<(String, Door), JoinHandle<()>>,
+    open: OrdMap<(String, Door), JoinHandle<()>>,
 }
 
 impl Doors {

@@ -7,7 +7,6 @@
 //! is heard in a second, the kernel drops the rest, and the list of neighbours is read anew now and then.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::domain::{Anomalies, Anomaly, AnomalyCounts, Boot, Mac, Sight, View};
 use crate::neigh::{NeighError, NeighbourNews, NeighbourWatch, Neighbours, Place, Sighting};
+use crate::ordered::OrdMap;
 
 /// Pieces of news heard in a second. Five hundred phones at work make a tenth of that.
 const HEARD: usize = 2000;
@@ -45,7 +45,7 @@ impl Lookout {
 
     /// The interfaces that `mac` was seen at while it was online, with its latest addresses there, the last
     /// one last. The kernel forgets neighbours that it does not need.
-    pub(super) fn whereabouts(&self, mac: Mac) -> BTreeMap<u32, Vec<IpAddr>> {
+    pub(super) fn whereabouts(&self, mac: Mac) -> OrdMap<u32, Vec<IpAddr>> {
         self.whereabouts.borrow().of(mac)
     }
 }
@@ -250,7 +250,7 @@ impl Guests {
 
 /// The latest addresses of devices online: as many devices as there are sessions, a few addresses each.
 #[derive(Debug, Default)]
-struct Whereabouts(BTreeMap<Mac, Vec<(u32, IpAddr)>>);
+struct Whereabouts(OrdMap<Mac, Vec<(u32, IpAddr)>>);
 
 impl Whereabouts {
     fn note(&mut self, mac: Mac, interface: u32, address: IpAddr) {
@@ -267,8 +267,8 @@ impl Whereabouts {
         self.0.retain(|mac, _| view.sessions.contains_key(mac));
     }
 
-    fn of(&self, mac: Mac) -> BTreeMap<u32, Vec<IpAddr>> {
-        let mut by_interface: BTreeMap<u32, Vec<IpAddr>> = BTreeMap::new();
+    fn of(&self, mac: Mac) -> OrdMap<u32, Vec<IpAddr>> {
+        let mut by_interface: OrdMap<u32, Vec<IpAddr>> = OrdMap::new();
         for (interface, address) in self.0.get(&mac).into_iter().flatten() {
             by_interface.entry(*interface).or_default().push(*address);
         }

@@ -37,7 +37,6 @@ mod time;
 mod uplink;
 mod vouchers;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
@@ -67,6 +66,7 @@ use crate::control::{self, Server};
 use crate::dns::{self, Responder};
 use crate::domain::{Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
+use crate::ordered::OrdSet;
 use crate::portal::{self, Connections, Handshakes, SentBack, Shown, Wardrobe};
 use crate::process::{Exit, Signals, raise_file_limit};
 use crate::store::{self, Found, Opened};
@@ -262,7 +262,7 @@ async fn open_kernel(
     let now = ledger.clock.now();
     let how = kernel.heal(ledger.gate.desired(now), now)?;
     // Their flows are not in the table.
-    kernel.perform(&effects, &ledger.gate, &BTreeSet::new(), now)?;
+    kernel.perform(&effects, &ledger.gate, &OrdSet::new(), now)?;
     Ok((kernel, how))
 }
 

@@ -4,7 +4,6 @@
 //! `desk` says who is quiet and hears the answers, `presence` asks, `lookout` and `neigh` know the addresses.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -16,13 +15,14 @@ use super::fault::Fault;
 use super::lookout::Lookout;
 use crate::domain::Mac;
 use crate::neigh::{Neighbours, Sighting};
+use crate::ordered::{OrdMap, OrdSet};
 use crate::presence::{Answer, Presence};
 
 /// Answers that wait for the loop, at most.
 const ANSWERS: usize = 64;
 
 /// Addresses by interface.
-type Places = BTreeMap<u32, Vec<IpAddr>>;
+type Places = OrdMap<u32, Vec<IpAddr>>;
 
 /// Asks, one question at a time to each device.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(super) struct Roll {
     presence: Rc<Presence>,
     neighbours: Rc<Neighbours>,
     lookout: Lookout,
-    asking: Rc<RefCell<BTreeSet<Mac>>>,
+    asking: Rc<RefCell<OrdSet<Mac>>>,
     answers: mpsc::Sender<(Mac, Answer)>,
     /// Whether nobody could be asked, and that was said.
     complained: Rc<Cell<bool>>,

@@ -4,8 +4,6 @@
 //! Owns: reading rows, what a voucher is shown as. Never: keeps a code; only its hash and its last three
 //! characters stay. Neighbours: `draw` has the codes; `ask` for the daemon, `app::offline` without one.
 
-use std::collections::BTreeSet;
-
 use super::ask::{Asked, accepted, parse};
 use super::draw::{self, Drawn};
 use super::keys::Keys;
@@ -17,6 +15,7 @@ use crate::domain::{
     BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Kind, Mac, Moment, Normal, Now, Plan, PlanId,
     SiteKey, Voucher, VoucherState, Wall,
 };
+use crate::ordered::OrdSet;
 use crate::store::StoreError;
 use crate::wire::control::{
     Answer, Code, Failure, Form, ImportRow, Imported, NewVouchers, Request, RowError, Sheet, TypedCode,
@@ -145,7 +144,7 @@ fn batch_name(now: Wall) -> BatchId {
 async fn import(ledger: &mut Ledger, site: &SiteKey, rows: &[ImportRow]) -> Asked<Imported> {
     let now = ledger.clock.now();
     let mut outcome = Imported::default();
-    let (mut read, mut seen) = (Vec::new(), BTreeSet::new());
+    let (mut read, mut seen) = (Vec::new(), OrdSet::new());
     for row in rows {
         match voucher_of(ledger, site, row, now) {
             Ok(voucher) if seen.insert(voucher.key) => read.push(voucher),
@@ -239,7 +238,7 @@ pub(super) async fn show_key(ledger: &Ledger, key: CodeKey) -> Asked<VoucherShow
 async fn show(ledger: &Ledger, voucher: &Voucher) -> Asked<VoucherShown> {
     let now = ledger.clock.now();
     let state = state_of(ledger, voucher, now);
-    let mut devices = BTreeSet::new();
+    let mut devices = OrdSet::new();
     let mut running = None;
     if let Some(id) = voucher.entitlement {
         running = ledger.gate.entitlement(id);

@@ -18,7 +18,6 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -32,6 +31,7 @@ use error::{Findings, shown};
 use uci::{Raw, RawSection};
 
 use crate::domain::{Mac, Plan, PlanId};
+use crate::ordered::OrdMap;
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -51,7 +51,7 @@ pub struct Parsed {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Places {
     file: String,
-    lines: BTreeMap<(String, String), u32>,
+    lines: OrdMap<(String, String), u32>,
 }
 
 impl Parsed {
@@ -171,7 +171,7 @@ fn config(raw: &Raw, cloud: Option<Cloud>, findings: &mut Findings) -> Option<Co
 
 /// A section that the file does not have: all its options are their defaults.
 fn absent(kind: &str) -> RawSection {
-    RawSection { kind: kind.to_owned(), name: None, line: 1, options: BTreeMap::new() }
+    RawSection { kind: kind.to_owned(), name: None, line: 1, options: OrdMap::new() }
 }
 
 /// Reports types of sections that do not exist.
@@ -220,7 +220,7 @@ fn only<'a>(
 }
 
 fn devices<'a>(sections: impl Iterator<Item = &'a RawSection>, findings: &mut Findings) -> Vec<Device> {
-    let mut lines = BTreeMap::<Mac, u32>::new();
+    let mut lines = OrdMap::<Mac, u32>::new();
     let mut devices = Vec::new();
     for raw in sections {
         let Some(device) = sections::device(raw, findings) else { continue };

@@ -1,11 +1,11 @@
 //! The configuration after all checks: types that cannot hold a wrong value.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::{Bps, Bytes, KeyNumber, Mac, Plan, PlanId, SigningKey};
+use crate::ordered::OrdSet;
 
 /// Everything of `/etc/config/lango`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Config {
 
 impl Config {
     /// Ports at which names of the garden are reached.
-    pub fn garden_ports(&self) -> BTreeSet<u16> {
+    pub fn garden_ports(&self) -> OrdSet<u16> {
         let named = self.gardens.iter().filter(|garden| !garden.names.is_empty());
         named.flat_map(|garden| garden.ports.iter().copied()).collect()
     }

@@ -2,7 +2,6 @@
 
 mod wrong;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -12,6 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{Bps, Bytes, KeyNumber, PlanSource};
+use crate::ordered::OrdSet;
 
 const FULL: &str = include_str!("../../tests/golden/config/full.uci");
 const GATEWAY: &str = "config gateway 'main'\n\tlist interface 'br-guest'\n";
@@ -176,8 +176,8 @@ fn the_table_has_the_options_and_defaults_of_the_example() {
     let examples = examples.split(' ').collect::<Vec<_>>();
     for (section, spec) in raw.sections.iter().zip(spec::SECTIONS) {
         assert_eq!(section.kind, spec.kind);
-        let names = spec.options.iter().map(|option| option.name).collect::<BTreeSet<_>>();
-        assert_eq!(section.options.keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
+        let names = spec.options.iter().map(|option| option.name).collect::<OrdSet<_>>();
+        assert_eq!(section.options.keys().map(String::as_str).collect::<OrdSet<_>>(), names);
         for option in spec.options {
             let full = format!("{}.{}", spec.kind, option.name);
             let values = section.options[option.name].values.iter().map(|value| value.text.as_str());

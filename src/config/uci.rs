@@ -6,12 +6,12 @@
 //! word, not a silent cut; an option without a value, not an unset one; one name for two types of section; a quote
 //! that does not end on its line, not a text that swallows the next ones.
 
-use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
 use super::error::{Findings, shown};
 use super::spec;
+use crate::ordered::OrdMap;
 
 /// One `config` and all that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct RawSection {
     pub(super) kind: String,
     pub(super) name: Option<String>,
     pub(super) line: u32,
-    pub(super) options: BTreeMap<String, RawOption>,
+    pub(super) options: OrdMap<String, RawOption>,
 }
 
 /// What `option` or `list` lines said under one name; nothing in it is empty.
@@ -260,7 +260,7 @@ enum Current {
 #[derive(Default)]
 struct Builder {
     sections: Vec<RawSection>,
-    named: BTreeMap<String, usize>,
+    named: OrdMap<String, usize>,
     current: Current,
     broken: bool,
 }
@@ -324,7 +324,7 @@ impl Builder {
             (None, _) => {
                 self.named.extend(name.map(|name| (name.clone(), at)));
                 let (kind, name) = (kind.clone(), name.cloned());
-                self.sections.push(RawSection { kind, name, line, options: BTreeMap::new() });
+                self.sections.push(RawSection { kind, name, line, options: OrdMap::new() });
             }
         }
         self.current = Current::At(at);
@@ -332,7 +332,7 @@ impl Builder {
     }
 
     /// The options of the current section, unless they are lost.
-    fn options(&mut self, keyword: &str) -> Result<Option<&mut BTreeMap<String, RawOption>>, Fault> {
+    fn options(&mut self, keyword: &str) -> Result<Option<&mut OrdMap<String, RawOption>>, Fault> {
         match self.current {
             Current::Nowhere => {
                 let what = "stands before the first section; write config gateway 'main' above it";

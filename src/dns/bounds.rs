@@ -4,13 +4,13 @@
 //! size; who fills one costs others no more than his own share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::domain::{Boot, Mac};
 use crate::expiring::ExpiringMap;
+use crate::ordered::OrdMap;
 
 /// Questions that wait for the network to say whose they are.
 const FINDING: usize = 64;
@@ -80,7 +80,7 @@ struct Taken {
     all: usize,
     each: usize,
     count: Cell<usize>,
-    of: RefCell<BTreeMap<Mac, usize>>,
+    of: RefCell<OrdMap<Mac, usize>>,
 }
 
 /// A place; free again when dropped.

@@ -4,7 +4,6 @@
 //! so that a resolver that is slow is heard all the same: by the next question, a few seconds later.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use super::Responder;
 use super::upstream::{self, Patience};
 use crate::domain::Mac;
 use crate::expiring::ExpiringMap;
+use crate::ordered::OrdMap;
 use crate::wire::dns::{Kind, Name, Response};
 
 /// What the resolver is given.
@@ -34,7 +34,7 @@ type Key = (Name, Kind);
 pub(super) struct Garden {
     heard: RefCell<ExpiringMap<Key, Response>>,
     /// Each closes when its question is over.
-    asking: RefCell<BTreeMap<Key, watch::Receiver<()>>>,
+    asking: RefCell<OrdMap<Key, watch::Receiver<()>>>,
 }
 
 impl Garden {

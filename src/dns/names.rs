@@ -2,10 +2,10 @@
 //!
 //! Never: knows addresses, but for the one that stands in a list.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::Config;
+use crate::ordered::OrdSet;
 use crate::wire::dns::Name;
 
 /// Hosts that phones and computers ask for a page they know, to see whether they are online. They are
@@ -82,16 +82,16 @@ pub(super) struct Names {
     portal: Option<Name>,
     ncsi: Option<Name>,
     denied: Vec<Name>,
-    probes: BTreeSet<Name>,
+    probes: OrdSet<Name>,
     /// Names that are open themselves.
-    open: BTreeSet<Name>,
+    open: OrdSet<Name>,
     /// Names below which all are open.
     open_below: Vec<Name>,
 }
 
 impl Names {
     pub(super) fn of(config: &Config) -> Self {
-        let mut open = BTreeSet::new();
+        let mut open = OrdSet::new();
         let mut open_below = Vec::new();
         for name in config.gardens.iter().flat_map(|garden| &garden.names) {
             match name.strip_prefix("*.") {

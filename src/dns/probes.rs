@@ -4,7 +4,6 @@
 //! that a gateway without guests is silent.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use super::address::is_public;
 use super::upstream::{self, Patience};
 use crate::clock::random;
 use crate::domain::{Boot, Uplink, View};
+use crate::ordered::OrdMap;
 use crate::wire::dns::{Kind, Name, Response};
 
 /// What was heard so long ago is not told any more.
@@ -34,7 +34,7 @@ const PATIENCE: Patience = [Duration::from_secs(2), Duration::from_secs(7)];
 /// What is known of these hosts.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
-    known: RefCell<BTreeMap<(Name, Kind), Known>>,
+    known: RefCell<OrdMap<(Name, Kind), Known>>,
     asked: Cell<Option<Boot>>,
     wanted: Notify,
 }

@@ -3,11 +3,11 @@
 //! Owns: which addresses were opened to whom, until when. What finds no place is not opened, and must then
 //! not be given out either. A place is an address at one port, as the kernel's set counts.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::domain::{Boot, Mac};
+use crate::ordered::OrdMap;
 
 /// Places of one device in each family: a sixteenth of what the kernel has room for.
 const PLACES_EACH: usize = 1024;
@@ -19,7 +19,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// What is open.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
-    open: BTreeMap<Mac, BTreeMap<IpAddr, Boot>>,
+    open: OrdMap<Mac, OrdMap<IpAddr, Boot>>,
     swept: Option<Boot>,
 }
 
@@ -64,7 +64,7 @@ impl Shares {
     }
 
     fn count(&self) -> usize {
-        self.open.values().map(BTreeMap::len).sum()
+        self.open.values().map(OrdMap::len).sum()
     }
 
     /// Forgets what ran out. Whether there is room for so many now.

@@ -4,7 +4,6 @@
 //! the oldest makes room.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use super::Responder;
 use super::answer::{Origin, Transport};
 use super::bounds::Asker;
 use crate::domain::Mac;
+use crate::ordered::OrdMap;
 
 /// A connection, from its beginning to its end.
 const LASTS: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub(super) struct Seats(Rc<Taken>);
 
 #[derive(Debug, Default)]
 struct Taken {
-    by: RefCell<BTreeMap<u64, Guest>>,
+    by: RefCell<OrdMap<u64, Guest>>,
     next: Cell<u64>,
 }
 

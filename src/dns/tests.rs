@@ -3,7 +3,6 @@
 //! The device behind 127.0.0.N is 02:…:N; of 127.0.0.99 the network knows nothing.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::domain::{Boot, SessionView, Uplink, UplinkState};
+use crate::ordered::OrdMap;
 use crate::wire::dns::{Code, Kind, Name, Query, Received, Reply, Response};
 
 mod abuse;
@@ -195,7 +195,7 @@ impl Lab {
     }
 
     fn put_online(&self, n: u8) {
-        let sessions = BTreeMap::from([(mac(n), SessionView::unlimited(mac(n)))]);
+        let sessions = OrdMap::from([(mac(n), SessionView::unlimited(mac(n)))]);
         self.view.send_modify(|view| *view = Arc::new(View { sessions, ..View::clone(view) }));
     }
 

@@ -3,19 +3,20 @@
 //! The [`Gate`](super::Gate) applies records before they are on flash, so that several guests can share
 //! one commit; if the commit fails, `revert` restores what was there, and the guests read "try again".
 
-use std::collections::BTreeMap;
 use std::ops::RangeBounds;
+
+use crate::ordered::OrdMap;
 
 /// An ordered map with a journal of what its changes replaced.
 #[derive(Clone, Debug)]
 pub(super) struct Book<K, V> {
-    entries: BTreeMap<K, V>,
+    entries: OrdMap<K, V>,
     replaced: Vec<(K, Option<V>)>,
 }
 
 impl<K, V> Default for Book<K, V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), replaced: Vec::new() }
+        Self { entries: OrdMap::new(), replaced: Vec::new() }
     }
 }
 

@@ -8,13 +8,13 @@
 //!
 //! What is left belongs to the entitlement, never to a session or a device.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
     BatchId, Boot, Bytes, CodeKey, EntitlementId, Hint, Mac, Moment, Plan, PlanId, Terms, Traffic, Trust,
     Uplink, Wall,
 };
+use crate::ordered::OrdSet;
 
 /// Added before [`Wall::plus`] drops the fraction of a second, so that it rounds up.
 const ALMOST_A_SECOND: Duration = Duration::from_millis(999);
@@ -82,7 +82,7 @@ pub struct Entitlement {
     pub batch: Option<BatchId>,
     pub opened: Wall,
     /// Devices that ever used it; kept only where the plan bounds them, or they are its owners.
-    pub bound: BTreeSet<Mac>,
+    pub bound: OrdSet<Mac>,
     /// Sessions open now: metered time runs while there is one.
     pub online: u16,
     /// The meters as last written down.
@@ -126,7 +126,7 @@ impl Entitlement {
             hint: Hint::default(),
             batch: None,
             opened: moment.now.wall,
-            bound: BTreeSet::new(),
+            bound: OrdSet::new(),
             online: 0,
             spent: Traffic::default(),
             running_since: stamp.at,

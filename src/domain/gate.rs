@@ -23,7 +23,6 @@ mod report;
 mod tests;
 mod trial;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
@@ -33,6 +32,7 @@ use super::{
     TrialView, Trials, Trust, Uplink, Usage, View, Wall,
 };
 use crate::expiring::ExpiringMap;
+use crate::ordered::{OrdMap, OrdSet};
 
 /// A device that began an entitlement counts as one that has paid for this long after it was last seen
 /// online at a checkpoint.
@@ -91,7 +91,7 @@ impl Default for Limits {
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// Of the configuration.
-    file_plans: BTreeMap<PlanId, Plan>,
+    file_plans: OrdMap<PlanId, Plan>,
     cloud: Cloud,
     claims: Claims,
     limits: Limits,
@@ -274,7 +274,7 @@ impl Gate {
     }
 
     /// Every device the kernel should admit, and as what.
-    pub fn desired(&self, now: Now) -> BTreeMap<Mac, Grant> {
+    pub fn desired(&self, now: Now) -> OrdMap<Mac, Grant> {
         let moment = self.moment(now);
         self.sessions
             .values()
@@ -366,8 +366,8 @@ impl Gate {
         self.attempts.wait(mac, self.lane(mac, now), now.boot)
     }
 
-    fn waiting(&self) -> BTreeMap<Mac, Awaits> {
-        let mut waiting = BTreeMap::new();
+    fn waiting(&self) -> OrdMap<Mac, Awaits> {
+        let mut waiting = OrdMap::new();
         for claim in self.claims.open() {
             let awaits = waiting.entry(claim.mac).or_insert(claim.awaits);
             *awaits = claim.awaits.max(*awaits);
@@ -382,7 +382,7 @@ impl Gate {
 
     fn ended(&self, moment: Moment) -> Decision {
         let mut decision = Decision::done();
-        let candidates: BTreeSet<_> =
+        let candidates: OrdSet<_> =
             self.sessions.entitlements().chain(self.entitlements.due(moment.now)).collect();
         for entitlement in candidates.into_iter().filter_map(|id| self.entitlements.get(id)) {
             if let Some(how) = entitlement.ending(moment) {
@@ -472,6 +472,6 @@ impl Gate {
     }
 }
 
-fn by_id(plans: Vec<Plan>) -> BTreeMap<PlanId, Plan> {
+fn by_id(plans: Vec<Plan>) -> OrdMap<PlanId, Plan> {
     plans.into_iter().map(|plan| (plan.id.clone(), plan)).collect()
 }

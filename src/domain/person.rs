@@ -9,14 +9,13 @@
 //!
 //! What stays of one who is forgotten: keyed hashes of codes, so that none is redeemed twice, and amounts.
 
-use std::collections::BTreeSet;
-
 use ring::hmac;
 
 use super::{BatchId, Origin, PlanId, VoucherState};
 use super::{
     Bytes, Claim, CodeKey, EntitlementId, Hint, Mac, PhoneTail, ReferenceKey, SessionId, Traffic, Wall,
 };
+use crate::ordered::OrdSet;
 
 /// Whose data is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,13 +44,13 @@ impl Person {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traces {
     /// Devices of which every trace is the person's.
-    pub devices: BTreeSet<Mac>,
+    pub devices: OrdSet<Mac>,
     /// What was bought and nobody else used, with every device that used it.
-    pub entitlements: BTreeSet<EntitlementId>,
+    pub entitlements: OrdSet<EntitlementId>,
     /// Payments and accounts that nobody has begun.
-    pub rows: BTreeSet<CodeKey>,
+    pub rows: OrdSet<CodeKey>,
     /// Payments that were claimed.
-    pub references: BTreeSet<ReferenceKey>,
+    pub references: OrdSet<ReferenceKey>,
 }
 
 impl Traces {

@@ -7,11 +7,11 @@
 //! clock has dated: those from before the floor. For any other one the day begins anew, so that nobody gains
 //! a trial by the power; when the clock is trusted it is dated by what was counted since.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Boot, EntitlementId, Mac, Now, Trust, Wall};
+use crate::ordered::OrdMap;
 
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The wall has whole seconds: a date that is off by less is right.
@@ -54,7 +54,7 @@ impl Had {
 
 /// Who had one, as one moment shows it: shared, never changed.
 #[derive(Clone, Debug, Default)]
-pub struct TrialsHad(Arc<BTreeMap<Mac, Had>>);
+pub struct TrialsHad(Arc<OrdMap<Mac, Had>>);
 
 impl TrialsHad {
     /// How long until `mac` may have another one; `None`: it may.

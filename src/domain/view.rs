@@ -1,12 +1,12 @@
 //! The Gate as others may see it: a snapshot, made after every commit and shared without a lock.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
     Awaits, BatchId, Boot, Bps, Bytes, Clockwork, DataCap, EntitlementId, Hint, Mac, Now, Origin, Plan,
     PlanId, SessionId, Traffic, TrialsHad, UplinkState, Wall,
 };
+use crate::ordered::OrdMap;
 
 /// The kernel's side of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +29,10 @@ pub struct Grant {
 /// All sessions at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    pub sessions: BTreeMap<Mac, SessionView>,
+    pub sessions: OrdMap<Mac, SessionView>,
     pub uplink: UplinkState,
     /// Devices whose guests say to have paid, and what that waits for.
-    pub waiting: BTreeMap<Mac, Awaits>,
+    pub waiting: OrdMap<Mac, Awaits>,
     /// What may be had for free; `None`: nothing.
     pub trial: Option<TrialView>,
 }

@@ -4,7 +4,6 @@
 //! Without this a redirected connection goes on seeing the portal after login, and a download goes on
 //! until the guest's next packet after the end.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use nix::errno::Errno;
@@ -12,6 +11,7 @@ use nix::sys::socket::SockProtocol;
 
 use super::NeighError;
 use crate::netlink::{Outcome, Socket};
+use crate::ordered::OrdSet;
 pub use crate::wire::conntrack::Marked;
 use crate::wire::conntrack::{self, Family, Flow};
 
@@ -49,7 +49,7 @@ impl Conntrack {
         marked: Marked,
         which: impl Fn(&Flow) -> bool,
     ) -> Result<u32, NeighError> {
-        let addresses: BTreeSet<_> = addresses.iter().map(IpAddr::to_canonical).collect();
+        let addresses: OrdSet<_> = addresses.iter().map(IpAddr::to_canonical).collect();
         let mut cut = 0;
         for (family, asked) in [
             (Family::Ipv4, addresses.iter().any(IpAddr::is_ipv4)),
@@ -67,7 +67,7 @@ impl Conntrack {
         &mut self,
         family: Family,
         marked: Marked,
-        addresses: &BTreeSet<IpAddr>,
+        addresses: &OrdSet<IpAddr>,
     ) -> Result<Vec<Flow>, NeighError> {
         let doing = "to list flows";
         let mut flows = Vec::new();

@@ -10,7 +10,6 @@ mod own;
 mod watch;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -26,6 +25,7 @@ pub use watch::{NeighbourNews, NeighbourWatch, Place, Sighting};
 
 use crate::domain::Mac;
 use crate::netlink::{Outcome, Socket};
+use crate::ordered::OrdMap;
 use crate::wire::neighbour;
 use crate::wire::netlink::{Message, Refusal};
 
@@ -103,8 +103,8 @@ impl Neighbours {
     }
 
     /// All devices that are known, with their addresses on any interface.
-    pub fn all(&self) -> Result<BTreeMap<Mac, Vec<IpAddr>>, NeighError> {
-        let mut all: BTreeMap<Mac, Vec<IpAddr>> = BTreeMap::new();
+    pub fn all(&self) -> Result<OrdMap<Mac, Vec<IpAddr>>, NeighError> {
+        let mut all: OrdMap<Mac, Vec<IpAddr>> = OrdMap::new();
         for Sighting { mac, address, .. } in self.sightings()? {
             all.entry(mac).or_default().push(address);
         }

@@ -1,6 +1,5 @@
 //! The gateway's own addresses.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 
@@ -8,10 +7,12 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::SockaddrStorage;
 
+use crate::ordered::OrdMap;
+
 /// All addresses of this gateway, each with the ifindex of its interface.
 pub fn own_addresses() -> io::Result<Vec<(u32, IpAddr)>> {
     // To ask for an index takes a file descriptor.
-    let mut known: BTreeMap<String, Option<u32>> = BTreeMap::new();
+    let mut known: OrdMap<String, Option<u32>> = OrdMap::new();
     let mut found = Vec::new();
     for entry in getifaddrs()? {
         let Some(address) = entry.address.as_ref().and_then(ip) else { continue };

@@ -3,7 +3,6 @@
 //! Owns: that addresses come to devices while they are online, and the elements of `asked4` and `asked6`.
 //! Never: finds addresses out; the neighbour table and the responder do.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::sets::{ASKED, LEARNED, joined, octets};
 use super::table::TABLE;
 use super::{Homes, Nft, NftError, Pass};
 use crate::domain::{Boot, Mac, Usage};
+use crate::ordered::{OrdMap, OrdSet};
 use crate::wire::nftables::{Batch, Put};
 
 /// Addresses that a device is let have. With more it still has what an unknown address gets, again each time
@@ -23,9 +23,9 @@ impl Nft {
     pub fn settle(
         &mut self,
         homes: &Homes,
-        passes: &BTreeMap<Mac, Pass>,
+        passes: &OrdMap<Mac, Pass>,
         now: Boot,
-    ) -> Result<BTreeSet<Mac>, NftError> {
+    ) -> Result<OrdSet<Mac>, NftError> {
         let moved = self.moved(homes);
         self.give_up(&moved, passes, now)?;
         let fresh = self.fresh_at(&self.unknown(homes))?;
@@ -55,13 +55,13 @@ impl Nft {
     }
 
     /// Those of `homes` that are not in the table.
-    fn unknown(&self, homes: &Homes) -> BTreeMap<IpAddr, Mac> {
+    fn unknown(&self, homes: &Homes) -> OrdMap<IpAddr, Mac> {
         let all = homes.iter().flat_map(|(mac, homes)| homes.iter().map(|home| (*home, *mac)));
         all.filter(|(home, _)| !self.books.homes.contains_key(home)).collect()
     }
 
     /// Where `mac` lives.
-    pub fn homes_of(&self, mac: Mac) -> BTreeSet<IpAddr> {
+    pub fn homes_of(&self, mac: Mac) -> OrdSet<IpAddr> {
         self.books.devices.get(&mac).map(|kept| kept.homes.clone()).unwrap_or_default()
     }
 
@@ -70,12 +70,12 @@ impl Nft {
     pub fn make_room(
         &mut self,
         homes: &Homes,
-        passes: &BTreeMap<Mac, Pass>,
+        passes: &OrdMap<Mac, Pass>,
         now: Boot,
     ) -> Result<(), NftError> {
         let lost = homes.iter().filter_map(|(mac, homes)| {
             let kept = self.books.devices.get(mac).filter(|kept| kept.homes.len() >= ADDRESSES_EACH)?;
-            Some((*mac, kept.homes.difference(homes).copied().collect::<BTreeSet<_>>()))
+            Some((*mac, kept.homes.difference(homes).copied().collect::<OrdSet<_>>()))
         });
         let lost = lost.filter(|(_, lost)| !lost.is_empty()).collect();
         self.give_up(&lost, passes, now)
@@ -100,7 +100,7 @@ impl Nft {
     }
 
     /// Devices do not live at these addresses any more; what they have received there stays counted.
-    fn give_up(&mut self, lost: &Homes, passes: &BTreeMap<Mac, Pass>, now: Boot) -> Result<(), NftError> {
+    fn give_up(&mut self, lost: &Homes, passes: &OrdMap<Mac, Pass>, now: Boot) -> Result<(), NftError> {
         let mut changes = Vec::new();
         for (mac, lost) in lost {
             let Some(kept) = self.books.devices.get(mac) else { continue };

@@ -7,12 +7,12 @@
 //! what is there can be deleted, and elements with a time may be gone: so they are added first as they
 //! were, which does nothing if they are there. None of it shows before the transaction is complete.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::guest::{Counted, Kept, Pass, verdict};
 use super::sets::{CAPS, CAPS_UP, CARRIED, COUNTS, DOWN, ONLINE, SPEED, TAKEN, UP, octets};
 use crate::domain::{Boot, Bytes, Mac, Traffic};
+use crate::ordered::{OrdMap, OrdSet};
 use crate::wire::nftables::{Batch, Held, Put, State};
 
 /// What has counted stays so much longer than the device passes, in milliseconds: to be read at the end. What
@@ -23,12 +23,12 @@ const READABLE_DOWN: u64 = 1000;
 /// All that the table holds for devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Books {
-    pub(super) devices: BTreeMap<Mac, Kept>,
+    pub(super) devices: OrdMap<Mac, Kept>,
     /// Who lives at an address.
-    pub(super) homes: BTreeMap<IpAddr, Mac>,
-    pub(super) objects: BTreeMap<String, State>,
+    pub(super) homes: OrdMap<IpAddr, Mac>,
+    pub(super) objects: OrdMap<String, State>,
     /// What quotas allow less until it is charged.
-    held: BTreeMap<String, u64>,
+    held: OrdMap<String, u64>,
 }
 
 /// What happens to one device.
@@ -38,7 +38,7 @@ pub(super) struct Change<'a> {
     /// What its session has counted; `None`: what the pass says.
     pub(super) counted: Option<Traffic>,
     /// Where it lives from now on.
-    pub(super) homes: BTreeSet<IpAddr>,
+    pub(super) homes: OrdSet<IpAddr>,
 }
 
 /// A device as it was and as it will be.
@@ -180,7 +180,7 @@ impl Books {
     }
 
     /// Deletes those of `objects` that no device draws on any more.
-    fn sweep_objects(&mut self, batch: &mut Batch, mut objects: BTreeSet<String>) {
+    fn sweep_objects(&mut self, batch: &mut Batch, mut objects: OrdSet<String>) {
         if objects.is_empty() {
             return;
         }
@@ -321,7 +321,7 @@ pub(super) fn write_shut(batch: &mut Batch, devices: &[(Mac, &Kept)]) {
 
 /// Elements by their set: one message a set, however many devices.
 #[derive(Default)]
-struct BySet(BTreeMap<&'static str, Vec<Put>>);
+struct BySet(OrdMap<&'static str, Vec<Put>>);
 
 impl BySet {
     fn put(&mut self, set: &'static str, element: Put) {

@@ -7,7 +7,6 @@
 //! The count goes to `carried`, where no packet is looked up; so nothing is lost while it is written anew. A
 //! quota cannot be made to have used more, but to allow less, while packets draw on it.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::guest::bytes;
@@ -15,11 +14,12 @@ use super::sets::{CARRIED, FRESH, octets};
 use super::table::TABLE;
 use super::{Nft, NftError, ONE_BY_ONE, TRIES};
 use crate::domain::{Bytes, Mac};
+use crate::ordered::OrdMap;
 use crate::wire::nftables::{self, Batch, Put, State};
 
 impl Nft {
     /// What `homes` have received before they were known is what these devices have received.
-    pub(super) fn take_in(&mut self, homes: &BTreeMap<IpAddr, Mac>) -> Result<(), NftError> {
+    pub(super) fn take_in(&mut self, homes: &OrdMap<IpAddr, Mac>) -> Result<(), NftError> {
         for attempt in 1.. {
             let fresh = self.fresh_at(homes)?;
             let devices = fresh.iter().filter_map(|(home, bytes)| Some((*homes.get(home)?, *bytes)));
@@ -33,14 +33,14 @@ impl Nft {
     }
 
     /// What the devices have received that live at these addresses.
-    pub(super) fn whose(&self, fresh: &BTreeMap<IpAddr, Bytes>) -> BTreeMap<Mac, Bytes> {
+    pub(super) fn whose(&self, fresh: &OrdMap<IpAddr, Bytes>) -> OrdMap<Mac, Bytes> {
         sums(fresh.iter().filter_map(|(home, bytes)| Some((*self.books.homes.get(home)?, *bytes))))
     }
 
     /// Counts and charges to devices what they have received, and forgets where; all of it or nothing.
     pub(super) fn charge(
         &mut self,
-        received: &BTreeMap<Mac, Bytes>,
+        received: &OrdMap<Mac, Bytes>,
         forgotten: &[IpAddr],
     ) -> Result<(), NftError> {
         let mut carried = Vec::new();
@@ -80,9 +80,9 @@ impl Nft {
     /// Those of `homes` that have received something.
     pub(super) fn fresh_at(
         &mut self,
-        homes: &BTreeMap<IpAddr, Mac>,
-    ) -> Result<BTreeMap<IpAddr, Bytes>, NftError> {
-        let mut fresh = BTreeMap::new();
+        homes: &OrdMap<IpAddr, Mac>,
+    ) -> Result<OrdMap<IpAddr, Bytes>, NftError> {
+        let mut fresh = OrdMap::new();
         if homes.len() > ONE_BY_ONE {
             // Torn or not: what was missed is found another time.
             self.read_fresh(&mut fresh)?;
@@ -102,8 +102,8 @@ impl Nft {
     }
 }
 
-fn sums(received: impl Iterator<Item = (Mac, Bytes)>) -> BTreeMap<Mac, Bytes> {
-    let mut sums = BTreeMap::new();
+fn sums(received: impl Iterator<Item = (Mac, Bytes)>) -> OrdMap<Mac, Bytes> {
+    let mut sums = OrdMap::new();
     for (mac, Bytes(bytes)) in received.filter(|(_, received)| received.0 > 0) {
         let Bytes(sum) = sums.entry(mac).or_default();
         *sum = sum.saturating_add(bytes);

@@ -3,12 +3,12 @@
 //! Owns: what a pass means in elements and named objects. Never: sockets, decisions. Neighbours: `books.rs`
 //! writes what changes, `read.rs` reads what is there, `rules.rs` has the chains that elements name.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::rules::{CAPPED_DOWN, CAPPED_UP, LONGEST_SEGMENT, SLOWED, SLOWED_CAPPED};
 use crate::domain::{Boot, Bps, Bytes, DataCap, EntitlementId, Grant, Mac, SessionId, Traffic};
+use crate::ordered::OrdSet;
 use crate::wire::nftables::{Element, State, Verdict};
 
 /// Kernel timeouts that differ by less are left alone.
@@ -33,7 +33,7 @@ pub(super) struct Kept {
     pub(super) up: Lane,
     pub(super) cap_up: Option<String>,
     pub(super) home: Home,
-    pub(super) homes: BTreeSet<IpAddr>,
+    pub(super) homes: OrdSet<IpAddr>,
 }
 
 /// The element of what a device sends.
@@ -74,7 +74,7 @@ enum Way {
 
 impl Pass {
     /// What the kernel should keep for the device at `homes`.
-    pub(super) fn kept(&self, mac: Mac, homes: BTreeSet<IpAddr>) -> Kept {
+    pub(super) fn kept(&self, mac: Mac, homes: OrdSet<IpAddr>) -> Kept {
         let cap_up = self.quota(Way::Up).map(|(name, _)| name);
         let lane = Lane {
             chain: cap_up.is_some().then(|| CAPPED_UP.to_owned()),

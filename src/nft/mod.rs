@@ -18,7 +18,6 @@ mod sets;
 mod table;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -36,6 +35,7 @@ use self::sets::{LEARNED, OFFLINE, interface_key};
 use self::table::TABLE;
 use crate::domain::{Boot, Mac, Usage};
 use crate::netlink::{Outcome, Socket};
+use crate::ordered::{OrdMap, OrdSet};
 use crate::wire::netlink::Refusal;
 use crate::wire::nftables::{Batch, Put};
 
@@ -47,7 +47,7 @@ const TRIES: u32 = 5;
 /// What the table should hold besides what it is made for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
-    pub passes: BTreeMap<Mac, Pass>,
+    pub passes: OrdMap<Mac, Pass>,
     /// Where they live, as far as it is known.
     pub homes: Homes,
     pub line: Line,
@@ -55,7 +55,7 @@ pub struct Desired {
 }
 
 /// Addresses of devices.
-pub type Homes = BTreeMap<Mac, BTreeSet<IpAddr>>;
+pub type Homes = OrdMap<Mac, OrdSet<IpAddr>>;
 
 /// Whether there is a default route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Nft {
     /// counted goes on being counted, and a device lives where it lived, and at `homes` besides.
     pub fn change(
         &mut self,
-        changes: &BTreeMap<Mac, Option<Pass>>,
+        changes: &OrdMap<Mac, Option<Pass>>,
         homes: &Homes,
         now: Boot,
     ) -> Result<(), NftError> {
@@ -277,7 +277,7 @@ impl Nft {
     /// With what the sessions that go on have counted.
     fn changes<'a>(
         &mut self,
-        changes: &'a BTreeMap<Mac, Option<Pass>>,
+        changes: &'a OrdMap<Mac, Option<Pass>>,
         homes: &Homes,
     ) -> Result<Vec<Change<'a>>, NftError> {
         let goes_on = |mac: &Mac, pass: &Pass| {
@@ -287,7 +287,7 @@ impl Nft {
             .iter()
             .filter_map(|(mac, pass)| pass.as_ref().filter(|pass| goes_on(mac, pass)).map(|_| *mac))
             .collect();
-        let mut counted = BTreeMap::new();
+        let mut counted = OrdMap::new();
         if going_on.len() > ONE_BY_ONE {
             counted.extend(self.usage()?.into_iter().map(|usage| (usage.session, usage.used())));
         } else {
@@ -381,12 +381,12 @@ impl Observed {
 fn differences<'a>(observed: &Observed, desired: &'a Desired, now: Boot) -> Vec<Change<'a>> {
     let stays = |mac: &Mac| desired.passes.get(mac).is_some_and(|pass| pass.stay(now).is_some());
     let known = observed.books.devices.keys().chain(observed.online.keys());
-    let superfluous: BTreeSet<_> = known.filter(|mac| !stays(mac)).copied().collect();
-    let gone = |mac| Change { mac, pass: None, counted: None, homes: BTreeSet::new() };
+    let superfluous: OrdSet<_> = known.filter(|mac| !stays(mac)).copied().collect();
+    let gone = |mac| Change { mac, pass: None, counted: None, homes: OrdSet::new() };
     let passes = desired.passes.iter().filter(|(_, pass)| pass.stay(now).is_some());
     let wrong = passes.filter_map(|(mac, pass)| {
         let kept = observed.books.devices.get(mac);
-        let right = kept.is_some_and(|kept| kept.is_like(&pass.kept(*mac, BTreeSet::new())))
+        let right = kept.is_some_and(|kept| kept.is_like(&pass.kept(*mac, OrdSet::new())))
             && pass.is_timed(observed.online.get(mac), now)
             && pass.is_timed(observed.counting.get(mac), now)
             && observed.books.has_objects_of(pass, *mac)

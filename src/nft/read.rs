@@ -2,7 +2,6 @@
 //!
 //! Owns: all questions to the kernel. Never: changes anything. Neighbours: `mod.rs` compares and changes.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::table::{Shape, TABLE};
 use super::{Line, Nft, NftError, Route, TRIES};
 use crate::domain::{Bytes, Mac, SessionId, Traffic, Usage};
 use crate::netlink::Outcome;
+use crate::ordered::{OrdMap, OrdSet};
 use crate::wire::netlink::Message;
 use crate::wire::nftables::{self, ANONYMOUS, Element};
 
@@ -24,19 +24,19 @@ use crate::wire::nftables::{self, ANONYMOUS, Element};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// Devices that are let through, and for how long still; `None`: until told otherwise.
-    pub online: BTreeMap<Mac, Option<Duration>>,
+    pub online: OrdMap<Mac, Option<Duration>>,
     /// What their sessions have counted.
-    pub counted: BTreeMap<Mac, Traffic>,
+    pub counted: OrdMap<Mac, Traffic>,
     /// Where port 80 and DNS of who is online lead; `None`: neither out nor to the portal altogether.
     pub(super) line: Option<Line>,
     pub(super) route: Route,
     /// How long they are still counted.
-    pub(super) counting: BTreeMap<Mac, Option<Duration>>,
+    pub(super) counting: OrdMap<Mac, Option<Duration>>,
     /// Devices that not everything is there of.
-    pub(super) torn: BTreeSet<Mac>,
+    pub(super) torn: OrdSet<Mac>,
     pub(super) books: Books,
     /// What addresses have received that the daemon did not know.
-    pub(super) fresh: BTreeMap<IpAddr, Bytes>,
+    pub(super) fresh: OrdMap<IpAddr, Bytes>,
     /// The rest of it.
     pub(super) shape: Shape,
 }
@@ -54,13 +54,14 @@ impl Nft {
 
     /// What all sessions have counted.
     pub fn usage(&mut self) -> Result<Vec<Usage>, NftError> {
-        let mut used: BTreeMap<SessionId, Traffic> = BTreeMap::new();
+        let mut used = Vec::new();
         // Torn or not: what was changed meanwhile is read another time.
         self.elements(UP, |element| {
-            if let Some((session, bytes)) = session(&element).zip(bytes(&element)) {
-                used.entry(session).or_default().up = bytes;
+            if let Some((session, up)) = session(&element).zip(bytes(&element)) {
+                used.push((session, Traffic { up, ..Traffic::default() }));
             }
         })?;
+        let mut used: OrdMap<SessionId, Traffic> = used.into_iter().collect();
         for set in [CARRIED].into_iter().chain(DOWN.both()).chain(COUNTS.both()) {
             self.elements(set, |element| {
                 if let Some((session, Bytes(bytes))) = session(&element).zip(bytes(&element)) {
@@ -146,7 +147,7 @@ impl Nft {
             },
         )?;
         for set in FIXED {
-            let mut keys = BTreeSet::new();
+            let mut keys = OrdSet::new();
             whole &= self.elements(set, |element| {
                 keys.insert(element.key.to_vec());
             })?;
@@ -157,13 +158,16 @@ impl Nft {
 
     fn read_books(&mut self, observed: &mut Observed) -> Result<bool, NftError> {
         let Observed { books, counted, counting, .. } = observed;
+        let (mut devices, mut sent, mut objects) = (Vec::new(), Vec::new(), Vec::new());
         let mut whole = self.elements(UP, |element| {
             let Some(mac) = device(&element) else { return };
             let (name, up) = (element.comment.clone(), Lane::read(&element));
-            books.devices.insert(mac, Kept { name, up, ..Kept::default() });
+            devices.push((mac, Kept { name, up, ..Kept::default() }));
             counting.extend(member(&element));
-            counted.entry(mac).or_default().up = bytes(&element).unwrap_or_default();
+            sent.push((mac, Traffic { up: bytes(&element).unwrap_or_default(), ..Traffic::default() }));
         })?;
+        books.devices.extend(devices);
+        counted.extend(sent);
         whole &= self.elements(CAPS_UP, |element| {
             let Some(mac) = device(&element) else { return };
             books.devices.entry(mac).or_default().cap_up.clone_from(&element.object);
@@ -178,25 +182,28 @@ impl Nft {
             |n| nftables::get_objects(TABLE, n),
             |message| {
                 let object = nftables::object(message);
-                books.objects.extend(object.map(|object| (object.name, object.state)));
+                objects.extend(object.map(|object| (object.name, object.state)));
             },
         )?;
+        books.objects.extend(objects);
         whole &= self.read_homes(observed)?;
         Ok(whole)
     }
 
     fn read_homes(&mut self, observed: &mut Observed) -> Result<bool, NftError> {
-        let mut found: BTreeMap<IpAddr, Found> = BTreeMap::new();
+        let mut homes = Vec::new();
         let mut whole = true;
         for set in DOWN.both() {
             whole &= self.elements(set, |element| {
                 let Some(address) = address(element.key) else { return };
-                let home = found.entry(address).or_default();
+                let mut home = Found::default();
                 home.name.clone_from(&element.comment);
                 home.kept.chain.clone_from(&element.chain);
                 home.count(&element, Counted::AtOnce);
+                homes.push((address, home));
             })?;
         }
+        let mut found: OrdMap<IpAddr, Found> = homes.into_iter().collect();
         for set in COUNTS.both() {
             whole &= self.elements(set, |element| {
                 let Some(address) = address(element.key) else { return };
@@ -226,7 +233,7 @@ impl Nft {
         Ok(whole)
     }
 
-    pub(super) fn read_fresh(&mut self, fresh: &mut BTreeMap<IpAddr, Bytes>) -> Result<bool, NftError> {
+    pub(super) fn read_fresh(&mut self, fresh: &mut OrdMap<IpAddr, Bytes>) -> Result<bool, NftError> {
         let mut whole = true;
         for set in FRESH.both() {
             whole &= self.elements(set, |element| fresh.extend(address(element.key).zip(bytes(&element))))?;
@@ -235,7 +242,7 @@ impl Nft {
     }
 
     fn read_line(&mut self, observed: &mut Observed) -> Result<bool, NftError> {
-        let mut offline = BTreeSet::new();
+        let mut offline = OrdSet::new();
         let whole = self.elements(OFFLINE, |element| {
             offline.insert(element.key.to_vec());
         })?;
@@ -299,8 +306,8 @@ impl Found {
 
 impl Observed {
     /// Gives addresses to the devices that they are of.
-    fn settle(&mut self, found: BTreeMap<IpAddr, Found>) {
-        let names: BTreeMap<_, _> =
+    fn settle(&mut self, found: OrdMap<IpAddr, Found>) {
+        let names: OrdMap<_, _> =
             self.books.devices.iter().map(|(mac, kept)| (kept.name.clone(), *mac)).collect();
         for (address, Found { name, kept: home, received, taken }) in found {
             // What is nobody's is given to no device, so that it is deleted with it.

@@ -3,13 +3,12 @@
 //! Owns: every rule. Never: sockets, sets. The reasons for each rule stand in `ruleset.nft`, which a test
 //! compares with this, as the kernel lists both.
 
-use std::collections::BTreeSet;
-
 use super::sets::{
     ASKED, BLOCKED, ByFamily, CAPS, CAPS_UP, COUNTS, DOWN, FRESH, GARDEN, GARDEN_ANSWERS, GARDEN_USE, GUESTS,
     KNOCKING, LEARNED, OFFLINE, ONLINE, SPEED, STROLLS, TAKEN, TEACHERS, UP, interface_key,
 };
 use super::table::Base;
+use crate::ordered::OrdSet;
 use crate::wire::nftables::{
     BaseChain, Expr, Field, Flow, Hook, Key, Layer, Learn, Learning, Meta, Reject, State, Verdict,
 };
@@ -153,8 +152,8 @@ impl Base {
     fn services(&self) -> Vec<Rule> {
         let reply = vec![Expr::Flow(Flow::Direction), Expr::Equal(vec![1])];
         let is_not_online = says([mac(), vec![Expr::NotIn(ONLINE)]]);
-        let tcp: BTreeSet<u16> = [self.dns_port, self.portal_port, self.https_port].into();
-        let udp: BTreeSet<u16> = [67, 547, self.dns_port].into();
+        let tcp: OrdSet<u16> = [self.dns_port, self.portal_port, self.https_port].into();
+        let udp: OrdSet<u16> = [67, 547, self.dns_port].into();
         let mut rules = chain(
             "services",
             vec![
@@ -441,7 +440,7 @@ fn port(number: u16) -> Vec<Expr> {
     vec![Expr::Payload(DESTINATION_PORT), Expr::Equal(number.to_be_bytes().to_vec())]
 }
 
-fn one_of(ports: &BTreeSet<u16>) -> Vec<Expr> {
+fn one_of(ports: &OrdSet<u16>) -> Vec<Expr> {
     let ports = ports.iter().map(|port| port.to_be_bytes().to_vec()).collect();
     vec![Expr::Payload(DESTINATION_PORT), Expr::Among(Key::Port, ports)]
 }

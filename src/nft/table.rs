@@ -3,13 +3,13 @@
 //! Owns: which sets, chains and rules there are together, and how a living table is compared with it.
 //! Never: sockets. Neighbours: `sets.rs`, `rules.rs`; `guest.rs` has what comes and goes.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Route;
 use super::rules::{CHAINS, CLASSIC, UNROUTED, UNROUTED_HOOK};
 use super::sets::FIXED;
 use crate::domain::{Bps, Bytes, Mac};
+use crate::ordered::{OrdMap, OrdSet};
 use crate::wire::nftables::{BaseChain, Batch, ChainRead, Expr, RuleRead, SetRead, TableRead, Verdict};
 
 pub(super) const TABLE: &str = "lango";
@@ -31,7 +31,7 @@ pub struct Base {
     /// Devices online at once, trusted ones included.
     pub max_clients: u32,
     /// Devices that get an address and nothing more.
-    pub blocked: BTreeSet<Mac>,
+    pub blocked: OrdSet<Mac>,
     pub garden: Garden,
 }
 
@@ -102,7 +102,7 @@ impl Base {
         }
     }
 
-    pub(super) fn names(&self) -> BTreeSet<&str> {
+    pub(super) fn names(&self) -> OrdSet<&str> {
         self.interfaces.iter().map(String::as_str).collect()
     }
 
@@ -141,12 +141,12 @@ impl Base {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     pub(super) table: Option<TableRead>,
-    pub(super) chains: BTreeMap<String, ChainRead>,
+    pub(super) chains: OrdMap<String, ChainRead>,
     /// Per chain and rule the names of its expressions.
-    pub(super) rules: BTreeMap<String, Vec<Vec<String>>>,
-    pub(super) sets: BTreeMap<String, SetRead>,
+    pub(super) rules: OrdMap<String, Vec<Vec<String>>>,
+    pub(super) sets: OrdMap<String, SetRead>,
     /// Keys of the sets that belong to the configuration.
-    pub(super) fixed: BTreeMap<String, BTreeSet<Vec<u8>>>,
+    pub(super) fixed: OrdMap<String, OrdSet<Vec<u8>>>,
 }
 
 impl Shape {
@@ -202,14 +202,14 @@ mod tests {
             captive: Ipv4Addr::new(198, 18, 0, 1),
             mark: 0x0100_0000,
             max_clients: 1000,
-            blocked: BTreeSet::new(),
+            blocked: OrdSet::new(),
             garden: Garden { places: Vec::new(), rate: Bps(256_000), data: Bytes(10_000_000) },
         }
     }
 
     #[test]
     fn every_parameter_changes_the_fingerprint() {
-        let mut seen = BTreeSet::from([base().comment()]);
+        let mut seen = OrdSet::from([base().comment()]);
         let changes: [fn(&mut Base); 10] = [
             |base| base.interfaces.push("wlan1".into()),
             |base| base.portal_port = 81,
@@ -218,7 +218,7 @@ mod tests {
             |base| base.max_clients = 5000,
             |base| base.dns_port = 54,
             |base| base.captive = Ipv4Addr::new(192, 0, 2, 1),
-            |base| base.blocked = BTreeSet::from([Mac::new([2; 6])]),
+            |base| base.blocked = OrdSet::from([Mac::new([2; 6])]),
             |base| base.garden.rate = Bps(8000),
             |base| {
                 let address = IpAddr::from([203, 0, 113, 80]);

@@ -5,13 +5,13 @@
 //! Those over TLS, which take more memory, and those whose handshake is not done have bounds besides.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::wire::{Progress, Stage};
 use crate::captive::Door;
 use crate::domain::Mac;
+use crate::ordered::OrdMap;
 
 /// Connections of one device at the same time.
 const PER_DEVICE: usize = 16;
@@ -37,7 +37,7 @@ pub struct Connections(Rc<Places>);
 
 #[derive(Debug, Default)]
 struct Places {
-    taken: RefCell<BTreeMap<u64, Place>>,
+    taken: RefCell<OrdMap<u64, Place>>,
     next: Cell<u64>,
 }
 

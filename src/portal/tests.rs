@@ -3,7 +3,6 @@
 //! The device behind 127.0.0.N is 02:…:N; of 127.0.0.99 the network knows nothing.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,6 +21,8 @@ use crate::config::{Anomaly, Cloud, Gateway, Retention};
 use crate::domain::{
     Bps, Bytes, Clockwork, Now, Plan, PlanSource, Refusal, SessionId, SessionView, Terms, Wall,
 };
+use crate::ordered::OrdMap;
+use std::collections::BTreeMap;
 
 mod answers;
 mod awaited;
@@ -335,7 +336,7 @@ impl Lab {
     fn put_online(&self, session: impl FnOnce(Now) -> SessionView) {
         let session = session(self.clock.now());
         self.view.send_replace(Arc::new(View {
-            sessions: BTreeMap::from([(session.mac, session)]),
+            sessions: OrdMap::from([(session.mac, session)]),
             ..View::default()
         }));
     }

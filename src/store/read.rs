@@ -9,7 +9,7 @@ pub(super) mod cloud;
 pub(super) mod codes;
 pub(super) mod persons;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::domain::{
     Mac, Now, Origin, PhoneTail, Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms,
     Traffic, Trust, Uplink, UplinkState, Wall,
 };
+use crate::ordered::OrdSet;
 
 /// A device whose session closed within this time before the floor has paid lately; a trial is had for so long.
 const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,9 +56,9 @@ pub(super) fn entitlement(
     found.bound = macs("SELECT mac FROM device WHERE entitlement = ?1")?.into_iter().collect();
     let online = macs("SELECT mac FROM session WHERE closed IS NULL AND entitlement = ?1")?;
     found.online = u16::try_from(online.len()).unwrap_or(u16::MAX);
-    let mut devices: BTreeSet<Mac> =
+    let mut devices: OrdSet<Mac> =
         macs("SELECT DISTINCT mac FROM session WHERE entitlement = ?1")?.into_iter().collect();
-    devices.extend(&found.bound);
+    devices.extend(found.bound.iter().copied());
     Ok(Some((found, devices.into_iter().collect())))
 }
 
@@ -148,8 +149,8 @@ fn open_sessions(conn: &Connection) -> rusqlite::Result<Vec<Session>> {
     .collect()
 }
 
-fn bound_devices(conn: &Connection) -> rusqlite::Result<HashMap<EntitlementId, BTreeSet<Mac>>> {
-    let mut bound: HashMap<EntitlementId, BTreeSet<Mac>> = HashMap::new();
+fn bound_devices(conn: &Connection) -> rusqlite::Result<HashMap<EntitlementId, OrdSet<Mac>>> {
+    let mut bound: HashMap<EntitlementId, OrdSet<Mac>> = HashMap::new();
     let mut statement = conn.prepare(
         "SELECT d.entitlement, d.mac FROM meter m CROSS JOIN device d ON d.entitlement = m.entitlement",
     )?;

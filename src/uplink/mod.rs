@@ -12,7 +12,6 @@ mod path;
 mod probe;
 mod targets;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -32,6 +31,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Boot, Evidence, Lack, UplinkJudge, UplinkState};
 use crate::netlink::News;
+use crate::ordered::OrdSet;
 use crate::wire::netlink::Refusal;
 use crate::wire::route::LINKS_AND_ROUTES;
 
@@ -90,7 +90,7 @@ pub struct Monitor {
     ear: Option<Ear>,
     round: Option<Round>,
     /// Targets that have answered once.
-    proven: BTreeSet<SocketAddr>,
+    proven: OrdSet<SocketAddr>,
 }
 
 /// A round of probes on its way.
@@ -113,7 +113,7 @@ impl Monitor {
         let judge = UplinkJudge::new(known, clock.now().boot);
         let (reports, reported) = watch::channel(Report { state: known, ..Report::default() });
         let paths = Paths::open()?;
-        let (path, ear, round, proven) = (Path::default(), None, None, BTreeSet::new());
+        let (path, ear, round, proven) = (Path::default(), None, None, OrdSet::new());
         Ok((Self { config, offer, reports, clock, paths, news, judge, path, ear, round, proven }, reported))
     }
 

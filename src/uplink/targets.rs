@@ -3,12 +3,12 @@
 //! Owns: that choice, and the resolver's upstream servers as the system writes them down. An address on
 //! the link itself is never chosen: a modem answers also when its line is dead.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
 use super::near::Near;
 use crate::config::Config;
+use crate::ordered::OrdSet;
 
 /// Where OpenWrt and others write the servers that the provider named.
 const FILES: [&str; 2] = ["/tmp/resolv.conf.d/resolv.conf.auto", "/etc/resolv.conf"];
@@ -24,7 +24,7 @@ pub(super) fn targets(config: &Config, offered: &[SocketAddr], near: &Near) -> V
     }
     let written = FILES.iter().filter_map(|file| fs::read_to_string(file).ok());
     let servers = written.flat_map(|text| servers(&text)).map(|server| SocketAddr::new(server, DNS));
-    let known: BTreeSet<_> = servers.chain(offered.iter().copied()).collect();
+    let known: OrdSet<_> = servers.chain(offered.iter().copied()).collect();
     known.into_iter().filter(|target| near.is_beyond(target.ip())).take(MOST).collect()
 }
 

@@ -4,11 +4,11 @@
 //! Never: which flows are deleted; see `neigh::conntrack`. To the kernel a deletion that names no flow
 //! means all of them: here it cannot be written, because only a [`Flow`] that was read can be deleted.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::neighbour::address;
 use super::netlink::{self, Message, Writer, find};
+use crate::ordered::OrdSet;
 
 const SUBSYSTEM: u16 = 1 << 8;
 const NEW: u16 = 0;
@@ -46,7 +46,7 @@ pub struct Flow {
 
 impl Flow {
     /// Whether one of its ends, before or after address translation, is one of these.
-    pub fn touches(&self, addresses: &BTreeSet<IpAddr>) -> bool {
+    pub fn touches(&self, addresses: &OrdSet<IpAddr>) -> bool {
         self.ends.iter().any(|end| addresses.contains(end))
     }
 
@@ -149,7 +149,7 @@ mod tests {
     fn a_flow_knows_its_ends_and_names_itself_when_deleted() {
         let bytes = told(Some(5), 0);
         let flow = flow(&netlink::messages(&bytes).next().unwrap()).unwrap();
-        let touches = |end: [u8; 4]| flow.touches(&BTreeSet::from([IpAddr::from(end)]));
+        let touches = |end: [u8; 4]| flow.touches(&OrdSet::from([IpAddr::from(end)]));
         for end in [[10, 0, 0, 2], [1, 1, 1, 1], [9, 9, 9, 9]] {
             assert!(touches(end));
         }

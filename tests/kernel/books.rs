@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use lango::domain::{Bps, Bytes, DataCap, EntitlementId, Grant, Mac, SessionId, Traffic};
 use lango::nft::{Base, Desired, Homes, Nft, Pass, Start};
+use lango::ordered::OrdMap;
 use serde_json::Value;
 
 use super::harness::{Lab, Netns, Phone, UDP_ECHO};
@@ -145,7 +146,7 @@ fn an_address_that_moves_leaves_its_count_behind() {
     let (lab, mut nft) = lab();
     let [one, other] = [&lab.phones[0], &lab.phones[1]];
     let (first, second) = (mac(one), mac(other));
-    let passes = BTreeMap::from([(first, Pass::Granted(granted(1))), (second, Pass::Granted(granted(2)))]);
+    let passes = OrdMap::from([(first, Pass::Granted(granted(1))), (second, Pass::Granted(granted(2)))]);
     change(&mut nft, first, Some(passes[&first]), &home(one));
     change(&mut nft, second, Some(passes[&second]), &home(other));
     let answer = after_an_answer(&mut nft, &lab, one);
@@ -172,7 +173,7 @@ fn named<const N: usize>(objects: [(&str, u64); N]) -> BTreeMap<String, String> 
 fn what_came_before_an_address_was_known_is_counted_and_charged_once() {
     let (space, mut nft) = installed("fresh", &base());
     let (mac, other) = (device(1), device(2));
-    let mut passes = BTreeMap::from([(mac, capped(1, 9, 50_000)), (other, capped(2, 9, 50_000))]);
+    let mut passes = OrdMap::from([(mac, capped(1, 9, 50_000)), (other, capped(2, 9, 50_000))]);
     for mac in [mac, other] {
         change(&mut nft, mac, Some(passes[&mac]), &Homes::new());
     }
@@ -227,7 +228,7 @@ fn a_quota_that_is_nearly_used_up_is_charged_all_the_same() {
     let mac = device(1);
     let Pass::Granted(grant) = capped(1, 9, 50_000) else { unreachable!("it is a grant") };
     let spent = Traffic { up: Bytes(0), down: Bytes(49_000) };
-    let passes = BTreeMap::from([(mac, Pass::Granted(Grant { spent, ..grant }))]);
+    let passes = OrdMap::from([(mac, Pass::Granted(Grant { spent, ..grant }))]);
     change(&mut nft, mac, Some(passes[&mac]), &Homes::new());
     received_unknown(&space, at(11), 5000);
     nft.settle(&at_home(&[(mac, 11)]), &passes, NOW).unwrap();
@@ -276,7 +277,7 @@ fn a_full_set_of_learned_addresses_keeps_nobody_out() {
 fn a_phone_that_takes_a_new_address_every_day_keeps_those_it_has() {
     let (_space, mut nft) = installed("days", &base());
     let mac = device(1);
-    let passes = BTreeMap::from([(mac, Pass::Granted(granted(1)))]);
+    let passes = OrdMap::from([(mac, Pass::Granted(granted(1)))]);
     change(&mut nft, mac, Some(passes[&mac]), &Homes::new());
     for day in 1..60 {
         let homes = at_home(&[(mac, day)]);
@@ -298,7 +299,7 @@ fn one_among_five_thousand_is_admitted_without_a_look_at_the_others() {
         Pass::Granted(Grant { cap, down: rate, up: rate, ..granted(u64::from(n)) })
     };
     let home = |n: u32| IpAddr::from((0x0a4d_0000 + n).to_be_bytes());
-    let passes = (0..5000).map(|n| (device(n), pass(n, 8_000_000))).collect::<BTreeMap<_, _>>();
+    let passes = (0..5000).map(|n| (device(n), pass(n, 8_000_000))).collect::<OrdMap<_, _>>();
     let homes = (0..5000).map(|n| (device(n), [home(n)].into())).collect::<Homes>();
     let timed = |what: &str, work: &mut dyn FnMut()| {
         let start = Instant::now();

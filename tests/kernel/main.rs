@@ -15,13 +15,13 @@ mod packets;
 mod presence;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use lango::domain::{Boot, Bps, Bytes, DataCap, EntitlementId, Grant, Mac, SessionId, Traffic};
 use lango::nft::{Base, Desired, Garden, Pass};
+use lango::ordered::{OrdMap, OrdSet};
 
 /// A moment to count from; the kernel only sees differences.
 const NOW: Boot = Boot::from_millis(1_000_000);
@@ -35,7 +35,7 @@ fn base() -> Base {
         captive: Ipv4Addr::new(198, 18, 0, 1),
         mark: 0x0100_0000,
         max_clients: 1000,
-        blocked: BTreeSet::new(),
+        blocked: OrdSet::new(),
         garden: Garden { places: Vec::new(), rate: Bps(256_000), data: Bytes(10_000_000) },
     }
 }
@@ -63,7 +63,7 @@ fn until(ends: Option<Boot>) -> Pass {
     })
 }
 
-fn desired(passes: impl Into<BTreeMap<Mac, Pass>>) -> Desired {
+fn desired(passes: impl Into<OrdMap<Mac, Pass>>) -> Desired {
     Desired { passes: passes.into(), ..Desired::default() }
 }
 

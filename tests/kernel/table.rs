@@ -1,10 +1,10 @@
 //! The table itself: compared with its readable form, changed, read back, adopted, watched.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use lango::domain::Mac;
 use lango::nft::{Base, Desired, Homes, Nft, NftError, Start, Watch};
+use lango::ordered::OrdMap;
 use serde_json::Value;
 
 use super::harness::Netns;
@@ -171,7 +171,7 @@ fn what_is_refused_changes_nothing_and_says_why() {
 
     nft.install(&base(), &desired([(device(1), lasting(100))]), NOW).unwrap();
     let before = listed(&space);
-    let many: BTreeMap<_, _> = (0..3000).map(|n| (device(n), Some(lasting(50)))).collect();
+    let many: OrdMap<_, _> = (0..3000).map(|n| (device(n), Some(lasting(50)))).collect();
     let error = nft.change(&many, &Homes::new(), NOW).unwrap_err();
     assert!(matches!(&error, NftError::Refused { refusal, .. } if refusal.code == libc::ENFILE), "{error}");
     let text = error.to_string();
@@ -185,7 +185,7 @@ fn what_is_refused_changes_nothing_and_says_why() {
 fn who_is_online_stays_so_when_max_clients_is_lowered() {
     let space = Netns::new("lowered");
     let mut nft = nft(&space);
-    let online = desired((0..1500).map(|n| (device(n), lasting(100))).collect::<BTreeMap<_, _>>());
+    let online = desired((0..1500).map(|n| (device(n), lasting(100))).collect::<OrdMap<_, _>>());
     nft.install(&Base { max_clients: 1500, ..base() }, &online, NOW).unwrap();
     let mut lowered = Base { max_clients: 10, ..base() };
     lowered.hold(online.passes.len());
@@ -200,8 +200,7 @@ fn five_thousand_devices_fit_in_one_transaction() {
     let space = Netns::new("many");
     let mut nft = nft(&space);
     let base = Base { max_clients: 5000, ..base() };
-    let all =
-        desired((0..5000).map(|n| (device(n), lasting(3600 + u64::from(n)))).collect::<BTreeMap<_, _>>());
+    let all = desired((0..5000).map(|n| (device(n), lasting(3600 + u64::from(n)))).collect::<OrdMap<_, _>>());
     let start = Instant::now();
     nft.install(&base, &all, NOW).unwrap();
     let installed = start.elapsed();
@@ -209,7 +208,7 @@ fn five_thousand_devices_fit_in_one_transaction() {
     assert_eq!(observed.online.len(), 5000);
     assert!(nft.intact(&observed, &all, NOW));
 
-    let later: BTreeMap<_, _> = all.passes.keys().map(|mac| (*mac, Some(lasting(99)))).collect();
+    let later: OrdMap<_, _> = all.passes.keys().map(|mac| (*mac, Some(lasting(99)))).collect();
     let start = Instant::now();
     nft.change(&later, &Homes::new(), NOW).unwrap();
     let changed = start.elapsed();
@@ -223,7 +222,7 @@ fn five_thousand_devices_fit_in_one_transaction() {
     println!("5,000 devices: installed in {installed:?}, all changed in {changed:?}");
 
     let start = Instant::now();
-    nft.install(&base, &desired(all.passes.into_iter().take(500).collect::<BTreeMap<_, _>>()), NOW).unwrap();
+    nft.install(&base, &desired(all.passes.into_iter().take(500).collect::<OrdMap<_, _>>()), NOW).unwrap();
     let restored = start.elapsed();
     let mut times: Vec<_> = (0..200)
         .map(|n| {

@@ -17,13 +17,13 @@ mod sales;
 mod schema;
 mod size;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lango::domain::{
     Boot, BootId, Bps, Bytes, Closing, DataCap, Downtime, Ending, Entitlement, EntitlementId, Mac, Origin,
     Record, Session, SessionId, Stamp, Terms, Traffic, Uplink, UplinkState, Usage, VoucherState, Wall,
 };
+use lango::ordered::OrdSet;
 use lango::store::{Found, Kept, StoreError, VoucherCounts};
 use sales::{NOON, commit, key, login, mac, open, stamp, voucher, wait};
 
@@ -43,7 +43,7 @@ fn rich(id: u64) -> Entitlement {
     let mut rich = sales::entitlement(id);
     rich.terms = terms;
     rich.origin = Origin::Trial;
-    rich.bound = BTreeSet::from([mac(1), mac(2)]);
+    rich.bound = OrdSet::from([mac(1), mac(2)]);
     rich.with_stamp(Stamp { expires: Some(Wall::from_secs(NOON + 5)), ..stamp(id, 1234) })
 }
 
@@ -81,8 +81,8 @@ fn entitlements_come_back_as_they_were() {
     assert_eq!((opened.restored.last_entitlement, opened.restored.last_session), (2, 11));
     let (found, devices) = wait(opened.store.entitlement(EntitlementId(1))).unwrap().unwrap();
     assert_eq!(found, online);
-    let used: BTreeSet<Mac> = [mac(1), mac(2), mac(10), mac(11)].into();
-    assert_eq!(devices.into_iter().collect::<BTreeSet<_>>(), used);
+    let used: OrdSet<Mac> = [mac(1), mac(2), mac(10), mac(11)].into();
+    assert_eq!(devices.into_iter().collect::<OrdSet<_>>(), used);
     assert_eq!(wait(opened.store.entitlement(EntitlementId(3))), Ok(None));
 }
 
@@ -112,7 +112,7 @@ fn stamps_devices_and_closings_come_back() {
     let [one, two] = restored.entitlements.as_slice() else { panic!("{:?}", restored.entitlements) };
     assert_eq!((one.last_stamp(), two.last_stamp()), (&stamp(1, 77), &stamp(2, 78)));
     assert_eq!((one.online, two.online), (1, 0));
-    assert_eq!(one.bound, BTreeSet::from([mac(1), mac(40)]));
+    assert_eq!(one.bound, OrdSet::from([mac(1), mac(40)]));
     assert_eq!(restored.sessions, [sales::session(1, 1)]);
     assert_eq!(restored.recent, [mac(2)]);
     assert_eq!(restored.last_session, 2, "a closed session's id is never given out again");

@@ -1,6 +1,5 @@
 //! Persons: who is found by what, and that nothing of one who was forgotten is left in any file.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use lango::domain::{
     Kind, Mac, Payment, Person, PhoneTail, Record, ReferenceKey, Row, Session, SessionId, Traces, Traffic,
     VoucherState, Wall, Whom,
 };
+use lango::ordered::OrdSet;
 use lango::store::{Kept, Store, VoucherCounts};
 
 use super::outbox::{opened, redeemed};
@@ -183,7 +183,7 @@ fn a_person_is_found_by_a_device_a_code_or_the_digits_of_a_phone() {
     commit(&store, begun(23)).unwrap();
     commit(&store, vec![claim(4), Record::DeviceBlocked(mac(5))]).unwrap();
 
-    let e = |ids: &[u64]| ids.iter().map(|id| EntitlementId(*id)).collect::<BTreeSet<_>>();
+    let e = |ids: &[u64]| ids.iter().map(|id| EntitlementId(*id)).collect::<OrdSet<_>>();
     let found = traces(&store, by_mac(1));
     assert_eq!((found.devices, found.entitlements), ([mac(1)].into(), e(&[])), "others used both");
     let found = traces(&store, by_mac(3));
@@ -193,7 +193,7 @@ fn a_person_is_found_by_a_device_a_code_or_the_digits_of_a_phone() {
     }
     assert!(traces(&store, by_mac(6)).is_empty());
     let found = traces(&store, by_code(1));
-    assert_eq!((found.devices, found.entitlements), (BTreeSet::new(), e(&[1])));
+    assert_eq!((found.devices, found.entitlements), (OrdSet::new(), e(&[1])));
     assert_eq!(traces(&store, by_code(4)).references, [ReferenceKey(key(4).0)].into(), "claimed");
     assert!(traces(&store, by_code(99)).is_empty());
     let found = traces(&store, by_phone("0417", Vec::new()));
@@ -203,7 +203,7 @@ fn a_person_is_found_by_a_device_a_code_or_the_digits_of_a_phone() {
     assert_eq!((found.entitlements, found.rows), (e(&[]), [key(21)].into()), "each narrows the other");
     let all = traces(&store, Whom::Everybody);
     assert_eq!((all.entitlements, all.rows.len()), (e(&[1, 2, 3, 20, 23]), 2));
-    let everywhere: BTreeSet<Mac> = [1, 2, 3, 4, 5, 9, 20, 23].into_iter().map(mac).collect();
+    let everywhere: OrdSet<Mac> = [1, 2, 3, 4, 5, 9, 20, 23].into_iter().map(mac).collect();
     assert_eq!(all.devices, everywhere);
 
     let dossier = wait(store.dossier(by_mac(1))).unwrap();

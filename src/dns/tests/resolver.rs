@@ -26,7 +26,7 @@ pub(super) struct Resolver {
     pub(super) mode: Cell<Mode>,
     /// What it was asked, in the order of the questions.
     pub(super) asked: RefCell<Vec<(Name, Kind)>>,
-    zone: RefCell<BTreeMap<Name, (Vec<IpAddr>, u32)>>,
+    zone: RefCell<OrdMap<Name, (Vec<IpAddr>, u32)>>,
 }
 
 impl Resolver {

@@ -3,19 +3,18 @@
 //! Owns: what a reading of the counters means, when a silent device is gone, what an outage changes. Never:
 //! changes the Gate; `apply.rs` does. Neighbours: `traffic.rs` clips, `downtime.rs` is the clock of outages.
 
-use std::collections::BTreeMap;
-
 use super::ask::end_with;
 use super::{
     Closing, Decision, Effect, Ending, EntitlementId, Gate, Mac, Moment, Now, Record, SessionId, Uplink,
     Usage,
 };
 use crate::domain::{Bytes, Session, Traffic, UplinkState};
+use crate::ordered::OrdMap;
 
 impl Gate {
     /// Takes readings of the counters in, in any order, twice if need be. What is used up by them ends.
     pub(super) fn count(&self, readings: &[Usage], moment: Moment) -> Decision {
-        let (mut used, mut spent) = (BTreeMap::new(), BTreeMap::new());
+        let (mut used, mut spent) = (OrdMap::new(), OrdMap::new());
         for reading in readings {
             self.add(*reading, &mut used, &mut spent);
         }
@@ -41,8 +40,8 @@ impl Gate {
     fn add(
         &self,
         reading: Usage,
-        used: &mut BTreeMap<SessionId, Traffic>,
-        spent: &mut BTreeMap<EntitlementId, Traffic>,
+        used: &mut OrdMap<SessionId, Traffic>,
+        spent: &mut OrdMap<EntitlementId, Traffic>,
     ) {
         let Some(session) = self.sessions.get(reading.session) else { return };
         let Some(entitlement) = self.entitlements.get(session.entitlement) else { return };

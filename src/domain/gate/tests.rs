@@ -19,7 +19,6 @@ mod time;
 mod top_ups;
 mod trial;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Gate, Limits, Reports};
@@ -30,6 +29,7 @@ use crate::domain::{
     ReferenceKey, Refusal, Reply, Restored, Session, SessionId, Shown, Terms, Traffic, Trust, Uplink,
     UplinkState, Usage, Voucher, VoucherState, Wall,
 };
+use crate::ordered::OrdMap;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -53,14 +53,14 @@ struct Desk {
     gate: Gate,
     now: Now,
     boot: BootId,
-    vouchers: BTreeMap<CodeKey, Voucher>,
+    vouchers: OrdMap<CodeKey, Voucher>,
     /// Sessions as a store would have them.
-    stored: BTreeMap<SessionId, Session>,
-    claims: BTreeMap<(ReferenceKey, Mac), Claim>,
+    stored: OrdMap<SessionId, Session>,
+    claims: OrdMap<(ReferenceKey, Mac), Claim>,
     commands: Vec<CloudId>,
     serials: Vec<Issued>,
     /// Trials as a store would have them.
-    trials: BTreeMap<EntitlementId, (Mac, Wall)>,
+    trials: OrdMap<EntitlementId, (Mac, Wall)>,
     /// All that the cloud was told, in its order.
     facts: Vec<Fact>,
 }
@@ -79,12 +79,12 @@ impl Desk {
             gate,
             now,
             boot,
-            vouchers: BTreeMap::new(),
-            stored: BTreeMap::new(),
-            claims: BTreeMap::new(),
+            vouchers: OrdMap::new(),
+            stored: OrdMap::new(),
+            claims: OrdMap::new(),
             commands: Vec::new(),
             serials: Vec::new(),
-            trials: BTreeMap::new(),
+            trials: OrdMap::new(),
             facts: Vec::new(),
         }
     }

@@ -1,9 +1,8 @@
 //! Where there is a cloud: payments that are waited for, and what is asked for besides a code.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::domain::{Awaits, Uplink, UplinkState};
+use crate::ordered::OrdMap;
 
 pub(super) fn cloud_lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
     let cloud = Cloud {
@@ -44,7 +43,7 @@ pub(super) fn shown(typed: &str, given: &Given, moving: Moving) -> Option<Reply>
 impl Lab {
     pub(super) fn put_waiting(&self, awaits: Awaits) {
         self.view.send_modify(|view| {
-            let waiting = BTreeMap::from([(mac(GUEST), awaits)]);
+            let waiting = OrdMap::from([(mac(GUEST), awaits)]);
             *view = Arc::new(View { waiting, ..View::clone(view) });
         });
     }

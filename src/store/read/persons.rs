@@ -6,7 +6,6 @@
 //! No index leads from a device or a phone to its rows: flash would pay for it with every login. So whole tables are
 //! read, which is a matter of a second at worst, and rare.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rusqlite::{Connection, Row};
@@ -16,6 +15,7 @@ use crate::domain::{
     Bytes, Claim, CodeKey, Dossier, EntitlementId, Hint, Kind, KnownDevice, Mac, Permission, Person,
     PhoneTail, Proof, Purchase, ReferenceKey, SessionId, Traces, Traffic, Visit, VoucherState, Whom,
 };
+use crate::ordered::{OrdMap, OrdSet};
 use crate::store::StoreError;
 use crate::store::write::FORGOTTEN;
 
@@ -44,12 +44,12 @@ struct Tables {
     /// Devices that count against a bound.
     bound: Vec<(EntitlementId, Mac)>,
     claims: Vec<Claim>,
-    blocked: BTreeSet<Mac>,
+    blocked: OrdSet<Mac>,
 }
 
 impl Tables {
     fn read(conn: &Connection) -> rusqlite::Result<Self> {
-        let gone: BTreeSet<(EntitlementId, Mac)> = conn
+        let gone: OrdSet<(EntitlementId, Mac)> = conn
             .prepare("SELECT entitlement, mac FROM session WHERE since = ?1")?
             .query_map([FORGOTTEN], |row| Ok((EntitlementId(number(row, 0)?), mac(row, 1)?)))?
             .collect::<Result<_, _>>()?;
@@ -112,7 +112,7 @@ impl Tables {
                 // Of all that the device did, only what was paid by that phone.
                 Some(tail) => {
                     let paid = by_phone(conn, tail)?.entitlements;
-                    found.entitlements.extend(alone.intersection(&paid));
+                    found.entitlements.extend(alone.intersection(&paid).copied());
                 }
                 None => {
                     found.entitlements.extend(alone);
@@ -129,8 +129,8 @@ impl Tables {
     }
 
     /// What that device used, and no other one.
-    fn used_alone_by(&self, device: Mac) -> BTreeSet<EntitlementId> {
-        let mut alone: BTreeMap<EntitlementId, bool> = BTreeMap::new();
+    fn used_alone_by(&self, device: Mac) -> OrdSet<EntitlementId> {
+        let mut alone: OrdMap<EntitlementId, bool> = OrdMap::new();
         for (entitlement, mac) in self.uses() {
             *alone.entry(entitlement).or_insert(true) &= mac == device;
         }
@@ -138,14 +138,14 @@ impl Tables {
     }
 
     fn dossier(self, conn: &Connection, of: &Traces) -> rusqlite::Result<Dossier> {
-        let used: BTreeSet<_> =
+        let used: OrdSet<_> =
             self.uses().filter(|(_, mac)| of.devices.contains(mac)).map(|(id, _)| id).collect();
-        let mut devices: BTreeSet<Mac> =
+        let mut devices: OrdSet<Mac> =
             self.uses().filter(|(id, mac)| of.has_use(*mac, *id)).map(|(_, mac)| mac).collect();
         let claims: Vec<_> =
             self.claims.into_iter().filter(|claim| of.has_claim(claim.mac, claim.reference)).collect();
         devices.extend(claims.iter().map(|claim| claim.mac));
-        devices.extend(self.blocked.intersection(&of.devices));
+        devices.extend(self.blocked.intersection(&of.devices).copied());
         let standing =
             |mac| if self.blocked.contains(mac) { Permission::Blocked } else { Permission::Granted };
         let mut purchases = begun(conn, |id| of.entitlements.contains(&id) || used.contains(&id))?;
@@ -255,7 +255,7 @@ fn purchase(row: &Row<'_>, id: EntitlementId) -> rusqlite::Result<Purchase> {
     })
 }
 
-fn not_begun(conn: &Connection, keys: &BTreeSet<CodeKey>) -> rusqlite::Result<Vec<Purchase>> {
+fn not_begun(conn: &Connection, keys: &OrdSet<CodeKey>) -> rusqlite::Result<Vec<Purchase>> {
     let keys: Vec<CodeKey> = keys.iter().copied().collect();
     let rows = codes::Finder::prepare(conn)?.find_all(&keys)?;
     let purchase = |row: crate::domain::Voucher| Purchase {

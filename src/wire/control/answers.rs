@@ -1,9 +1,10 @@
 //! What the daemon answers, as JSON: what `--json` prints. Fields may be added, never renamed.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use std::collections::BTreeMap;
 
 /// `lango status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

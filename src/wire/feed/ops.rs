@@ -1,6 +1,5 @@
 //! The ops of a page: one JSON object each, read by itself, so that one bad op spoils no other.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -11,6 +10,7 @@ use crate::domain::{
     Normal, Op, Payment, Person, PhoneTail, Plan, PlanId, PlanNumber, PlanSource, Reference, ReferenceKey,
     Row, RowName, SiteKey, Terms, Wall, Wish,
 };
+use std::collections::BTreeMap;
 
 /// Languages of a title.
 const TITLES_MAX: usize = 32;

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,6 +6,7 @@ use crate::domain::{
     Boot, Bps, Bytes, CloudCommand, CodeKey, DataCap, Hint, Normal, Now, Op, PlanSource, Reference, Row,
     Trust, Wish,
 };
+use crate::ordered::OrdSet;
 
 /// The page of the protocol's description.
 const PAGE: &str = r#"{"site":"kariakoo-01","since":"7.1034","full":false,"not_after":"2026-12-21T00:00:00Z",
@@ -351,7 +350,7 @@ fn a_page_counts_only_as_it_was_signed() {
 
 #[test]
 fn the_digest_goes_over_sorted_lines() {
-    let names = BTreeSet::from([
+    let names = OrdSet::from([
         RowName::Voucher(CodeKey([0x9f; 16])),
         RowName::Plan("hour".parse().unwrap()),
         RowName::Payment(key().payment(&Reference::of("DFJ9B1FPQ8").unwrap())),

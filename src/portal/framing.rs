@@ -1,8 +1,9 @@
 //! Where each request begins in the bytes of a connection, and what must not reach the parser.
 //!
-//! hyper drops a `Content-Length` that stands beside a `Transfer-Encoding` before anybody sees it, and
-//! answers too long a head without a page. So the raw bytes are followed here, as far as it takes: heads,
-//! their lengths, and the two headers that say how long the body is.
+//! hyper drops a `Content-Length` that stands beside a `Transfer-Encoding` before anybody sees it, takes lists
+//! of codings that it does not undo, and answers too long a head without a page. So the raw bytes are followed
+//! here, as far as it takes: heads, their lengths, and the two headers that say how long the body is. Of those
+//! one, said once, in one way, is let through.
 
 /// Bytes of a request line with its headers, at most.
 pub(super) const LONGEST_HEAD: usize = 8 * 1024;
@@ -13,8 +14,9 @@ const MOST_LINES: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadHead {
     TooLarge,
-    /// Both `Content-Length` and `Transfer-Encoding`: two readers could see two different requests.
-    TwoLengths,
+    /// `Content-Length` or `Transfer-Encoding` twice, both, or no plain one: two readers could see two different
+    /// requests.
+    UnclearLength,
 }
 
 /// What was seen in some bytes.
@@ -41,7 +43,7 @@ enum At {
     Head,
     /// So many bytes of a body are to come.
     Body(u64),
-    /// A body in chunks, or one that hyper will refuse: the connection ends after it.
+    /// A body in chunks: the connection ends after it.
     Last,
 }
 
@@ -120,27 +122,35 @@ impl Framing {
 }
 
 fn body_of(head: &[u8]) -> Result<At, BadHead> {
-    let (mut length, mut chunked) = (None, false);
+    let mut body = None;
     for line in head.split(|byte| *byte == b'\n').skip(1) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
         let (name, value) = line.split_at(colon);
-        if name.trim_ascii().eq_ignore_ascii_case(b"transfer-encoding") {
-            chunked = true;
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        let said = if name.trim_ascii().eq_ignore_ascii_case(b"transfer-encoding") {
+            value.eq_ignore_ascii_case(b"chunked").then_some(At::Last)
         } else if name.trim_ascii().eq_ignore_ascii_case(b"content-length") {
-            length = value.get(1..);
+            length(value)
+        } else {
+            continue;
+        };
+        if body.is_some() || said.is_none() {
+            return Err(BadHead::UnclearLength);
         }
+        body = said;
     }
-    let number = |text: &[u8]| std::str::from_utf8(text.trim_ascii()).ok()?.parse().ok();
-    match (length, chunked) {
-        (Some(_), true) => Err(BadHead::TwoLengths),
-        (None, true) => Ok(At::Last),
-        (None, false) => Ok(At::Head),
-        (Some(text), false) => Ok(match number(text) {
-            Some(0) => At::Head,
-            Some(length) => At::Body(length),
-            None => At::Last,
-        }),
-    }
+    Ok(body.unwrap_or(At::Head))
+}
+
+/// Where a body of `text` bytes leads to; `None`: that is no number.
+fn length(text: &[u8]) -> Option<At> {
+    // A sign is a number to Rust.
+    let text =
+        std::str::from_utf8(text).ok().filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))?;
+    Some(match text.parse().ok()? {
+        0 => At::Head,
+        length => At::Body(length),
+    })
 }
 
 #[cfg(test)]
@@ -168,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn two_lengths_are_seen_in_any_spelling_and_cut_anywhere() {
+    fn unclear_lengths_are_seen_in_any_spelling_and_cut_anywhere() {
         let before = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
         for headers in [
             "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
@@ -176,16 +186,34 @@ mod tests {
             "transfer-encoding:x\r\nA: b\r\nCONTENT-LENGTH : 3\r\n",
             "Content-Length: 3\nTransfer-Encoding: identity\n",
             "Content-Length: 3\nContent-Length: 3\nTransfer-Encoding: chunked\n",
+            "Content-Length: 3\r\nContent-Length: 3\r\n",
+            "Content-Length: 3\r\nContent-Length: 4\r\n",
+            "Content-Length: 3, 3\r\n",
+            "Content-Length: +3\r\n",
+            "Content-Length: -3\r\n",
+            "Content-Length: 0x3\r\n",
+            "Content-Length: 3 3\r\n",
+            "Content-Length: three\r\n",
+            "Content-Length:\r\n",
+            "Content-Length: 18446744073709551616\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked, chunked\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: xchunked\r\n",
+            "Transfer-Encoding:\r\n chunked\r\n",
+            "Transfer-Encoding: chunked;q=1\r\n",
+            "Transfer-Encoding: \u{b}chunked\r\n",
         ] {
             let text = format!("{before}POST / HTTP/1.1\r\n{headers}\r\n");
-            let bad = Seen::Bad { good: before.len(), why: BadHead::TwoLengths };
+            let bad = Seen::Bad { good: before.len(), why: BadHead::UnclearLength };
             assert_eq!(see(text.as_bytes()), bad, "{headers}");
             for cut in 0..text.len() {
                 let mut framing = Framing::new();
                 let (first, second) = text.as_bytes().split_at(cut);
                 assert!(matches!(framing.see(first), Seen::Good { .. }), "{headers} {cut}");
                 assert!(
-                    matches!(framing.see(second), Seen::Bad { why: BadHead::TwoLengths, .. }),
+                    matches!(framing.see(second), Seen::Bad { why: BadHead::UnclearLength, .. }),
                     "{headers} {cut}"
                 );
             }
@@ -211,7 +239,8 @@ mod tests {
             ("GET / HTTP/1.1\r\n\r\n", false),
             ("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n", false),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", true),
-            ("POST / HTTP/1.1\r\nContent-Length: three\r\n\r\n", true),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding:\tChunked \r\n\r\n", true),
+            ("POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", false),
         ] {
             let mut framing = Framing::new();
             framing.see(text.as_bytes());

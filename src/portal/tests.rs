@@ -30,6 +30,7 @@ mod cloud;
 mod gallery;
 mod hostile;
 mod kept_out;
+mod oddities;
 mod outage;
 mod refusals;
 mod trial;

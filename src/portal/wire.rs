@@ -141,7 +141,7 @@ impl Wire {
             Seen::Bad { good, why } => {
                 self.progress.fault.set(Some(match why {
                     BadHead::TooLarge => Notice::TooLarge,
-                    BadHead::TwoLengths => Notice::Malformed,
+                    BadHead::UnclearLength => Notice::Malformed,
                 }));
                 buf.set_filled(before + good);
                 if good > 0 { Ok(()) } else { Err(refused()) }

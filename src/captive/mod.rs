@@ -30,6 +30,6 @@ pub(crate) use proof::{Proof, Tried};
 pub(crate) use query::{Pairs, whatsapp_link};
 pub(crate) use route::{Answer, Asked, Form, Head, Hosts, Page, answer, clipped, origin_is_ours};
 pub(crate) use site::{Door, Here, link_address, secure_origin};
-pub(crate) use stale::same_page;
+pub(crate) use stale::{SamePage, same_page};
 pub(crate) use standing::{PlanCard, Standing};
 pub(crate) use words::duration;

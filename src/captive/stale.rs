@@ -9,9 +9,16 @@ use std::fmt::Write as _;
 use super::route::{Head, Hosts};
 use super::site::{Aim, Here};
 
-/// The URL that `head`, arriving `here`, asks for; `None`: it does not name a host of the world, or one that
+/// A page of another host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SamePage {
+    pub(crate) host: String,
+    pub(crate) url: String,
+}
+
+/// The page that `head`, arriving `here`, asks for; `None`: it does not name a host of the world, or one that
 /// no name leads to.
-pub(crate) fn same_page(head: &Head<'_>, here: Here<'_>) -> Option<String> {
+pub(crate) fn same_page(head: &Head<'_>, here: Here<'_>) -> Option<SamePage> {
     let authority = match (head.authority, head.hosts) {
         (Some(authority), _) | (None, Hosts::One(authority)) => authority,
         (None, Hosts::Missing | Hosts::Improper) => return None,
@@ -26,7 +33,7 @@ pub(crate) fn same_page(head: &Head<'_>, here: Here<'_>) -> Option<String> {
         url.push('?');
         escape_into(&mut url, query);
     }
-    Some(url)
+    Some(SamePage { host: host.to_owned(), url })
 }
 
 /// Whether `text` is a host that is looked up. A browser reads as an address what ends in a number.
@@ -68,7 +75,8 @@ mod tests {
             None => (target, None),
         };
         let hosts = Hosts::One(host);
-        same_page(&Head { method: "GET", authority: None, path, query, hosts, accept_language: "" }, here)
+        let head = Head { method: "GET", authority: None, path, query, hosts, accept_language: "" };
+        same_page(&head, here).map(|page| page.url)
     }
 
     #[test]

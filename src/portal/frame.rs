@@ -13,6 +13,8 @@ pub(super) struct Frame<'a> {
     pub(super) t: &'static Strings,
     pub(super) gateway: &'a Gateway,
     pub(super) dress: &'a Dress,
+    /// What precedes the paths of links: nothing, at the portal's own address.
+    pub(super) origin: String,
     /// The path the language switch leads to.
     pub(super) path: &'static str,
     chosen: bool,
@@ -37,6 +39,7 @@ impl<'a> Frame<'a> {
             t: asked.strings,
             gateway,
             dress,
+            origin: String::new(),
             path,
             chosen: asked.chosen,
             has_cloud: config.cloud.is_some(),
@@ -51,6 +54,11 @@ impl<'a> Frame<'a> {
     /// For the guest with that device.
     pub(super) fn of_device(self, device: Option<Mac>) -> Self {
         Self { device, ..self }
+    }
+
+    /// For a page under the name of another host, whose links lead to the portal at `origin`.
+    pub(super) fn leading_to(self, origin: String) -> Self {
+        Self { origin, ..self }
     }
 
     /// For a guest whose payment waits for that, or who has none.
@@ -74,7 +82,7 @@ impl<'a> Frame<'a> {
 
     /// `path` with the language, if the guest chose one.
     pub(super) fn link(&self, path: &str) -> String {
-        localized(path, self.t, self.chosen)
+        self.origin.clone() + &localized(path, self.t, self.chosen)
     }
 
     pub(super) fn languages(&self) -> impl Iterator<Item = &'static Strings> {

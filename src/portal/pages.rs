@@ -12,6 +12,8 @@ use crate::config::Config;
 
 /// How often the page of a guest who waits loads itself anew, in seconds.
 const REFRESH_WAITING: u64 = 5;
+/// When to try again whether a phone has forgotten the captive address, in seconds.
+pub(super) const REFRESH_SOON: u64 = 3;
 /// Plans that are shown at once; the rest unfolds.
 const PLANS_SHOWN: usize = 6;
 /// Plans of which all is told, however little room there is.
@@ -76,6 +78,13 @@ struct Waiting<'a> {
     outage: Option<Outage>,
     token: &'a str,
     digits: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "soon.html", config = "portal-html/askama.toml")]
+struct Soon<'a> {
+    frame: Frame<'a>,
+    hero: Hero,
 }
 
 #[derive(Template)]
@@ -311,6 +320,14 @@ pub(super) fn waiting(frame: Frame<'_>, awaited: Awaited, outage: Option<Outage>
     let outage = outage.map(|outage| Outage { effect: effect(outage.effect), ..outage });
     let hero = Hero::new(Tone::Waits, awaited.title(t), awaited.text(t));
     written(&Waiting { hero, awaited, frame, outage, token, digits: "" })
+}
+
+/// For a device that is online and takes the captive address for `host` still: it loads the very same URL again
+/// and again, until that leads there.
+pub(super) fn soon(frame: Frame<'_>, host: &str) -> String {
+    let frame = frame.refreshing(Some(REFRESH_SOON), None);
+    let hero = Hero::new(Tone::Good, frame.t.online(), frame.t.opens_soon(host));
+    written(&Soon { hero, frame })
 }
 
 /// What shows that it is the guest's; repeats what else was typed.

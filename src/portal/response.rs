@@ -70,6 +70,14 @@ pub(super) fn see_other(path: &str) -> Reply {
     response
 }
 
+/// A page in place of another host's, which is to be tried again. No success and no redirection, for a program
+/// would take either for a portal that wants something; and no further request may come by this connection.
+pub(super) fn not_yet(language: &'static str, dress: &Dress, body: String, seconds: u64) -> Reply {
+    let mut response = closing(page(StatusCode::SERVICE_UNAVAILABLE, language, dress, body));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
 /// RFC 8908.
 pub(super) fn captive_json(body: String) -> Reply {
     let mut response = of(StatusCode::OK, body);

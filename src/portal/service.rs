@@ -21,7 +21,7 @@ use super::response::{self, Reply};
 use super::{desk, form};
 use crate::captive::{
     Access, AfterLogin, Answer, Asked, Awaited, Door, Form, Head, Hosts, Notice, Outage, Page, PlanCard,
-    Standing, after_login, answer, api, origin_is_ours, same_page, secure_origin,
+    SamePage, Standing, after_login, answer, api, origin_is_ours, same_page, secure_origin,
 };
 use crate::config::{Config, Policy};
 use crate::domain::{self, Mac, Now, Refusal, SessionView, Uplink};
@@ -33,16 +33,16 @@ pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Res
     let config = Arc::clone(&visit.context.config.borrow());
     let (head, here) = (head(&request), visit.here(&config));
     let (answer, asked) = answer(&head, here, &config.gateway.language);
-    let wanted = visit.is_captive(&config).then(|| same_page(&head, here)).flatten();
+    let wanted = same_page(&head, here);
     let dress = visit.context.wardrobe.dress(&config);
     let guest = Guest { visit: &visit, config: &config, dress: &dress, asked };
     if !matches!(answer, Answer::Read(_)) && !request.body().is_end_stream() {
         visit.leaves_unread();
     }
     let response = match answer {
-        Answer::ToPortal(url) => match wanted {
-            Some(wanted) if guest.is_stale().await => response::back(&wanted),
-            Some(_) | None => response::to_portal(&url),
+        Answer::ToPortal(url) => match (wanted, guest.stale_device().await) {
+            (Some(wanted), Some(mac)) => guest.led_back(&wanted, mac),
+            (Some(_) | None, Some(_) | None) => response::to_portal(&url),
         },
         Answer::Refuse(notice) => guest.refused(notice, None, &Entry::none()),
         Answer::Show(page) => guest.show(page).await,
@@ -98,17 +98,28 @@ struct Guest<'a> {
 }
 
 impl Guest<'_> {
-    /// Whether a guest at the captive address has no reason any more to be there. May hold for a while only:
-    /// then it is the phone's memory that is at fault.
-    async fn is_stale(&self) -> bool {
+    /// The device of a guest who has no reason any more to be at the captive address: it is the phone's memory
+    /// that is at fault.
+    async fn stale_device(&self) -> Option<Mac> {
         let context = &self.visit.context;
-        if context.view.borrow().uplink.uplink == Uplink::Down {
-            return false;
+        if context.view.borrow().uplink.uplink == Uplink::Down || !self.visit.is_captive(self.config) {
+            return None;
         }
-        let Some(mac) = self.visit.device().await else { return false };
-        let now = context.clock.now();
-        (self.is_listed(mac, Policy::Trusted) || self.session(mac, now).is_some())
-            && context.sent_back.admit(mac, now.boot)
+        let mac = self.visit.device().await?;
+        let is_free =
+            self.is_listed(mac, Policy::Trusted) || self.session(mac, context.clock.now()).is_some();
+        is_free.then_some(mac)
+    }
+
+    /// To the page that `mac` wanted: at once, while that may help, and then by a page that tries it later.
+    fn led_back(&self, wanted: &SamePage, mac: Mac) -> Reply {
+        let context = &self.visit.context;
+        if context.sent_back.admit(mac, context.clock.now().boot) {
+            return response::back(&wanted.url);
+        }
+        let origin = self.visit.here(self.config).to_string();
+        let body = pages::soon(self.frame_for("/status", mac).leading_to(origin), &wanted.host);
+        response::not_yet(self.asked.strings.tag, self.dress, body, pages::REFRESH_SOON)
     }
 
     async fn show(&self, page: Page) -> Reply {

@@ -116,19 +116,33 @@ fn the_captive_address_is_the_one_that_is_configured() {
 }
 
 #[test]
-fn a_phone_that_does_not_forget_is_shown_the_portal_in_the_end() {
+fn a_phone_that_does_not_forget_is_told_that_its_page_opens_and_tries_again() {
     let lab = Lab::new(1);
     let daemon = Daemon::start(&lab, &settings());
     let phone = &lab.phones[0];
     Browser::of(phone).must_login(&daemon.voucher("hour"));
     let captive = DEFAULT.parse().unwrap();
-    // A browser follows twenty.
-    let places: Vec<String> = (0..20).map(|_| sent(phone, captive, "/")).collect();
-    assert_eq!(places.first(), Some(&format!("http://{NAME}/")));
-    assert_eq!(places.last(), Some(&to_portal()));
-    wait_until("the phone to be trusted anew", Duration::from_secs(8), || {
-        sent(phone, captive, "/") != to_portal()
-    });
+    let to = SocketAddr::new(captive, HTTP);
+    let stale = || phone.get(to, NAME, "/a?b=%22%3E%3Cc").unwrap();
+    assert_eq!(sent(phone, captive, "/"), format!("http://{NAME}/"));
+    // A browser follows twenty redirects; this one sees fewer of them.
+    (0..9).for_each(|_| drop(stale()));
+    let last = stale();
+    // Neither a success nor a redirect: to a probe this is no portal.
+    assert_eq!(last.status, 503, "{last:?}");
+    for (name, value) in [("retry-after", "3"), ("connection", "close"), ("cache-control", "no-store")] {
+        assert_eq!(last.header(name), Some(value), "{last:?}");
+    }
+    // It loads the very same URL again: no other is named, and no part of it is repeated but the host.
+    assert!(last.body.contains("<meta http-equiv=\"refresh\" content=\"3\">"), "{last:?}");
+    assert!(last.body.contains("You are online") && last.body.contains(&format!("{NAME} opens")), "{last:?}");
+    assert!(!last.body.contains("b=") && !last.body.contains("<form"), "{last:?}");
+    // All else leads to the portal, not to what passes for the host.
+    let links = last.body.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for link in links.filter(|link| !link.starts_with("data:")) {
+        assert!(link.starts_with(&to_portal()), "{link}");
+    }
+    wait_until("the phone to be trusted anew", Duration::from_secs(8), || stale().status == 302);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod anomaly;
+mod attacks;
 mod caps;
 mod cloud;
 mod counting;
@@ -18,6 +19,7 @@ mod forms;
 mod garden;
 mod harness;
 mod hold;
+mod http_floods;
 mod https;
 mod https_floods;
 mod isolation;

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs and measure time")]
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
+mod attacks;
 mod chromium;
 mod firefox;
 #[expect(dead_code, unused_imports, reason = "shared with the lab")]

@@ -1,5 +1,6 @@
 //! The program: under its name for rpcd, a plugin; else parse, pick the subcommand, map the outcome to an exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use lango::cli::{self, Invocation, Run};
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Say(text)) => cli::say(&text),
         Ok(Invocation::Run(how)) => run(&how),
         Ok(Invocation::Check(config, style)) => cli::check(&config, style, app::look_beyond),
+        Ok(Invocation::Hold(config)) => hold(&config),
         Ok(Invocation::Ask(ask)) => cli::ask(ask, app::offline),
         Err(refused) => cli::refuse(&refused),
     };
@@ -28,4 +30,11 @@ fn run(how: &Run) -> Exit {
         return Exit::Internal;
     }
     app::run(&how.config)
+}
+
+fn hold(config: &Path) -> Exit {
+    if telemetry::start(telemetry::Target::Auto, tracing::Level::INFO).is_err() {
+        return Exit::Internal;
+    }
+    app::hold(config)
 }

@@ -1,13 +1,18 @@
 //! The process itself: how it ends and what it is told by signals.
 //!
-//! Owns: the exit codes of the interface, the panic hook, SIGHUP, SIGTERM and SIGINT, the limit of open files.
+//! Owns: the exit codes of the interface, the panic hook, SIGHUP, SIGTERM and SIGINT, the limit of open files; in
+//! `privileges`, whose process it is.
 //! Never: what to do about them; that is `app`'s.
+
+mod privileges;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+pub use privileges::{Owner, become_user, confine, is_root, make_over};
 
 /// How a command ends, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

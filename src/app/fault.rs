@@ -29,6 +29,7 @@ pub(super) enum Fault {
     },
     /// What an enrolment brought cannot be read.
     Enrolment(String),
+    NoSuchUser(String),
     Store(StoreError),
     Nft(NftError),
     Neigh(NeighError),
@@ -48,7 +49,9 @@ impl Fault {
             return Exit::NoPermission;
         }
         match self {
-            Self::Load(_) | Self::SiteKey { .. } | Self::Enrolment(_) => Exit::Configuration,
+            Self::Load(_) | Self::SiteKey { .. } | Self::Enrolment(_) | Self::NoSuchUser(_) => {
+                Exit::Configuration
+            }
             Self::Open(_)
             | Self::Key(_)
             | Self::Store(_)
@@ -80,6 +83,7 @@ impl Fault {
             | Self::Key(_)
             | Self::SiteKey { .. }
             | Self::Enrolment(_)
+            | Self::NoSuchUser(_)
             | Self::Cloud(_)
             | Self::Store(_)
             | Self::Nft(NftError::Restless)
@@ -121,6 +125,7 @@ impl Fault {
             Self::Load(_)
             | Self::Key(_)
             | Self::SiteKey { .. }
+            | Self::NoSuchUser(_)
             | Self::Store(_)
             | Self::Control(_)
             | Self::System { .. } => "",
@@ -136,6 +141,9 @@ impl fmt::Display for Fault {
             Self::Key(error) => error.fmt(f),
             Self::SiteKey { path, why } => write!(f, "site_key_file {}: {why}", path.display()),
             Self::Enrolment(why) => write!(f, "enrolment.json in state_dir: {why}"),
+            Self::NoSuchUser(name) => {
+                write!(f, "there is no user '{name}'; name one of this system, or none")
+            }
             Self::Store(error) => error.fmt(f),
             Self::Nft(error) => error.fmt(f),
             Self::Neigh(error) => error.fmt(f),

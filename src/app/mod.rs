@@ -7,7 +7,7 @@
 //! `lookout` watches the guest network and `roll` asks who is quiet; `uplink` passes on news of the uplink,
 //! `time` follows the sources of the wall clock, `cloud` does what the cloud brings and `link` says how it stands
 //! with it, `offers` brings again what found no room, `enrolment` joins one; `clues`, `errands` and `pin` find out
-//! what guests mean; `fault` says what each failure means.
+//! what guests mean; `owner` says who runs all this, `hold` closes before; `fault` says what each failure means.
 
 mod ask;
 mod base;
@@ -22,6 +22,7 @@ mod errands;
 mod fault;
 mod flows;
 mod guests;
+mod hold;
 mod kernel;
 mod keys;
 mod ledger;
@@ -29,6 +30,7 @@ mod link;
 mod listen;
 mod lookout;
 mod offers;
+mod owner;
 mod persons;
 mod pin;
 mod plans;
@@ -54,6 +56,7 @@ use self::enrolment::Joiner;
 pub use self::enrolment::look_beyond;
 use self::errands::Errands;
 use self::fault::Fault;
+pub use self::hold::hold;
 use self::kernel::Kernel;
 use self::keys::Keys;
 use self::ledger::Ledger;
@@ -86,17 +89,18 @@ const FIRST_COPY: Duration = Duration::from_secs(10 * 60);
 
 /// Runs the daemon until it is told to stop.
 pub fn run(path: &Path) -> Exit {
-    match try_run(path) {
-        Ok(()) => Exit::Done,
-        Err(fault) => {
-            // One event a line: a configuration may have many errors.
-            let remedy = Some(fault.remedy()).filter(|remedy| !remedy.is_empty());
-            for line in fault.to_string().lines() {
-                tracing::error!(event = "cannot_run", remedy, "{line}");
-            }
-            fault.exit()
-        }
+    ended(try_run(path))
+}
+
+/// How it ended, and why in the log.
+fn ended(done: Result<(), Fault>) -> Exit {
+    let Err(fault) = done else { return Exit::Done };
+    // One event a line: a configuration may have many errors.
+    let remedy = Some(fault.remedy()).filter(|remedy| !remedy.is_empty());
+    for line in fault.to_string().lines() {
+        tracing::error!(event = "cannot_run", remedy, "{line}");
     }
+    fault.exit()
 }
 
 fn try_run(path: &Path) -> Result<(), Fault> {
@@ -106,12 +110,15 @@ fn try_run(path: &Path) -> Result<(), Fault> {
         tracing::warn!(event = "disabled", "option enabled is 0: nothing to do");
         return Ok(());
     }
+    owner::step_down(&parsed.config.gateway)?;
     on_runtime(start(path, parsed.config, enrolled.as_ref()))?
 }
 
 /// Does what `request` asks without a daemon.
 pub fn offline(path: &Path, request: Request) -> Response {
     let done = load_for(&request, path).and_then(|(config, enrolled)| {
+        // What is written is to be the daemon's.
+        owner::step_down(&config.gateway)?;
         on_runtime(async {
             let (mut ledger, records, keys, device) = open_ledger(&config, enrolled.as_ref(), &Clock::new())?;
             let answer = if let Request::Enrol(wish) = request {

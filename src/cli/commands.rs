@@ -52,6 +52,15 @@ pub(super) const COMMANDS: &[Command] = &[
         build: |given| Ok(Invocation::Check(given.config()?, given.style())),
     },
     Command {
+        words: "hold",
+        usage: "[--config PATH]",
+        takes: 0..=0,
+        options: &[Opt::Config],
+        about: "hold guests from boot on, until the daemon starts; changes nothing where one was",
+        example: "lango hold",
+        build: |given| Ok(Invocation::Hold(given.config()?)),
+    },
+    Command {
         words: "status",
         usage: "",
         takes: 0..=0,
@@ -239,7 +248,7 @@ pub(super) const COMMANDS: &[Command] = &[
 
 /// Commands that Lango will have, and does not have yet.
 pub(super) const LATER: &[&str] =
-    &["audit", "topup", "extend", "refund", "move", "backup", "restore", "top", "setup", "hold"];
+    &["audit", "topup", "extend", "refund", "move", "backup", "restore", "top", "setup"];
 
 fn run(given: &Given) -> Result<Invocation, Failure> {
     let log = match given.text(Opt::Log)?.as_deref() {

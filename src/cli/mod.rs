@@ -39,6 +39,8 @@ pub enum Invocation {
     Run(Run),
     /// Read the configuration at this path and say what is wrong.
     Check(PathBuf, Style),
+    /// Close the guest networks of the configuration at this path.
+    Hold(PathBuf),
     Ask(Ask),
 }
 

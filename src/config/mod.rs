@@ -31,7 +31,7 @@ use error::{Findings, shown};
 use uci::{Raw, RawSection};
 
 use crate::domain::{Mac, Plan, PlanId};
-use crate::ordered::OrdMap;
+use crate::ordered::{OrdMap, OrdSet};
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -102,6 +102,22 @@ pub fn load(path: &Path) -> Result<Parsed, LoadError> {
             Err(LoadError::NotUtf8 { path, line })
         }
     }
+}
+
+/// The guest networks that a file with errors names nevertheless, and whether it is switched on; all else is as by
+/// default. `None`: it names none.
+pub fn guest_networks(path: &Path) -> Option<Config> {
+    let bytes = read(path).ok()?;
+    let raw = uci::read(&String::from_utf8_lossy(&bytes), &mut Findings::of(""));
+    let gateway = raw.sections.iter().find(|section| section.kind == "gateway")?;
+    let values =
+        |option: &str| gateway.options.get(option).map(|option| option.values.as_slice()).unwrap_or_default();
+    let off = values("enabled").last().is_some_and(|value| values::boolean(&value.text) == Ok(false));
+    let named = values("interface").iter().filter_map(|value| names::interface(&value.text).ok());
+    let lists: String =
+        named.collect::<OrdSet<_>>().iter().map(|name| format!("\tlist interface '{name}'\n")).collect();
+    let text = format!("config gateway 'main'\n\toption enabled '{}'\n{lists}", u8::from(!off));
+    parse("", &text).ok().map(|parsed| parsed.config)
 }
 
 /// One byte more than allowed, at most.

@@ -67,7 +67,7 @@ pub(super) static GATEWAY: SectionSpec = SectionSpec {
         one("whatsapp", ""),
         one("checkpoint", "5m"),
         one("max_clients", "1000"),
-        one("user", "").later(),
+        one("user", ""),
         one("mark", "0x01000000"),
         many("uplink_probe", ""),
         one("uplink", ""),

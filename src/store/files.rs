@@ -195,6 +195,11 @@ fn with_wal(db: &Path) -> PathBuf {
     name.into()
 }
 
+/// Whether a file of this name in a state directory is of our making: the database with its kin, the secrets.
+pub fn is_of_store(name: &str) -> bool {
+    ["lango.db", "device.key", "enrolment.json"].iter().any(|ours| name.starts_with(ours))
+}
+
 pub(super) fn exists(path: &Path) -> Result<bool, OpenError> {
     path.try_exists().map_err(|error| OpenError::io(path, "look for", &error))
 }

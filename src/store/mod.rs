@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::{OpenError, StoreError};
+pub use files::is_of_store;
 pub use keys::{KeyError, device_key, enrolment, has_device_key, keep_enrolment};
 pub use recover::{Found, Instead, Report};
 use tokio::sync::oneshot;

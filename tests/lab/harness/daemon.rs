@@ -320,8 +320,13 @@ impl Daemon {
 
     /// What `lango check` says of its configuration.
     pub(crate) fn check(&self) -> Ended {
+        self.without_it(&["check"])
+    }
+
+    /// Runs a command of the program that needs no daemon, with its configuration.
+    pub(crate) fn without_it(&self, arguments: &[&str]) -> Ended {
         let mut command = self.command();
-        command.args(["check", "--config"]).arg(self.config());
+        command.args(arguments).arg("--config").arg(self.config());
         self.outcome(command)
     }
 

@@ -1,0 +1,53 @@
+//! Who runs the daemon: `option user`.
+//!
+//! Owns: which files are made over to that user while root still can, and that root's powers are given up then.
+//! Never: how (`process`). Neighbours: `mod` calls it before anything is opened.
+//!
+//! Files of the operator's stay whose they are: certificate, key, token and site key have to be readable to the user,
+//! at the start and whenever they are read again.
+
+use super::fault::Fault;
+use crate::config::{ConfigError, Gateway, Parsed};
+use crate::process::{Owner, become_user, confine, is_root, make_over};
+use crate::store;
+
+/// What is in `run_dir` besides the socket.
+const OF_RUN_DIR: [&str; 3] = ["captive-portal-uri", ".captive-portal-uri", "dhcp-opts"];
+
+/// Makes the directories of the daemon the user's, with what is in them of ours. Only root has something to give.
+pub(super) fn hand_over(gateway: &Gateway) -> Result<(), Fault> {
+    let Some(owner) = owner(gateway)?.filter(|_| is_root()) else { return Ok(()) };
+    let told = gateway.run_dir.join("dhcp-opts");
+    let made = make_over(&gateway.state_dir, 0o700, owner, store::is_of_store)
+        .and_then(|()| make_over(&gateway.run_dir, 0o755, owner, |name| OF_RUN_DIR.contains(&name)))
+        .and_then(|()| if told.is_dir() { make_over(&told, 0o755, owner, |_| true) } else { Ok(()) });
+    made.map_err(|error| Fault::System { what: "directories for option user", error })
+}
+
+/// Becomes the user, with what is left of root's powers to a gateway. Who is not root any more keeps its name.
+pub(super) fn step_down(gateway: &Gateway) -> Result<(), Fault> {
+    hand_over(gateway)?;
+    let done = match (&gateway.user, owner(gateway)?) {
+        (None, _) => Ok(()),
+        (Some(_), Some(owner)) if is_root() => become_user(owner),
+        (Some(_), _) => confine(),
+    };
+    done.map_err(|error| Fault::System { what: "option user", error })
+}
+
+/// What `lango check` finds wrong with the user.
+pub(super) fn errors(parsed: &Parsed) -> Option<ConfigError> {
+    let fault = owner(&parsed.config.gateway).err()?;
+    Some(parsed.error("gateway", "user", fault.to_string()))
+}
+
+fn owner(gateway: &Gateway) -> Result<Option<Owner>, Fault> {
+    let Some(name) = &gateway.user else { return Ok(None) };
+    match Owner::named(name) {
+        Ok(Some(owner)) => Ok(Some(owner)),
+        // Inside a jail, users may have no names.
+        Ok(None) | Err(_) if !is_root() => Ok(None),
+        Ok(None) => Err(Fault::NoSuchUser(name.clone())),
+        Err(error) => Err(Fault::System { what: "option user", error }),
+    }
+}

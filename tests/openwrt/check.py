@@ -11,6 +11,7 @@ import ledger
 import real_checks
 import repository_checks
 import sample_checks
+import service_checks
 import writer_checks
 
 
@@ -31,6 +32,7 @@ def main() -> None:
         repository_checks.run(real, "all")
         real_checks.run(real)
         feed_checks.run(real)
+        service_checks.run()
         ledger.check("the hooks can be read", lambda: hook_checks.run(real))
     ledger.closing()
 

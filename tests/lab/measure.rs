@@ -134,17 +134,14 @@ fn small(rows: &mut Vec<Row>) {
     let (count, mut times) = load::redirects(&lab, &fresh[..50], Duration::from_secs(3));
     rows.push(row("redirects per second, 50 phones", count, "/s", Aim::AtLeast(5000.0)));
     rows.push(row("redirect, p99", times.quantile(0.99), "ms", Aim::AtMost(20.0)));
-    let (count, mut times) = load::pages(&fresh[..50], Duration::from_secs(3));
+    let (count, times) = load::pages(&fresh[..50], Duration::from_secs(3));
     rows.push(row("portal pages per second, 50 connections", count, "/s", Aim::AtLeast(5000.0)));
-    rows.push(row("portal page, p99, 50 connections", times.quantile(0.99), "ms", Aim::AtMost(20.0)));
+    let names = ["portal page, p50, 50 connections", "portal page, p99, 50 connections"];
+    latency(rows, names, times, [10.0, 20.0]);
     let slow = load::SlowConnections::open(&fresh.split_off(0), 1000);
-    let mut times = load::pages_one_by_one(&lab.phones[0], 300);
-    rows.push(row(
-        "portal page, p99, with 1,000 slow connections",
-        times.quantile(0.99),
-        "ms",
-        Aim::AtMost(100.0),
-    ));
+    let times = load::pages_one_by_one(&lab.phones[0], 300);
+    let names = ["portal page, p50, 1,000 slow connections", "portal page, p99, 1,000 slow connections"];
+    latency(rows, names, times, [10.0, 100.0]);
     println!("(slow connections still held at the end: {})", slow.held());
     rows.push(row(
         "resident memory, 400 sessions, 1,000 slow connections",

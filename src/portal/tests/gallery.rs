@@ -217,6 +217,8 @@ impl Site {
         }
         let outage = self.outage(Some(&paused));
         add("status-paused", pages::status(at("/status"), self.standing(&paused), outage, TOKEN));
+        let away = at("/status").leading_to("http://10.77.0.1:2080".to_owned());
+        add("soon", pages::soon(away, &"world.".repeat(42)));
         add("trusted", pages::trusted(at("/"), None));
         let down = Internet::Down(self.outage(None).unwrap());
         add("offline-outage", pages::offline(at("/status"), down, TOKEN));

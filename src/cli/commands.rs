@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::options::Opt;
 use super::parse::{Given, usage};
+use super::setup::{Setup, Wish};
 use super::{Ask, Errand, Failure, Invocation, Place, Request, Run, Style, persons};
 use crate::domain::{BatchId, CodeForm, Mac, PlanId, SessionId, make_code};
 use crate::telemetry;
@@ -59,6 +60,15 @@ pub(super) const COMMANDS: &[Command] = &[
         about: "hold guests from boot on, until the daemon starts; changes nothing where one was",
         example: "lango hold",
         build: |given| Ok(Invocation::Hold(given.config()?)),
+    },
+    Command {
+        words: "setup",
+        usage: "[--apply | --undo]",
+        takes: 0..=0,
+        options: &[Opt::Apply, Opt::Undo, Opt::Json, Opt::Config],
+        about: "the settings of OpenWrt that a hotspot needs: shown, applied, or taken back",
+        example: "lango setup --apply",
+        build: setup,
     },
     Command {
         words: "status",
@@ -247,8 +257,7 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] =
-    &["audit", "topup", "extend", "refund", "move", "backup", "restore", "top", "setup"];
+pub(super) const LATER: &[&str] = &["audit", "topup", "extend", "refund", "move", "backup", "restore", "top"];
 
 fn run(given: &Given) -> Result<Invocation, Failure> {
     let log = match given.text(Opt::Log)?.as_deref() {
@@ -266,6 +275,16 @@ fn run(given: &Given) -> Result<Invocation, Failure> {
         Some(other) => return Err(given.wrong(Opt::LogLevel, &format!("{other:?} is no level"))),
     };
     Ok(Invocation::Run(Run { config: given.config()?, log, level }))
+}
+
+fn setup(given: &Given) -> Result<Invocation, Failure> {
+    let wish = match (given.has(Opt::Apply), given.has(Opt::Undo)) {
+        (false, false) => Wish::Show,
+        (true, false) => Wish::Apply,
+        (false, true) => Wish::Undo,
+        (true, true) => return Err(given.usage("--apply and --undo exclude each other")),
+    };
+    Ok(Invocation::Setup(Setup { config: given.path(Opt::Config)?, wish, style: given.style() }))
 }
 
 fn login(given: &Given) -> Result<Invocation, Failure> {

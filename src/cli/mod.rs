@@ -5,7 +5,7 @@
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
 //! Within: `commands` and `options` the one table, `parse` reads a command line by it, `help` prints it, `ask` and
 //! `check` do a command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them,
-//! `persons` what is stored of one, `rpcd` is the way from LuCI.
+//! `persons` what is stored of one, `rpcd` is the way from LuCI, `setup` changes the settings of the system.
 
 mod ask;
 mod check;
@@ -18,6 +18,7 @@ mod parse;
 mod persons;
 mod print;
 mod rpcd;
+mod setup;
 mod sheet;
 mod words;
 
@@ -30,6 +31,7 @@ pub use ask::{ask, refuse, say};
 pub use check::check;
 pub use parse::{Refused, parse};
 pub use rpcd::{is_plugin, plugin};
+pub use setup::{Setup, setup};
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -41,6 +43,7 @@ pub enum Invocation {
     Check(PathBuf, Style),
     /// Close the guest networks of the configuration at this path.
     Hold(PathBuf),
+    Setup(Setup),
     Ask(Ask),
 }
 

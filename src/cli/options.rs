@@ -27,6 +27,8 @@ pub(super) enum Opt {
     Phone,
     All,
     Format,
+    Apply,
+    Undo,
 }
 
 /// How an option is written.
@@ -38,7 +40,7 @@ pub(super) struct Spelling {
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -61,6 +63,8 @@ impl Opt {
         Self::Phone,
         Self::All,
         Self::Format,
+        Self::Apply,
+        Self::Undo,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -88,6 +92,8 @@ impl Opt {
             Self::Phone => ("phone", Some("PHONE"), "whoever paid by it; its last 4 digits are enough"),
             Self::All => ("all", None, "everybody"),
             Self::Format => ("format", Some("json|csv"), "JSON (default), or a table for a spreadsheet"),
+            Self::Apply => ("apply", None, "do it, through uci"),
+            Self::Undo => ("undo", None, "take back what --apply did"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }

@@ -149,7 +149,13 @@ fn called(name: &str, options: impl Iterator<Item = OsString>, given: impl Read)
     let line = command_line(method, options, &arguments(given)?)?;
     let ask = match parse(line) {
         Ok(Invocation::Ask(ask)) => ask,
-        Ok(Invocation::Say(_) | Invocation::Run(_) | Invocation::Check(..) | Invocation::Hold(_)) => {
+        Ok(
+            Invocation::Say(_)
+            | Invocation::Run(_)
+            | Invocation::Check(..)
+            | Invocation::Hold(_)
+            | Invocation::Setup(_),
+        ) => {
             return Err(usage("the method has no such options".to_owned()));
         }
         Err(refused) => return Err(refused.failure),

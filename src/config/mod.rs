@@ -104,6 +104,45 @@ pub fn load(path: &Path) -> Result<Parsed, LoadError> {
     }
 }
 
+/// A section as it stands in any file of UCI, whatever it means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UciSection {
+    pub kind: String,
+    pub name: Option<String>,
+    /// The value of each option, or those of a list.
+    pub options: Vec<(String, Vec<String>)>,
+}
+
+impl UciSection {
+    /// The value of an option, or those of a list.
+    pub fn values(&self, option: &str) -> Vec<String> {
+        let found = self.options.iter().find(|(name, _)| name == option);
+        found.map(|(_, values)| values.clone()).unwrap_or_default()
+    }
+
+    /// Whether an option has that one value.
+    pub fn is(&self, option: &str, value: &str) -> bool {
+        matches!(self.values(option).as_slice(), [one] if one == value)
+    }
+}
+
+/// The sections of a text of UCI, or why it cannot be read.
+pub fn uci_sections(text: &str) -> Result<Vec<UciSection>, String> {
+    let body = text.lines().filter(|line| !line.starts_with("package ")).map(|line| format!("{line}\n"));
+    let mut findings = Findings::of("uci");
+    let raw = uci::read(&body.collect::<String>(), &mut findings);
+    if let (false, Err(errors)) = (raw.whole, findings.verdict()) {
+        return Err(errors.first().map(ToString::to_string).unwrap_or_default());
+    }
+    let texts = |option: uci::RawOption| option.values.into_iter().map(|value| value.text).collect();
+    let section = |RawSection { kind, name, options, .. }| UciSection {
+        kind,
+        name,
+        options: options.into_iter().map(|(option, raw)| (option, texts(raw))).collect(),
+    };
+    Ok(raw.sections.into_iter().map(section).collect())
+}
+
 /// The guest networks that a file with errors names nevertheless, and whether it is switched on; all else is as by
 /// default. `None`: it names none.
 pub fn guest_networks(path: &Path) -> Option<Config> {

@@ -5,6 +5,7 @@
 
 mod daemon;
 mod rpcd;
+mod setup;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

@@ -203,6 +203,51 @@ pub(crate) fn pages_one_by_one(phone: &Phone, count: usize) -> Latencies {
     times
 }
 
+/// Phones ask for the first page until it is `over`, over a connection each time, with a pause in between.
+pub(crate) fn pages_until(phones: &[Phone], pause: Duration, over: &AtomicBool) -> Latencies {
+    let request = Request::get(&portal_v4().to_string(), "/");
+    let read = |phone: &Phone| {
+        phone.space.move_here();
+        let mut times = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            let from = Instant::now();
+            assert_eq!(phone.send_here(portal_v4(), &request).expect("a page").status, 200);
+            times.push(from.elapsed());
+            thread::sleep(pause);
+        }
+        times
+    };
+    thread::scope(|scope| {
+        let reading: Vec<_> = phones.iter().map(|phone| scope.spawn(|| read(phone))).collect();
+        let times = reading.into_iter().flat_map(|thread| thread.join().expect("every answer came"));
+        Latencies(times.collect())
+    })
+}
+
+/// Guests with the form before them.
+pub(crate) struct Tapping(Vec<Ready>);
+
+impl Tapping {
+    pub(crate) fn ready(phones: &[Phone], codes: &[String]) -> Self {
+        Self(ready(phones, codes))
+    }
+
+    /// They log in one after the other until it is `over`, or all are in: from the tap to the answer.
+    pub(crate) fn until(&self, pause: Duration, over: &AtomicBool) -> Latencies {
+        let Self(all) = self;
+        all[0].phone.space.move_here();
+        let mut times = Latencies::default();
+        for ready in all.iter().take_while(|_| !over.load(Ordering::Relaxed)) {
+            let from = Instant::now();
+            let answer = ready.phone.send_here(portal_v4(), &ready.form).expect("an answer");
+            times.add(from.elapsed());
+            assert_eq!(answer.status, 303, "{answer:?}");
+            thread::sleep(pause);
+        }
+        times
+    }
+}
+
 /// Connections that never finish their request; one that the portal gives up is opened anew.
 pub(crate) struct SlowConnections {
     stop: Arc<AtomicBool>,

@@ -1,7 +1,7 @@
 //! Measures what Lango promises, on the lab's phones and world, and prints a table.
 //!
 //! `cargo test --release --test measure`, as root; about five minutes. After `--`, names of parts to be run
-//! alone: `small large many forwarding`. Phones, gateway and world share this machine's cores, so absolute
+//! alone: `small large many feed forwarding`. Phones, gateway and world share this machine's cores, so absolute
 //! times are an upper bound; a promise counts as broken, and the exit code is 1, only when it is missed by more
 //! than [`SLACK`]. Not part of a plain `cargo test`.
 
@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 
 mod blast;
+mod feed;
 mod forwarding;
 #[expect(clippy::unwrap_used, dead_code, unused_imports, reason = "shared with the lab tests")]
 mod harness;
@@ -37,6 +38,7 @@ struct Row {
     aim: Aim,
 }
 
+#[derive(Clone, Copy)]
 enum Aim {
     AtMost(f64),
     AtLeast(f64),
@@ -73,8 +75,13 @@ impl Row {
 }
 
 fn main() -> ExitCode {
-    let parts: [(&str, Part); 4] =
-        [("small", small), ("large", large), ("many", many::measure), ("forwarding", forwarding::measure)];
+    let parts: [(&str, Part); 5] = [
+        ("small", small),
+        ("large", large),
+        ("many", many::measure),
+        ("feed", feed::measure),
+        ("forwarding", forwarding::measure),
+    ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let mut rows = Vec::new();
     for (name, part) in parts {

@@ -151,9 +151,10 @@ def faults(cloud, _):
     return cloud.faults.shown()
 
 
-def epoch(cloud, site):
-    """epoch: begins a new log, as after a restored backup; gateways start over."""
+def epoch(cloud, site, without=None):
+    """epoch [without=voucher]: begins a new log, as after a restored backup that knew none of a kind; gateways start over."""
     with cloud.store.transaction() as db:
+        db.execute("DELETE FROM op WHERE site = ? AND kind = ?", (site, without))
         db.execute("UPDATE site SET epoch = epoch + 1 WHERE name = ?", (site,))
         return one(db, "SELECT epoch FROM site WHERE name = ?", site)["epoch"]
 

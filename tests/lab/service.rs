@@ -1,13 +1,17 @@
 //! Lango as a service of the system: guests held from boot on, and a daemon that is nobody in particular.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 
 use crate::harness::{
-    Browser, Daemon, ECHO, GATEWAY_V4, GATEWAY_V6, HTTP, Lab, Phone, Settings, Stream, UDP_ECHO, wait_until,
+    Browser, Daemon, ECHO, GATEWAY_V4, GATEWAY_V6, HTTP, Lab, Phone, Settings, Stream, UDP_ECHO, lango,
+    wait_until,
 };
 
 const NOBODY: u32 = 65_534;
@@ -97,6 +101,57 @@ fn nobody_is_held_by_a_lango_that_is_switched_off() {
         daemon.without_it(&["hold"]);
         assert!(lab.phones[0].is_open(&lab.world));
     }
+}
+
+/// What rpcd gets from the plugin for a call, which is an object.
+fn called(lab: &Lab, daemon: &Daemon, method: &str, arguments: &Value) -> Value {
+    let folder = lab.folder().join("rpcd");
+    let path = folder.join("lango");
+    if !path.exists() {
+        fs::create_dir_all(&folder).unwrap();
+        symlink(lango(), &path).unwrap();
+    }
+    let mut command = Command::new(path);
+    command.args(["call", method, "--socket"]).arg(daemon.socket());
+    let mut plugin = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    plugin.stdin.take().unwrap().write_all(arguments.to_string().as_bytes()).unwrap();
+    let said = plugin.wait_with_output().unwrap().stdout;
+    let said: Value = serde_json::from_slice(&said).unwrap();
+    assert!(said.is_object() && said["error"].is_null(), "{method} {arguments}: {said}");
+    said
+}
+
+#[test]
+fn all_methods_of_ubus_do_what_they_say() {
+    let lab = Lab::new(1);
+    let daemon = Daemon::start(&lab, &settings());
+    let call = |method: &str, arguments: Value| called(&lab, &daemon, method, &arguments);
+    let phone = &lab.phones[0];
+    assert_eq!(call("status", json!({}))["running"], true);
+    assert_eq!(call("plans", json!({}))["plans"][0]["id"], "hour");
+
+    let session = call("login", json!({"mac": phone.mac, "plan": "hour"}));
+    assert!(phone.is_open(&lab.world));
+    assert_eq!(call("sessions", json!({}))["sessions"][0]["id"], session["id"]);
+    assert_eq!(call("status", json!({}))["sessions"], 1);
+    assert_eq!(call("logout", json!({"session": session["id"]}))["id"], session["id"]);
+    phone.assert_held(&lab.world);
+
+    let made = call("voucher_new", json!({"plan": "hour", "count": 2, "print": true}));
+    assert_eq!(made["html"].as_str().unwrap().matches("<svg ").count(), 2);
+    let code = made["vouchers"][0]["code"].as_str().unwrap();
+    assert_eq!(call("voucher_show", json!({"code": code}))["state"], "unused");
+    Browser::of(phone).must_login(code);
+    assert_eq!(call("voucher_show", json!({"code": code}))["devices"], json!([phone.mac]));
+    let listed = call("voucher_list", json!({"batch": made["vouchers"][0]["batch"]}));
+    assert_eq!(listed["vouchers"].as_array().unwrap().len(), 2);
+    assert_eq!(call("voucher_revoke", json!({"code": code}))["state"], "revoked");
+    phone.assert_held(&lab.world);
+
+    let failed =
+        |checks: &Value| checks["checks"].as_array().unwrap().iter().any(|check| check["state"] == "fail");
+    assert!(!failed(&call("doctor", json!({}))), "{}", call("doctor", json!({})));
+    assert!(!call("doctor", json!({"mac": phone.mac}))["checks"].as_array().unwrap().is_empty());
 }
 
 /// The value of a line of /proc/PID/status.

@@ -20,7 +20,7 @@ use super::phone::Phone;
 use super::{Lab, portal_v4, wait_until};
 
 /// The program under test; `LANGO_BINARY` names another build of it, such as the one for the boards.
-fn lango() -> OsString {
+pub(crate) fn lango() -> OsString {
     std::env::var_os("LANGO_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_lango").into())
 }
 

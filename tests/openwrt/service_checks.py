@@ -80,6 +80,7 @@ def run() -> None:
     check("service: the daemon as it is handed to procd", _started)
     check("service: the firewall is opened for the zones of the guests, and for nothing else", _firewall)
     check("service: a configuration with errors starts nothing, and is told", _wrong)
+    check("service: a reload by a configuration with errors leaves what runs", _reloaded)
     check("service: it hears of the configurations that it depends on", _triggers)
     check("service: guests are held before the network starts, and by a stop as well", _held)
     check("service: the configuration that is shipped is right, and switched off", _shipped)
@@ -179,6 +180,14 @@ def _wrong() -> None:
     same(code, 1)
     same(len(told), 2)
     assert told[1].startswith("logger ") and "lango:3: portal_port: no port" in told[1], told
+
+
+def _reloaded() -> None:
+    code, told = _told("lango.init", "start() { echo start >&3; }; reload_service", wrong=True)
+    same((code, len(told)), (1, 2))
+    assert told[1].startswith("logger "), told
+    _, told = _told("lango.init", "start() { echo start >&3; }; reload_service")
+    same(told, ["lango check --config /etc/config/lango", "start"])
 
 
 def _triggers() -> None:

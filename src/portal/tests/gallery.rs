@@ -268,6 +268,8 @@ fn every_page_is_there_to_be_looked_at() {
     let gallery = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");
     for t in LANGUAGES {
         let folder = gallery.join(t.tag);
+        // States that are no more are not to be looked at.
+        let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         let states = states(t);
         for State { name, html } in &states {

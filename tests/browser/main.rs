@@ -1,7 +1,7 @@
-//! Guests with real browsers and a real network manager, in the lab's phones: from the probe to the internet.
+//! Guests with real browsers and real network managers, in the lab's phones: from the probe to the internet.
 //!
 //! They need root, what the lab needs, and chromium, chromium-driver, firefox-esr, dbus-daemon, axe-core and what
-//! `tests/all browser` unpacks of network-manager; it installs them, and a test that cannot run
+//! `tests/all browser` unpacks of network-manager and connman; it installs them, and a test that cannot run
 //! fails. Screenshots of every page that is walked through are left in `target/screens`.
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and measure time")]

@@ -1,5 +1,5 @@
-//! NetworkManager, as Debian has it, in a phone: it gets an address, looks for the internet, and says what it
-//! found. Nothing of the machine's own network is its.
+//! NetworkManager and ConnMan, as Debian has them, in a phone: it gets an address, looks for the internet, and
+//! says what it found. Nothing of the machine's own network is its.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::chromium::end_all;
-use crate::harness::{BRIDGE, Browser, Daemon, GATEWAY_V4, Lab, Phone, Resolver};
+use crate::harness::{BRIDGE, Browser, Daemon, GATEWAY_V4, Lab, Phone, Resolver, portal_v4};
 use crate::{fetched, settings};
 
 /// They take their time to get an address.
@@ -29,7 +29,7 @@ impl<'a> Manager<'a> {
         for (name, text) in files {
             std::fs::write(folder.join(name), text).unwrap();
         }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/network-manager.sh");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/manager.sh");
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let program = Command::new("ip")
             .args(["netns", "exec", phone.space.name()])
@@ -37,6 +37,8 @@ impl<'a> Manager<'a> {
             .args([script.as_os_str(), folder.as_os_str(), tool(words[0]).as_os_str()])
             .args(&words[1..])
             .current_dir(&folder)
+            // ConnMan writes down what it is answered.
+            .env("CONNMAN_WEB_DEBUG", "1")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -45,23 +47,31 @@ impl<'a> Manager<'a> {
         Self { phone, folder, program }
     }
 
+    /// Where it is spoken to.
+    fn bus(&self) -> String {
+        format!("unix:path={}", self.folder.join("bus").display())
+    }
+
     /// What one of its commands prints.
     fn says(&self, words: &[&str]) -> String {
         let output = Command::new(tool(words[0]))
             .args(&words[1..])
-            .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={}", self.folder.join("bus").display()))
+            .env("DBUS_SYSTEM_BUS_ADDRESS", self.bus())
             .stdin(Stdio::null())
             .output()
             .unwrap();
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
     /// Waits until it says so.
     fn finds(&self, words: &[&str], what: &str) {
         let from = Instant::now();
         while !self.says(words).lines().any(|line| line.trim() == what) {
-            let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(from.elapsed() < SOON, "{words:?}: {}, not {what}\n{}", self.says(words), log());
+            assert!(from.elapsed() < SOON, "{words:?}: {}, not {what}\n{}", self.says(words), self.log());
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -121,4 +131,52 @@ fn network_manager_reports_a_portal_then_the_internet() {
     manager.finds(&check, "full");
     assert_eq!(Browser::of(phone).logout().status, 303);
     manager.finds(&check, "portal");
+}
+
+const CONNMAN_STATE: [&str; 2] = ["connmanctl", "state"];
+
+/// Joins again: ConnMan looks for the internet once, when it has joined, unless a desktop tells it to look again.
+fn rejoin(manager: &Manager) {
+    let service = format!("ethernet_{}_cable", manager.phone.mac.replace(':', ""));
+    manager.says(&["connmanctl", "disconnect", &service]);
+    manager.finds(&CONNMAN_STATE, "State = idle");
+    manager.says(&["connmanctl", "connect", &service]);
+}
+
+/// How often ConnMan was sent to the portal when it looked for the internet, over IPv4.
+fn sent_to_portal(manager: &Manager) -> usize {
+    manager.log().matches(&format!("[header] location: http://{}/", portal_v4())).count()
+}
+
+/// Waits until ConnMan was sent to the portal more than `before` times; it has an address then, and no more.
+fn is_held(manager: &Manager, before: usize) {
+    let from = Instant::now();
+    while sent_to_portal(manager) == before {
+        assert!(from.elapsed() < SOON, "sent to the portal {before} times\n{}", manager.log());
+        thread::sleep(Duration::from_millis(100));
+    }
+    manager.finds(&CONNMAN_STATE, "State = ready");
+}
+
+#[test]
+fn connman_is_held_at_the_portal_then_online() {
+    let mut lab = Lab::new(1);
+    let _resolver = Resolver::of_the_internet(&mut lab);
+    add_phone(&mut lab);
+    // It checks the checksums of an offer itself, which over a cable of the lab are left to be filled in.
+    lab.gateway.must("ethtool", &["-K", BRIDGE, "tx", "off"]);
+    let daemon = Daemon::start(&lab, &settings());
+    let phone = &lab.phones[1];
+    let configured = "[General]\nEnableOnlineCheck=true\n";
+    let words =
+        ["connmand", "--nodaemon", "--config=main.conf", "--device=eth0", "--plugin=ethernet,loopback"];
+    let manager = Manager::on(&lab, phone, "connman", &words, &[("main.conf", configured)]);
+    is_held(&manager, 0);
+    buy(&daemon, phone);
+    rejoin(&manager);
+    manager.finds(&CONNMAN_STATE, "State = online");
+    assert_eq!(Browser::of(phone).logout().status, 303);
+    let before = sent_to_portal(&manager);
+    rejoin(&manager);
+    is_held(&manager, before);
 }

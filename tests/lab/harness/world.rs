@@ -125,9 +125,12 @@ fn greet(mut stream: TcpStream) {
         if seen.windows(4).any(|end| end == b"\r\n\r\n") {
             let greeting =
                 || format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{GREETING}", GREETING.len());
-            let answer = internet::answer(&String::from_utf8_lossy(&seen)).unwrap_or_else(greeting);
+            let head = String::from_utf8_lossy(&seen).into_owned();
+            let answer = internet::answer(&head).unwrap_or_else(greeting);
             seen.clear();
-            if stream.write_all(answer.as_bytes()).is_err() {
+            // Some wait for the end of the connection if they asked for it, however long the answer said it is.
+            let last = head.lines().any(|line| line.eq_ignore_ascii_case("connection: close"));
+            if stream.write_all(answer.as_bytes()).is_err() || last {
                 return;
             }
         }

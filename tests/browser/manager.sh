@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs NetworkManager as a device has it: with a bus, a /run, an /etc and a /var/lib of its own.
+# Runs a network manager as a device has it: with a bus, a /run, an /etc and a /var/lib of its own.
 #
-#     network-manager.sh FOLDER PROGRAM…
+#     manager.sh FOLDER PROGRAM…
 #
 # To be started in the namespaces that are meant: network, mounts, host name. FOLDER keeps the bus.
 set -eu
@@ -15,6 +15,7 @@ for private in /run /var/lib; do
     mount -t tmpfs tmpfs "$private"
 done
 mkdir -p /run/dbus /run/NetworkManager /var/lib/NetworkManager
+mkdir -p /run/connman # without it, ConnMan writes over /etc/resolv.conf
 cat >"$folder/bus.conf" <<END
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>

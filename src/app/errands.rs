@@ -128,7 +128,9 @@ impl Desk {
                 Outcome::NotKnown => self.count_guess(mac, reply, Refusal::OneTimeCodeWrong).await,
                 Outcome::Away | Outcome::Pin(_) => answer(reply, Reply::Refused(Refusal::CloudAway)),
             },
-            Wish::Trial | Wish::Leave | Wish::Nothing => answer(reply, Reply::Refused(Refusal::NotOnline)),
+            Wish::Trial | Wish::Leave | Wish::BeForgotten | Wish::Nothing => {
+                answer(reply, Reply::Refused(Refusal::NotOnline))
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use super::clues::Clues;
 use super::desk::Desk;
 use super::errands::Errand;
 use super::keys::Keys;
+use super::persons;
 use crate::domain::{
     CodeKey, Found, Input, Issued, IssuedCode, Mac, Moving, Now, PhoneTail, Proof, Reach, ReferenceKey,
     Refusal, Reply, SerialState, Shown, Sought, Voucher,
@@ -95,6 +96,7 @@ impl Desk {
         match &asked.wish {
             Wish::Trial => Next::Decide(Input::Trial { mac: asked.mac }),
             Wish::Leave => Next::Decide(Input::Logout { mac: asked.mac }),
+            Wish::BeForgotten => Next::Decide(persons::forget_device(asked.mac)),
             Wish::Nothing => Next::Answer(self.as_it_stands(asked.mac)),
             Wish::Redeem(_) | Wish::SendCode { .. } | Wish::CheckCode { .. } if wait.is_some() => {
                 let retry_after = wait.unwrap_or_default();
@@ -211,6 +213,9 @@ impl Batch {
                 portal::Call::Logout { mac, reply } => {
                     batch.asked.push(Asked { mac, wish: Wish::Leave, reply });
                 }
+                portal::Call::Forget { mac, reply } => {
+                    batch.asked.push(Asked { mac, wish: Wish::BeForgotten, reply });
+                }
                 portal::Call::Answered { mac } if batch.asked.iter().any(|asked| asked.mac == mac) => {
                     batch.gone.push(mac);
                 }
@@ -240,6 +245,8 @@ pub(super) enum Wish {
     },
     Trial,
     Leave,
+    /// The device is to be forgotten.
+    BeForgotten,
     /// Digits for a payment that does not wait for them any more.
     Nothing,
 }

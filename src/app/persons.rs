@@ -9,8 +9,8 @@ use super::ledger::Ledger;
 use super::vouchers::unreadable;
 use crate::clock::random;
 use crate::domain::{
-    AccountName, Alias, CloudId, CodeKey, Dossier, Forgotten, Hint, Input, KnownDevice, Normal, Outcome,
-    Permission, Person, PhoneTail, Purchase, Reference, Traces, Visit, Wall, Whom, Wish,
+    AccountName, Alias, CloudId, CodeKey, Dossier, Forgetter, Forgotten, Hint, Input, KnownDevice, Mac,
+    Normal, Outcome, Permission, Person, PhoneTail, Purchase, Reference, Traces, Visit, Wall, Whom, Wish,
 };
 use crate::store::StoreError;
 use crate::wire::control::{
@@ -108,8 +108,15 @@ fn delivered(data: &Export) -> Outcome {
     }
 }
 
+/// What forgets the device of a guest who wants that. The files are not written anew for it, only at the next hourly
+/// look: or guests could have the flash rewritten as often as they can log in.
+pub(super) fn forget_device(mac: Mac) -> Input {
+    Input::ForgetDevice { mac, alias: Alias::new(random()) }
+}
+
 fn forget(traces: Traces, by: Option<CloudId>) -> Input {
-    Input::Forget { person: Box::new(Forgotten { traces, alias: Alias::new(random()) }), by }
+    let (alias, who) = (Alias::new(random()), Forgetter::Keeper);
+    Input::Forget { person: Box::new(Forgotten { traces, alias, who }), by }
 }
 
 /// Whether others would be forgotten with the one who is meant.

@@ -221,6 +221,7 @@ impl Gate {
             Input::Paid { payment, mac } => self.paid(&payment, mac, moment),
             Input::Do { id, command } => self.obey(id, &command, moment),
             Input::Forget { person, by } => self.forget_person(person, by, moment),
+            Input::ForgetDevice { mac, alias } => self.forget_device(mac, alias, moment),
             Input::Told { command, result } => self.tell(command, result, moment),
             Input::NotApplied { cursor, id, why } => self.not_applied(cursor, id, why, now),
             Input::StartOver => self.start_over(),

@@ -56,7 +56,9 @@ pub use ids::{
     SessionId,
 };
 pub use outbox::{Fact, Outcome, Reported, Seq};
-pub use person::{Alias, Dossier, Forgotten, KnownDevice, Permission, Person, Purchase, Traces, Visit, Whom};
+pub use person::{
+    Alias, Dossier, Forgetter, Forgotten, KnownDevice, Permission, Person, Purchase, Traces, Visit, Whom,
+};
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use reckoning::{Reckoning, Refreshed, Repair, Standing, TimeSource};
 pub use record::{

@@ -109,6 +109,17 @@ impl std::fmt::Debug for Alias {
 pub struct Forgotten {
     pub traces: Traces,
     pub alias: Alias,
+    pub who: Forgetter,
+}
+
+/// Who has a person forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgetter {
+    /// The operator or the cloud: nothing is held against the person any more.
+    Keeper,
+    /// The guest, on its own device: what keeps guests from gaining by it stays. That is a ban, and until a day is
+    /// over that the device had something for free.
+    Guest,
 }
 
 /// All that is stored of a person. Devices of others who used the same are not in it.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    Blame, Boot, BootId, Claim, Closing, CloudCommand, CloudId, CodeKey, Cursor, Downtime, Ending,
+    Alias, Blame, Boot, BootId, Claim, Closing, CloudCommand, CloudId, CodeKey, Cursor, Downtime, Ending,
     Entitlement, EntitlementId, Forgotten, Hint, Issued, Mac, Outcome, PhoneTail, Plan, PlanId, ReferenceKey,
     Reported, Row, RowName, Seq, Session, SessionId, Stamp, Stand, Terms, Traffic, UplinkState, Usage,
     Voucher, Wall,
@@ -104,6 +104,11 @@ pub enum Input {
     Forget {
         person: Box<Forgotten>,
         by: Option<CloudId>,
+    },
+    /// A guest wants this device, which it is on, to be forgotten. `alias`: what it is called where a row stays.
+    ForgetDevice {
+        mac: Mac,
+        alias: Alias,
     },
     /// This came of a command that the Gate has no part in.
     Told {

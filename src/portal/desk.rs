@@ -34,6 +34,12 @@ pub(super) async fn logout(visit: &Visit, mac: Mac) -> Option<Reply> {
     ask(&visit.context, |reply| Call::Logout { mac, reply }).await
 }
 
+/// Ends the session of `mac` and forgets it; `None`: the desk said nothing.
+pub(super) async fn forget(visit: &Visit, mac: Mac) -> Option<Reply> {
+    visit.owes_word(mac);
+    ask(&visit.context, |reply| Call::Forget { mac, reply }).await
+}
+
 async fn ask(context: &Context, call: impl FnOnce(oneshot::Sender<Reply>) -> Call) -> Option<Reply> {
     let (sender, receiver) = oneshot::channel();
     let asked = async {

@@ -87,6 +87,8 @@ pub enum Call {
     Trial { mac: Mac, reply: oneshot::Sender<Reply> },
     /// A guest ends its session on this device.
     Logout { mac: Mac, reply: oneshot::Sender<Reply> },
+    /// A guest ends its session on this device and has the device forgotten. The answer is `Done` or `Refused`.
+    Forget { mac: Mac, reply: oneshot::Sender<Reply> },
     /// The response to what was last asked for `mac` is written, or its connection is gone. Flows of
     /// the device may be cut from now on without cutting off the answer.
     Answered { mac: Mac },

@@ -197,7 +197,8 @@ impl Guest<'_> {
         }
         match form {
             Form::Login => self.log_in(mac, &entry).await,
-            Form::Logout | Form::Forget => self.log_out(mac).await,
+            Form::Logout => self.left(desk::logout(self.visit, mac).await),
+            Form::Forget => self.left(desk::forget(self.visit, mac).await),
             Form::Trial => self.try_free(mac, &entry).await,
         }
     }
@@ -245,9 +246,10 @@ impl Guest<'_> {
         entry.digits_alone().is_some() && (self.awaited(mac) == Some(Awaited::Digits) || is_online())
     }
 
-    async fn log_out(&self, mac: Mac) -> Reply {
+    /// What the desk says to who wants to leave.
+    fn left(&self, reply: Option<domain::Reply>) -> Reply {
         use domain::Reply::{Closed, Done, Online, Refused, Waiting};
-        response::closing(match desk::logout(self.visit, mac).await {
+        response::closing(match reply {
             Some(Closed(_) | Done | Refused(Refusal::NotOnline)) => self.go_to("/"),
             Some(Online(_) | Waiting | Refused(_)) | None => {
                 self.refused(Notice::NotStored, None, &Entry::none())

@@ -155,6 +155,10 @@ async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String
                 calls.borrow_mut().push(format!("logout {mac}"));
                 let _ = reply.send(super::Reply::Closed(SessionId(1)));
             }
+            Call::Forget { mac, reply } => {
+                calls.borrow_mut().push(format!("forget {mac}"));
+                let _ = reply.send(super::Reply::Done);
+            }
             Call::Answered { mac } => calls.borrow_mut().push(format!("answered {mac}")),
         }
     }

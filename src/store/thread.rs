@@ -18,7 +18,7 @@ use super::files::Place;
 use super::read::cloud;
 use super::read::codes::Finder;
 use super::recover::Medium;
-use super::write::{COPY_DUE, Sweep, Writer};
+use super::write::{COPY_DUE, Sweep, Writer, drop_trials_of_forgotten};
 use super::{Kept, OutboxSize, StoreError};
 use crate::domain::{CodeKey, Record, Voucher, Wall};
 
@@ -119,7 +119,7 @@ impl<'c> Database<'c> {
             return Err(StoreError::ReadOnly);
         }
         let copied: Option<i64> = self.conn.query_row("SELECT copied FROM meta", [], |row| row.get(0))?;
-        if copied == Some(COPY_DUE) {
+        if drop_trials_of_forgotten(self.conn, now)? || copied == Some(COPY_DUE) {
             self.forget_pages()?;
         } else if copied.is_some_and(|copied| now.since(Wall::from_secs(copied)).as_secs() < RECENT) {
             return Ok(Kept::Recent);

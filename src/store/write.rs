@@ -45,7 +45,7 @@ pub(super) use self::codes::Sweep;
 use self::outbox::Outbox;
 pub(super) use self::outbox::Waiting;
 use self::persons::Persons;
-pub(super) use self::persons::{COPY_DUE, FORGOTTEN};
+pub(super) use self::persons::{COPY_DUE, FORGOTTEN, drop_trials_of_forgotten};
 use self::sales::Sales;
 use super::StoreError;
 use crate::domain::{Boot, BootId, Bps, Bytes, Downtime, Ending, Record, Wall};

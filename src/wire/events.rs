@@ -268,7 +268,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{Alias, Bytes, Closing, CodeKey, Cursor, PlanId, RowName, Traces, Traffic};
+    use crate::domain::{
+        Alias, Bytes, Closing, CodeKey, Cursor, Forgetter, PlanId, RowName, Traces, Traffic,
+    };
 
     const MAC: Mac = Mac::new([2, 0x77, 0, 0, 0, 1]);
 
@@ -363,7 +365,7 @@ mod tests {
         let opened = reported(Fact::SessionOpened { session, entitlement, mac });
         let claimed = reported(Fact::Claimed { reference: ReferenceKey([1; 16]), mac });
         let alias = Alias::new([7; 32]);
-        let gone = |traces| Forgotten { traces, alias };
+        let gone = |traces| Forgotten { traces, alias, who: Forgetter::Keeper };
         let by_mac = gone(Traces { devices: [MAC].into(), ..Traces::default() });
         let by_code = gone(Traces { entitlements: [EntitlementId(77)].into(), ..Traces::default() });
         let by_claim = gone(Traces { references: [ReferenceKey([1; 16])].into(), ..Traces::default() });

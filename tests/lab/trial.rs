@@ -55,6 +55,22 @@ fn a_trial_opens_the_phone_for_its_time_and_once_a_day_whatever_the_power_does()
 }
 
 #[test]
+fn to_be_forgotten_makes_no_trial_free_again() {
+    let lab = Lab::new(1);
+    let mut daemon = Daemon::prepare(&lab, &settings());
+    daemon.wall_step(0);
+    daemon.run();
+    let (phone, browser) = (&lab.phones[0], Browser::of(&lab.phones[0]));
+    assert_eq!(try_free(&browser).status, 303);
+    assert_eq!(browser.post("/forget", &[("token", &browser.token())]).status, 303);
+    phone.assert_held(&lab.world);
+    assert_eq!(try_free(&browser).status, 429);
+    daemon.kill();
+    daemon.run();
+    assert_eq!(try_free(&browser).status, 429, "after a crash");
+}
+
+#[test]
 fn on_the_next_day_there_is_another_one() {
     let lab = Lab::new(1);
     let mut daemon = Daemon::prepare(&lab, &settings());

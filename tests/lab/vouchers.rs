@@ -21,6 +21,31 @@ fn assert_refused(answer: &Response, status: u16) {
 }
 
 #[test]
+fn a_phone_that_has_itself_forgotten_is_cut_and_its_code_keeps_the_rest() {
+    let lab = Lab::new(2);
+    let daemon = Daemon::start(&lab, &settings());
+    let ([phone, other], codes) = ([&lab.phones[0], &lab.phones[1]], daemon.vouchers("hour", 2));
+    let browser = Browser::of(phone);
+    browser.must_login(&codes[0]);
+    Browser::of(other).must_login(&codes[1]);
+    assert!(phone.is_open(&lab.world));
+    let flows = Flows::open(phone, &lab.world);
+    let answer = browser.post("/forget", &[("token", &browser.token())]);
+    let closed = Instant::now();
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{answer:?}");
+    flows.die_before(closed + Duration::from_secs(2));
+    phone.assert_held(&lab.world);
+    assert!(other.is_open(&lab.world));
+    let export = |mac: &str| daemon.cli(&["export", "--mac", mac]).code;
+    assert_eq!((export(&phone.mac), export(&other.mac)), (1, 0), "nothing is stored of the one");
+    // The files are written anew within the hour, or with whoever the operator has forgotten.
+    daemon.json(&["forget", "--mac", &other.mac]);
+    assert_eq!(daemon.files_with(&phone.mac), [""; 0]);
+    browser.must_login(&codes[0]);
+    assert!(phone.is_open(&lab.world));
+}
+
+#[test]
 fn the_status_page_shows_what_is_left_and_logout_closes() {
     let lab = Lab::new(1);
     let daemon = Daemon::start(&lab, &settings());

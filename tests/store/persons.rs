@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use lango::domain::{
-    Alias, Awaits, Bridged, Claim, CloudId, CodeKey, Ending, EntitlementId, Forgotten, Generation, Hint,
-    Kind, Mac, Payment, Person, PhoneTail, Record, ReferenceKey, Row, Session, SessionId, Traces, Traffic,
-    VoucherState, Wall, Whom,
+    Alias, Awaits, Bridged, Claim, CloudId, CodeKey, Ending, EntitlementId, Forgetter, Forgotten, Generation,
+    Hint, Kind, Mac, Origin, Payment, Person, PhoneTail, Record, ReferenceKey, Row, Session, SessionId,
+    Traces, Traffic, VoucherState, Wall, Whom,
 };
 use lango::ordered::OrdSet;
 use lango::store::{Kept, Store, VoucherCounts};
@@ -43,7 +43,11 @@ fn forget(store: &Store, whom: Whom, sessions: &[u64], entitlements: &[u64]) {
     };
     let end = |id: &u64| Record::EntitlementEnded { stamp: stamp(*id, 500), how: Ending::Spent };
     let mut records: Vec<_> = sessions.iter().map(close).chain(entitlements.iter().map(end)).collect();
-    records.push(Record::Forgotten(Box::new(Forgotten { traces, alias: Alias::new([7; 32]) })));
+    records.push(Record::Forgotten(Box::new(Forgotten {
+        traces,
+        alias: Alias::new([7; 32]),
+        who: Forgetter::Keeper,
+    })));
     commit(store, records).unwrap();
     assert_eq!(wait(store.keep_copy(LATER)), Ok(Kept::Made), "however recent the last one is");
 }
@@ -156,7 +160,8 @@ fn files_that_were_not_made_anew_are_when_the_next_copy_is_due() {
     let store = open(dir.path()).store;
     commit(&store, login(1)).unwrap();
     wait(store.keep_copy(Wall::from_secs(NOON))).unwrap();
-    let gone = Forgotten { traces: traces(&store, by_mac(1)), alias: Alias::new([7; 32]) };
+    let gone =
+        Forgotten { traces: traces(&store, by_mac(1)), alias: Alias::new([7; 32]), who: Forgetter::Keeper };
     commit(&store, vec![Record::Forgotten(Box::new(gone))]).unwrap();
     drop(store);
     assert!(!found_in(dir.path(), &mac(1).bytes()).is_empty());
@@ -164,6 +169,36 @@ fn files_that_were_not_made_anew_are_when_the_next_copy_is_due() {
     assert_eq!(wait(store.keep_copy(Wall::from_secs(NOON + 60))), Ok(Kept::Made));
     assert_eq!(found_in(dir.path(), &mac(1).bytes()), [""; 0]);
     assert_eq!(wait(store.keep_copy(Wall::from_secs(NOON + 120))), Ok(Kept::Recent));
+}
+
+#[test]
+fn a_guest_s_own_wish_leaves_bans_and_for_its_day_the_trial() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let mut trial = entitlement(1);
+    (trial.origin, trial.code) = (Origin::Trial, None);
+    commit(&store, vec![Record::EntitlementOpened(Box::new(trial))]).unwrap();
+    let (of, bound) = (EntitlementId(1), Record::DeviceBound { entitlement: EntitlementId(1), mac: mac(1) });
+    commit(&store, vec![bound, Record::SessionOpened(session(1, of.0)), Record::DeviceBlocked(mac(2))])
+        .unwrap();
+    let close = Record::SessionClosed {
+        session: SessionId(1),
+        at: Wall::from_secs(NOON + 60),
+        why: lango::domain::Closing::Logout,
+        used: Traffic::default(),
+    };
+    let traces = Traces { devices: [mac(1), mac(2)].into(), ..Traces::default() };
+    let gone = Forgotten { traces, alias: Alias::new([7; 32]), who: Forgetter::Guest };
+    let end = Record::EntitlementEnded { stamp: stamp(1, 60), how: Ending::Revoked };
+    commit(&store, vec![close, end, Record::Forgotten(Box::new(gone))]).unwrap();
+    assert_eq!(wait(store.keep_copy(Wall::from_secs(NOON + 120))), Ok(Kept::Made));
+    drop(store);
+    let again = open(dir.path());
+    assert_eq!(again.restored.blocked, [mac(2)]);
+    assert_eq!(again.restored.trials.iter().map(|trial| trial.0).collect::<Vec<_>>(), [mac(1)]);
+    assert!(!found_in(dir.path(), &mac(1).bytes()).is_empty());
+    assert_eq!(wait(again.store.keep_copy(Wall::from_secs(NOON + 86_700))), Ok(Kept::Made));
+    assert_eq!(found_in(dir.path(), &mac(1).bytes()), [""; 0]);
 }
 
 #[test]

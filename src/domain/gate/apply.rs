@@ -7,7 +7,7 @@ use super::{
     Boot, CHECKPOINTS_PER_USAGE, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Gate, Mac, Now,
     PAID_LATELY, Record, Session, SessionId, Uplink, Usage,
 };
-use crate::domain::{Awaits, Bytes, Claim, Fact, Forgotten, Origin};
+use crate::domain::{Awaits, Bytes, Claim, Fact, Forgetter, Forgotten, Origin};
 
 impl Gate {
     /// Takes `records` in, in their order.
@@ -192,12 +192,18 @@ impl Gate {
     /// What the person bought was ended before, by records of its own.
     fn forget_devices(&mut self, gone: &Forgotten) {
         for mac in &gone.traces.devices {
-            self.cloud.blocked.remove(mac);
+            match gone.who {
+                Forgetter::Keeper => drop(self.cloud.blocked.remove(mac)),
+                Forgetter::Guest => {}
+            }
             let bound = self.entitlements.values().filter(|e| e.bound.contains(mac)).map(|e| e.id);
             for id in bound.collect::<Vec<_>>() {
                 self.entitlements.change(id, |e| {
                     e.bound.remove(mac);
-                    e.bound.insert(gone.alias.of(*mac));
+                    // It frees no place. More than there are places would only pile up.
+                    if e.bound.len() < usize::from(e.terms.devices.max(e.terms.bound_devices)) {
+                        e.bound.insert(gone.alias.of(*mac));
+                    }
                 });
             }
         }

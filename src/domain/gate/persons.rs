@@ -6,8 +6,8 @@
 //! What a person bought ends as used up, so no code of it opens anything again. What others use as well goes on
 //! without the person's device, which keeps its place among the devices bound to it, under an alias.
 
-use super::{Closing, Decision, Effect, Ending, EntitlementId, Gate, Moment, Record};
-use crate::domain::{CloudId, Forgotten, Outcome};
+use super::{Closing, Decision, Effect, Ending, EntitlementId, Gate, Mac, Moment, Record, Refusal};
+use crate::domain::{Alias, CloudId, Forgetter, Forgotten, Outcome, Traces};
 
 impl Gate {
     /// `by`: the command of the cloud that wants it.
@@ -39,6 +39,33 @@ impl Gate {
         if let Some(id) = by {
             self.answer_command(id, Outcome::Done, moment, &mut decision);
         }
+        decision
+    }
+
+    /// A guest has this device forgotten. What it used keeps its rest for whoever has the code.
+    ///
+    /// Writing that reads whole tables, so only a device has it done that is online, is bound to something or waits
+    /// for a payment; it is none of these afterwards, and to become it again is paced. Nothing is gained by it: one
+    /// that is kept out stays so, what it had for free is remembered for its day, wrong codes stay counted.
+    pub(super) fn forget_device(&self, mac: Mac, alias: Alias, moment: Moment) -> Decision {
+        let session = self.sessions.of_device(mac);
+        let claims: Vec<_> = self.claims.open().filter(|claim| claim.mac == mac).copied().collect();
+        let is_bound = self.entitlements.values().any(|e| e.bound.contains(&mac));
+        let is_known = session.is_some() || is_bound || !claims.is_empty();
+        if !is_known || self.is_kept_out(mac) {
+            return Decision::refused(Refusal::NotOnline);
+        }
+        let mut decision = Decision::done();
+        if let Some(session) = session {
+            self.close_session(session, Closing::Logout, moment, &mut decision);
+        }
+        self.close_claims(claims, moment.now, &mut decision);
+        let traces = Traces { devices: [mac].into(), ..Traces::default() };
+        decision.records.push(Record::Forgotten(Box::new(Forgotten {
+            traces,
+            alias,
+            who: Forgetter::Guest,
+        })));
         decision
     }
 

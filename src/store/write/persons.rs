@@ -11,13 +11,14 @@ use rusqlite::{Connection, Statement, params};
 use super::codes::Codes;
 use super::int;
 use super::outbox::Outbox;
-use crate::domain::{CodeKey, EntitlementId, Forgotten, Mac, RowName};
+use crate::domain::{CodeKey, EntitlementId, Forgetter, Forgotten, Mac, RowName, Wall};
 use crate::store::StoreError;
 
 /// In place of the time of what was a person's. No clock of a gateway says so.
 pub(in crate::store) const FORGOTTEN: i64 = -1;
 /// In place of the time of the last good copy: it, and every other file, may hold what was forgotten since.
 pub(in crate::store) const COPY_DUE: i64 = -1;
+const A_DAY: i64 = 24 * 60 * 60;
 
 /// The statements that forget persons.
 pub(super) struct Persons<'c> {
@@ -25,6 +26,7 @@ pub(super) struct Persons<'c> {
     empty_session: Statement<'c>,
     rename_device: Statement<'c>,
     drop_devices: Statement<'c>,
+    unbind_device: Statement<'c>,
     drop_claims_of: Statement<'c>,
     drop_claims_on: Statement<'c>,
     unblock: Statement<'c>,
@@ -36,6 +38,19 @@ pub(super) struct Persons<'c> {
     copy_due: Statement<'c>,
 }
 
+/// Drops what is left of guests who had themselves forgotten on the day of their trial, when that day is over by
+/// `now`. Whether there was something.
+pub(in crate::store) fn drop_trials_of_forgotten(conn: &Connection, now: Wall) -> rusqlite::Result<bool> {
+    let over = now.as_secs().saturating_sub(A_DAY);
+    let gone = conn.execute(
+        "DELETE FROM device WHERE entitlement IN
+           (SELECT e.id FROM entitlement e JOIN session s ON s.entitlement = e.id
+            WHERE e.origin = 'trial' AND e.opened < ?1 AND s.since = ?2)",
+        [over, FORGOTTEN],
+    )?;
+    Ok(gone > 0)
+}
+
 impl<'c> Persons<'c> {
     pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
@@ -43,7 +58,17 @@ impl<'c> Persons<'c> {
             empty_session: conn.prepare(
                 "UPDATE session SET mac = ?2, since = ?3, closed = ?3, lasted = 0, at = 0 WHERE id = ?1",
             )?,
-            rename_device: conn.prepare("UPDATE device SET mac = ?2 WHERE mac = ?1")?,
+            // Where a row of it is what it had for free, it stays as long as that is remembered.
+            rename_device: conn.prepare(
+                "UPDATE device SET mac = ?2 WHERE mac = ?1 AND NOT (?3 AND entitlement IN
+                   (SELECT id FROM entitlement WHERE origin = 'trial'))",
+            )?,
+            // Beyond the places that there are, as in the Gate.
+            unbind_device: conn.prepare(
+                "DELETE FROM device WHERE mac = ?1 AND entitlement IN
+                   (SELECT e.id FROM entitlement e JOIN device d ON d.entitlement = e.id
+                    GROUP BY e.id HAVING count(*) > max(e.devices, e.bound_devices))",
+            )?,
             drop_devices: conn.prepare("DELETE FROM device WHERE entitlement = ?1")?,
             drop_claims_of: conn.prepare("DELETE FROM claim WHERE mac = ?1")?,
             drop_claims_on: conn.prepare("DELETE FROM claim WHERE reference = ?1")?,
@@ -73,9 +98,17 @@ impl<'c> Persons<'c> {
             self.empty_entitlement.execute([int(id.0), FORGOTTEN])?;
         }
         for mac in &traces.devices {
-            self.rename_device.execute(params![mac.bytes(), gone.alias.of(*mac).bytes()])?;
-            self.drop_claims_of.execute([mac.bytes()])?;
-            self.unblock.execute([mac.bytes()])?;
+            let by_guest = gone.who == Forgetter::Guest;
+            self.unbind_device.execute([mac.bytes()])?;
+            self.rename_device.execute(params![mac.bytes(), gone.alias.of(*mac).bytes(), by_guest])?;
+            match gone.who {
+                Forgetter::Keeper => {
+                    self.drop_claims_of.execute([mac.bytes()])?;
+                    self.unblock.execute([mac.bytes()])?;
+                }
+                // Its claims were closed before, by records of their own.
+                Forgetter::Guest => {}
+            }
         }
         for reference in &traces.references {
             self.drop_claims_on.execute([reference.0])?;

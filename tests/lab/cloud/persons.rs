@@ -1,6 +1,5 @@
 //! A person's data: handed out and forgotten, by the operator and by the cloud.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -8,21 +7,6 @@ use serde_json::json;
 use super::ledger::assert_equal;
 use super::{Site, field};
 use crate::harness::{Flows, wait_until};
-
-/// Where in the state directory the six bytes of a MAC stand, or its text.
-fn files_with(site: &Site, mac: &str) -> Vec<String> {
-    let bytes: Vec<u8> = mac.split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-    let mut found = Vec::new();
-    for file in fs::read_dir(site.daemon.state()).unwrap().map(Result::unwrap) {
-        // One that is renamed meanwhile is read under its new name.
-        let Ok(text) = fs::read(file.path()) else { continue };
-        let has = |secret: &[u8]| text.windows(secret.len()).any(|window| window == secret);
-        if has(&bytes) || has(mac.as_bytes()) {
-            found.push(file.file_name().to_string_lossy().into_owned());
-        }
-    }
-    found
-}
 
 #[test]
 fn a_phone_that_is_forgotten_is_cut_and_both_ledgers_agree() {
@@ -42,14 +26,14 @@ fn a_phone_that_is_forgotten_is_cut_and_both_ledgers_agree() {
     assert_eq!((&exported["claims"], &exported["audit"]), (&json!([]), &json!([])));
     let table = site.daemon.cli(&["export", "--mac", mac(0), "--format", "csv"]);
     assert_eq!((table.code, table.out.lines().count()), (0, 4), "{table:?}");
-    assert!(!files_with(&site, mac(0)).is_empty());
+    assert!(!site.daemon.files_with(mac(0)).is_empty());
 
     let flows = Flows::open(&site.lab.phones[0], &site.lab.world);
     let erased = site.daemon.json(&["forget", "--mac", mac(0)]);
     assert_eq!(erased, json!({ "devices": 1, "entitlements": 1, "sessions": 1, "claims": 0 }));
     flows.die_before(Instant::now() + Duration::from_secs(2));
     site.lab.phones[0].assert_held(&site.lab.world);
-    assert_eq!(files_with(&site, mac(0)), [""; 0]);
+    assert_eq!(site.daemon.files_with(mac(0)), [""; 0]);
     site.opens(1);
     for again in ["export", "forget"] {
         assert_eq!(site.daemon.cli(&[again, "--mac", mac(0)]).code, 1, "there is nothing left to {again}");
@@ -97,7 +81,9 @@ fn the_cloud_has_persons_exported_and_forgotten_once_per_command() {
     site.cloud.hears("done", 4);
     site.cloud.command("forget", json!({ "mac": mac }));
     site.cloud.hears("done", 5);
-    wait_until("files without the phone", Duration::from_secs(10), || files_with(&site, &mac).is_empty());
+    wait_until("files without the phone", Duration::from_secs(10), || {
+        site.daemon.files_with(&mac).is_empty()
+    });
     assert_eq!(pay(&site, 0), 403, "it opens nothing again");
 
     site.daemon.kill();

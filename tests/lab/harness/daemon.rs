@@ -381,6 +381,21 @@ impl Daemon {
         Tracer(strace)
     }
 
+    /// Where in the state directory the six bytes of a MAC stand, or its text.
+    pub(crate) fn files_with(&self, mac: &str) -> Vec<String> {
+        let bytes: Vec<u8> = mac.split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+        let mut found = Vec::new();
+        for file in fs::read_dir(self.state()).unwrap().map(Result::unwrap) {
+            // One that is renamed meanwhile is read under its new name.
+            let Ok(text) = fs::read(file.path()) else { continue };
+            let has = |secret: &[u8]| text.windows(secret.len()).any(|window| window == secret);
+            if has(&bytes) || has(mac.as_bytes()) {
+                found.push(file.file_name().to_string_lossy().into_owned());
+            }
+        }
+        found
+    }
+
     /// Its `state_dir`.
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.join("state")

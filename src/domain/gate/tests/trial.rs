@@ -181,3 +181,14 @@ fn a_clock_that_was_far_ahead_costs_a_day_at_most() {
     desk.due();
     assert!(is_online(&wants_free(&mut desk, 1)));
 }
+
+#[test]
+fn a_guest_who_has_itself_forgotten_gets_no_second_trial() {
+    let mut desk = desk();
+    assert!(is_online(&wants_free(&mut desk, 1)));
+    desk.pass(MINUTE);
+    let alias = crate::domain::Alias::new([7; 32]);
+    assert_eq!(desk.ask(Input::ForgetDevice { mac: mac(1), alias }), Reply::Done);
+    assert!(!desk.is_open(mac(1)));
+    assert_eq!(wait(&wants_free(&mut desk, 1)), DAY - MINUTE);
+}

@@ -31,6 +31,7 @@ struct Welcome<'a> {
     frame: Frame<'a>,
     hero: Hero,
     is_online: bool,
+    add_text: &'static str,
     note: Option<Note>,
     plans: Vec<PlanCard>,
     more: Vec<PlanCard>,
@@ -199,6 +200,10 @@ pub(super) fn welcome(
     let mut page = Welcome {
         hero,
         is_online,
+        add_text: match &standing {
+            Some(Standing { hint, .. }) if hint.is_empty() => t.add_text_codeless(),
+            Some(_) | None => t.add_text(),
+        },
         note,
         button: if is_online { t.add_code() } else { t.connect() },
         plans,

@@ -353,7 +353,7 @@ impl Desk {
                 return;
             }
         };
-        super::mention(&parsed.notices);
+        super::mention(&parsed);
         let mut new = parsed.config;
         keep_out(&mut new, &self.ledger.gate);
         let (old, new) = (Arc::clone(&self.config.borrow()), Arc::new(new));

@@ -9,7 +9,9 @@ use nix::net::if_::if_nametoindex;
 use super::desk::Desk;
 use super::kernel::Offload;
 use super::{certificate, link, time};
+use crate::config::Gateway;
 use crate::domain::{Lack, Mac, Uplink};
+use crate::portal;
 use crate::uplink::Report;
 use crate::wire::control::{Check, Health};
 
@@ -25,6 +27,7 @@ pub(super) async fn of_gateway(desk: &Desk) -> Vec<Check> {
     checks.extend(config.gateway.interfaces.iter().map(|interface| guest_interface(interface)));
     checks.extend([uplink(desk), storage(desk).await, time::checked(desk), plans(desk), room(desk)]);
     checks.extend(certificate::checked(desk));
+    checks.extend(theme(&config.gateway));
     checks.extend(link::checked(desk).await);
     checks
 }
@@ -196,6 +199,19 @@ fn room(desk: &Desk) -> Check {
     } else {
         warn("guests", format!("full: {online} online"), "raise option max_clients")
     }
+}
+
+/// The operator's own parts of the pages, as their files are now.
+fn theme(gateway: &Gateway) -> Option<Check> {
+    gateway.portal_dir.as_ref()?;
+    let notices = portal::check_theme(gateway);
+    let [first, further @ ..] = notices.as_slice() else {
+        return Some(ok("theme", "the operator's parts of the pages have no fault".to_owned()));
+    };
+    let more = if further.is_empty() { String::new() } else { format!(", and {} more", further.len()) };
+    let remedy =
+        "lango check tells all; mend the files, then send the daemon a SIGHUP. The built-in parts are shown";
+    Some(warn("theme", format!("{first}{more}"), remedy))
 }
 
 fn ok(check: &str, message: String) -> Check {

@@ -21,6 +21,7 @@ use super::vouchers::unreadable;
 use crate::clock::Clock;
 use crate::config::{self, Cloud, ConfigError, Parsed};
 use crate::domain::{Normal, SiteKey};
+use crate::portal;
 use crate::store;
 use crate::sync::{self, BadCertificate, InTheClear, Trouble, Url};
 use crate::wire::control::{Answer, Code, Failure, Joined, Joining as Wish};
@@ -56,7 +57,9 @@ pub(super) fn is_of(cloud: &Cloud, enrolled: &Enrolled) -> bool {
 }
 
 /// What is wrong with the configuration beyond its own text: with the files it names, and with the enrolment.
-pub fn look_beyond(parsed: &Parsed) -> Vec<ConfigError> {
+/// What the portal goes on without is noted in `parsed`.
+pub fn look_beyond(parsed: &mut Parsed) -> Vec<ConfigError> {
+    parsed.notices.extend(portal::check_theme(&parsed.config.gateway));
     let mut parsed = parsed.clone();
     let mut errors = Vec::new();
     let enrolled = read(&parsed.config.gateway.state_dir).unwrap_or_else(|fault| {

@@ -64,7 +64,7 @@ use self::listen::{ByNeighbour, Doors, Servers};
 use self::lookout::{Lookout, Watching, look_out};
 use self::roll::Roll;
 use crate::clock::Clock;
-use crate::config::{self, Config, Notice};
+use crate::config::{self, Config, Parsed};
 use crate::control::{self, Server};
 use crate::dns::{self, Responder};
 use crate::domain::{Input, Limits, Mac, Record, Reports, View};
@@ -105,7 +105,7 @@ fn ended(done: Result<(), Fault>) -> Exit {
 
 fn try_run(path: &Path) -> Result<(), Fault> {
     let (parsed, enrolled) = enrolment::load(path)?;
-    mention(&parsed.notices);
+    mention(&parsed);
     if !parsed.config.gateway.enabled {
         tracing::warn!(event = "disabled", "option enabled is 0: nothing to do");
         return Ok(());
@@ -410,9 +410,10 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// Says what is right in the configuration but has not the effect one may expect.
-fn mention(notices: &[Notice]) {
-    for notice in notices {
+/// Says what is right in the configuration but has not the effect one may expect, and which of the operator's
+/// parts of the pages are left out.
+fn mention(parsed: &Parsed) {
+    for notice in parsed.notices.iter().chain(&portal::check_theme(&parsed.config.gateway)) {
         tracing::warn!(event = "notice", "{notice}");
     }
 }

@@ -13,8 +13,8 @@ use crate::wire::control::Code;
 
 /// Reads the configuration at `path` and prints what is wrong with it, one finding a line. `beyond` looks at the
 /// files that it names.
-pub fn check(path: &Path, style: Style, beyond: impl Fn(&Parsed) -> Vec<ConfigError>) -> Exit {
-    let read = config::load(path).and_then(|parsed| match beyond(&parsed) {
+pub fn check(path: &Path, style: Style, beyond: impl Fn(&mut Parsed) -> Vec<ConfigError>) -> Exit {
+    let read = config::load(path).and_then(|mut parsed| match beyond(&mut parsed) {
         errors if errors.is_empty() => Ok(parsed),
         errors => Err(LoadError::Wrong(errors)),
     });

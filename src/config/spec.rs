@@ -61,7 +61,7 @@ pub(super) static GATEWAY: SectionSpec = SectionSpec {
         one("state_dir", "/etc/lango"),
         one("run_dir", "/var/run/lango"),
         one("language", "en"),
-        one("portal_dir", "").later(),
+        one("portal_dir", ""),
         one("title", "Wi-Fi"),
         one("support_phone", ""),
         one("whatsapp", ""),

@@ -217,6 +217,7 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         "option https_port '443'\noption certificate '/a.crt'\noption key '/a.key'",
         "option terms_required 'no'",
         "option portal_dir ''",
+        "option portal_dir '/www'",
         "list uplink_probe 'tcp:192.0.2.1:80'",
         "option uplink 'wan'",
         "option site 'x'",
@@ -231,15 +232,18 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
     ] {
         assert_eq!(notices(&with(quiet)), [], "{quiet}");
     }
-    assert_eq!(notices(&with("option portal_dir '/www'")), [(3, "portal_dir".to_owned())]);
+    assert_eq!(notices(&with("option terms_required 1")), [(3, "terms_required".to_owned())]);
     for (line, option) in [
         ("config retention\noption sessions 1d", "sessions"),
         ("config retention\noption minimum 30d", "minimum"),
     ] {
         assert_eq!(notices(&with(line)), [(4, option.to_owned())], "{line}");
     }
-    let notice = good(&with("option portal_dir '/www'")).notices[0].to_string();
-    assert_eq!(notice, "lango:3: portal_dir: is read and checked, but this version does not act on it yet");
+    let notice = good(&with("option terms_required 1")).notices[0].to_string();
+    assert_eq!(
+        notice,
+        "lango:3: terms_required: is read and checked, but this version does not act on it yet"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the pages wear: style and script, and the policy that lets a browser run these two and nothing else.
 //!
-//! Owns: the operator's colour in the style, the hashes in `Content-Security-Policy`, and that both are made
-//! once per configuration. Never: the markup.
+//! Owns: the operator's colour and own style in the style, the hashes in `Content-Security-Policy`, and that all
+//! is made once per configuration read. Never: the markup; which parts are right (`theme`).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hyper::header::HeaderValue;
 use ring::digest::{SHA256, digest};
 
+use super::theme::Theme;
 use crate::captive::Accent;
 use crate::config::Config;
 use crate::wire::enrolment::base64;
@@ -41,6 +42,8 @@ pub(super) struct Dress {
     pub(super) colour: String,
     pub(super) style: String,
     pub(super) policy: HeaderValue,
+    /// The operator's own parts.
+    pub(super) theme: Theme,
 }
 
 impl Dress {
@@ -48,9 +51,10 @@ impl Dress {
     pub(super) fn of(config: &Config) -> Self {
         let Accent { fill, on_light, on_dark } = Accent::of(&config.gateway.colour);
         let colours = format!(":root{{--fill:{fill};--light:{on_light};--dark:{on_dark}}}");
-        let style = colours + STYLE;
+        let (theme, _) = Theme::read(&config.gateway);
+        let style = colours + STYLE + &theme.style;
         let policy = policy(&style);
-        Self { colour: fill, style, policy }
+        Self { colour: fill, style, policy, theme }
     }
 
     pub(super) fn script(&self) -> &'static str {

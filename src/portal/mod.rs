@@ -21,9 +21,11 @@ mod frame;
 mod framing;
 mod handshakes;
 mod listener;
+mod markup;
 mod pages;
 mod response;
 mod service;
+mod theme;
 mod tls;
 mod token;
 mod wire;
@@ -47,6 +49,7 @@ pub use connections::Connections;
 pub use dress::Wardrobe;
 pub use handshakes::Handshakes;
 pub use listener::{serve, serve_securely};
+pub use theme::check_theme;
 pub use token::FormKey;
 
 /// Finds the device behind an address, from the kernel and not from the request.

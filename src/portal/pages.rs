@@ -20,7 +20,7 @@ const PLANS_SHOWN: usize = 6;
 const PLANS_TOLD: usize = 3;
 /// Plans on the page at most; who sells more than that tells of it.
 const PLANS: usize = 30;
-/// Bytes of a start page: with its head it fits into the first round trip of a connection, 14 KB.
+/// Bytes of a start page as it is built in: with its head it fits into the first round trip of a connection, 14 KB.
 const LONGEST: usize = 13 * 1024;
 /// When the built-in texts of terms and privacy were written.
 const TEXT_OF: &str = "2026-11-22";
@@ -216,11 +216,13 @@ pub(super) fn welcome(
         digits: "",
     };
     let whole = written(&page);
-    if whole.len() <= LONGEST {
+    // The operator's own parts may cost guests a moment, but never a plan.
+    let longest = LONGEST + page.frame.dress.theme.weight();
+    if whole.len() <= longest {
         return whole;
     }
     let mut cards = [page.plans, page.more].concat();
-    shorten(&mut cards, whole.len() - LONGEST);
+    shorten(&mut cards, whole.len() - longest);
     (page.plans, page.more) = folded(cards);
     page.show_more = t.more_plans(page.more.len() as u64);
     written(&page)

@@ -31,6 +31,7 @@ mod speed;
 mod stale;
 mod states;
 mod survive;
+mod theme;
 mod time;
 mod topology;
 mod trial;

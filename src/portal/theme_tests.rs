@@ -1,0 +1,103 @@
+//! A folder of an operator: what of it reaches the pages, and what is left out and why.
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use super::*;
+use crate::portal::tests::config;
+
+/// What is written to the folder, read.
+fn read(files: &[(&str, &[u8])]) -> (Theme, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    of(folder.path())
+}
+
+/// The theme in `folder`, and the notices without the folder's name.
+fn of(folder: &Path) -> (Theme, Vec<String>) {
+    let (theme, notices) = Theme::read(&Gateway { portal_dir: Some(folder.into()), ..config(1).gateway });
+    let folder = folder.display().to_string();
+    (theme, notices.iter().map(|notice| notice.to_string().replace(&folder, "")).collect())
+}
+
+#[test]
+fn what_is_right_is_taken_as_it_is() {
+    let (theme, notices) = read(&[
+        ("style.css", b"\xef\xbb\xbf.hero{color:red}\r\nb{background:url( \"data:image/png;base64,AA\")}"),
+        ("logo.png", b"\x89PNG\r\n\x1a\nrest"),
+        ("header.html", b"<p>Karibu</p>\r\n"),
+        ("footer.html", "<small>Asante ж</small>".as_bytes()),
+        ("terms.sw.html", b"<p>Masharti</p>"),
+        ("privacy.en.html", b"<p>We keep little</p>"),
+        (".hidden", b"\0"),
+    ]);
+    assert_eq!(notices, [""; 0]);
+    assert_eq!(theme.style, ".hero{color:red}\nb{background:url( \"data:image/png;base64,AA\")}");
+    assert_eq!(theme.logo, "<img height=\"28\" alt=\"\" src=\"data:image/png;base64,iVBORw0KGgpyZXN0\">");
+    assert_eq!([theme.header.as_str(), &theme.footer], ["<p>Karibu</p>\n", "<small>Asante ж</small>"]);
+    assert_eq!([theme.terms("sw"), theme.terms("en")], [Some("<p>Masharti</p>"), None]);
+    assert_eq!([theme.privacy("sw"), theme.privacy("en")], [None, Some("<p>We keep little</p>")]);
+}
+
+#[test]
+fn what_is_wrong_is_left_out_alone_and_told_with_its_line() {
+    for (name, bytes, expected) in [
+        ("style.css", &b"a{}\nb{background:url(https://example.net/a.png)}"[..], ":2: portal_dir: url() has"),
+        ("style.css", b"a{}\n\n@IMPORT 'a.css'", ":3: portal_dir: @import has"),
+        ("style.css", b"a{}</style><script>", ":1: portal_dir: a style may not"),
+        ("style.css", b"a{}\0", ":1: portal_dir: holds a zero"),
+        ("style.css", &[b' '; LARGEST_STYLE + 1], ":1: portal_dir: is larger than 16384"),
+        ("header.html", b"<b>\n<script>", ":2: portal_dir: <script> may not"),
+        ("header.html", b"\xff", ":1: portal_dir: is not UTF-8"),
+        ("footer.html", &[b' '; LARGEST_FRAME + 1], ":1: portal_dir: is larger than 2048"),
+        ("terms.en.html", b"<div>", ":1: portal_dir: <div> is not closed"),
+        ("terms.xx.html", b"", ":1: portal_dir: is no part"),
+        ("logo.svg", b"<html>", ":1: portal_dir: is no picture"),
+        ("logo.png", b"GIF89a", ":1: portal_dir: is no picture"),
+        ("logo.svg", &[b' '; LARGEST_LOGO + 1], ":1: portal_dir: is larger than 4096"),
+    ] {
+        let (theme, notices) = read(&[(name, bytes), ("privacy.en.html", b"<p>kept</p>")]);
+        let [notice] = notices.as_slice() else { panic!("{name}: {notices:?}") };
+        assert!(notice.starts_with(&format!("/{name}{expected}")), "{notice}");
+        assert_eq!((theme.weight(), theme.terms("en")), (0, None), "{name}");
+        assert_eq!(theme.privacy("en"), Some("<p>kept</p>"));
+    }
+}
+
+#[test]
+fn nothing_outside_the_folder_is_read_and_nothing_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret");
+    fs::write(&secret, "secret").unwrap();
+    symlink(&secret, folder.path().join("header.html")).unwrap();
+    fs::create_dir(folder.path().join("footer.html")).unwrap();
+    nix::unistd::mkfifo(&folder.path().join("style.css"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let (theme, mut notices) = of(folder.path());
+    notices.sort();
+    assert_eq!(theme.weight(), 0);
+    assert_eq!(
+        notices,
+        [
+            "/footer.html:1: portal_dir: cannot be read: it is no file",
+            "/header.html:1: portal_dir: is a link, and only files of the folder itself are read",
+            "/style.css:1: portal_dir: cannot be read: it is no file",
+        ]
+    );
+    let (theme, notices) = of(&folder.path().join("gone"));
+    assert_eq!(theme.weight(), 0);
+    assert!(notices[0].starts_with("/:1: portal_dir: cannot be read: No such file"), "{notices:?}");
+}
+
+#[test]
+fn the_example_is_without_a_fault() {
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("portal-html/example");
+    let (theme, notices) = of(&example);
+    assert_eq!(notices, [""; 0]);
+    assert!(theme.style.contains("--fill") && theme.logo.contains("svg+xml"));
+    assert!(!theme.header.is_empty() && !theme.footer.is_empty() && theme.terms("en").is_some());
+    // It costs guests no second round trip.
+    assert!(theme.weight() < 1024, "{}", theme.weight());
+}

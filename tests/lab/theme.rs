@@ -1,0 +1,69 @@
+//! The operator's own parts of the pages: on the phone at a reload, and the built-in ones when a file is broken.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::harness::{Browser, Daemon, Lab, Settings, wait_until};
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// What `lango doctor` says of the theme: state and message.
+fn doctor(daemon: &Daemon) -> [String; 2] {
+    let checks: Value = serde_json::from_str(&daemon.cli(&["doctor", "--json"]).out).unwrap();
+    let check = checks.as_array().unwrap().iter().find(|check| check["check"] == "theme").unwrap();
+    ["state", "message"].map(|field| check[field].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_built_in() {
+    let lab = Lab::new(1);
+    let folder = lab.folder().join("portal");
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("portal-html/example");
+    fs::create_dir(&folder).unwrap();
+    let settings = Settings::default().main("portal_dir", folder.to_str().unwrap());
+    let daemon = Daemon::start(&lab, &settings);
+    let phone = Browser::of(&lab.phones[0]);
+    let page = |path: &str, text: &str| phone.get(path).body.contains(text);
+    let built_in = "<svg width=\"28\"";
+    assert!(page("/", built_in) && !page("/", "bus station"));
+
+    for file in fs::read_dir(example).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+    }
+    assert!(!page("/", "bus station"), "before the reload");
+    daemon.signal(Signal::SIGHUP);
+    wait_until("the header", SOON, || page("/", "<p>The café by the bus station</p>"));
+    let start = phone.get("/");
+    for part in ["data:image/svg+xml;base64,", "--fill:#8a1c4a", "7:00–22:00", "name=\"code\""] {
+        assert!(start.body.contains(part), "{part}");
+    }
+    assert!(!start.body.contains(built_in));
+    assert!(page("/terms?lang=en", "<h2>What you buy</h2>") && !page("/terms?lang=sw", "What you buy"));
+    assert_eq!(doctor(&daemon)[0], "ok");
+    let checked = daemon.check();
+    assert!(checked.code == 0 && !checked.out.contains("portal_dir"), "{checked:?}");
+
+    // A part that would swallow the form, and one that would load from elsewhere.
+    fs::write(folder.join("header.html"), "<p>Karibu</p>\n<textarea>").unwrap();
+    fs::write(folder.join("style.css"), "@import 'https://example.net/a.css'").unwrap();
+    daemon.signal(Signal::SIGHUP);
+    wait_until("the header to be gone", SOON, || !page("/", "bus station"));
+    let start = phone.get("/");
+    for gone in ["Karibu</p>", "<textarea>", "#8a1c4a", "example.net"] {
+        assert!(!start.body.contains(gone), "{gone}");
+    }
+    assert!(start.body.contains("name=\"code\"") && start.body.contains("7:00–22:00"));
+    let [state, message] = doctor(&daemon);
+    assert_eq!(state, "warn", "{message}");
+    let said =
+        format!("{}:2: portal_dir: <textarea> may not be in a part", folder.join("header.html").display());
+    let checked = daemon.check();
+    assert!(checked.code == 0 && checked.out.contains(&said), "{checked:?}");
+    assert!(checked.out.contains("style.css:1: portal_dir: @import"), "{checked:?}");
+    assert!(daemon.log().contains("<textarea> may not be in a part"));
+}

@@ -125,6 +125,12 @@ impl Trials {
         self.had.0.values().filter_map(move |had| Some((had.trial, had.dating(now)?)))
     }
 
+    /// … of those that look older than `wall`.
+    pub(super) fn datings_before(&self, wall: Wall, now: Now) -> impl Iterator<Item = (EntitlementId, Wall)> {
+        let older = self.had.0.values().filter(move |had| had.opened < wall);
+        older.filter_map(move |had| Some((had.trial, had.dating(now)?)))
+    }
+
     pub(super) fn dated(&mut self, trial: EntitlementId, opened: Wall) {
         self.change(|had| {
             if had.trial == trial {

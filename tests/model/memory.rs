@@ -128,6 +128,9 @@ impl Memory {
             }
             Record::TrialDated { entitlement, opened } => {
                 self.trials.get_mut(entitlement).expect("only trials are dated").1 = *opened;
+                if let Some(lives) = self.entitlements.get_mut(entitlement) {
+                    lives.opened = *opened;
+                }
             }
             Record::UplinkChanged(downtime) => self.uplink = *downtime,
             Record::BootReached(boot) => self.reached = *boot,

@@ -80,6 +80,7 @@ impl Gate {
     pub(super) fn reset_floor(&self, to: Wall, moment: Moment) -> Decision {
         let mut decision = self.ended(moment);
         decision.records.extend(self.checkpoint(moment));
+        decision.records.extend(self.redate_trials(to, moment.now));
         decision.records.push(Record::FloorReset(to));
         decision
     }

@@ -8,7 +8,7 @@
 //! to guests who pay. A trial proves nothing of a device: see `lane` and `attempts.rs`.
 
 use super::{Decision, Entitlement, Gate, Mac, Moment, Record, Refusal, Reply};
-use crate::domain::{Origin, Trust};
+use crate::domain::{Now, Origin, Trust, Wall};
 
 impl Gate {
     pub(super) fn try_free(&self, mac: Mac, moment: Moment) -> Decision {
@@ -36,6 +36,12 @@ impl Gate {
     pub(super) fn date_trials(&self, moment: Moment) -> impl Iterator<Item = Record> {
         let is_trusted = moment.now.trust == Trust::Trusted;
         let datings = self.trials.datings(moment.now).filter(move |_| is_trusted);
+        datings.map(|(entitlement, opened)| Record::TrialDated { entitlement, opened })
+    }
+
+    /// The same of a clock that is set to `to` by hand: or the next start would take those for a day old.
+    pub(super) fn redate_trials(&self, to: Wall, now: Now) -> impl Iterator<Item = Record> {
+        let datings = self.trials.datings_before(to, Now { wall: to, ..now });
         datings.map(|(entitlement, opened)| Record::TrialDated { entitlement, opened })
     }
 

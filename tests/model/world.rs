@@ -30,6 +30,8 @@ const LIMITS: Limits = Limits {
 pub(crate) const TRIAL: &str = "short";
 /// The true time at which every life begins.
 const BEGINNING: i64 = 1_800_000_000;
+/// … and the day the program was made, as a clock says that starts at zero.
+const PROGRAM_IS_OLDER: i64 = -2 * 24 * 3600;
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
 
@@ -270,7 +272,7 @@ impl<F: Flash> World<F> {
         let to = match trust {
             Trust::Trusted => self.true_offset + i64::try_from(self.boot).unwrap(),
             // The day the program was made: no clock of it ever says less.
-            Trust::Floor => (BEGINNING * 1000).min(now.wall.as_secs() * 1000),
+            Trust::Floor => PROGRAM_IS_OLDER * 1000,
         };
         self.tell(format!("the clock is reset to {to}"));
         let to = Wall::from_secs(to.div_euclid(1000));

@@ -121,6 +121,17 @@ impl<'a> Chromium<'a> {
         }
     }
 
+    /// Waits until the page says this text of the portal, or that the cloud is away: whether it is not.
+    pub(crate) fn sees_unless_away(&self, language: &str, key: &str) -> bool {
+        let (wanted, away) = (text(language, key), text(language, "cloud_away_title"));
+        let mut said = String::new();
+        wait_until(&wanted, SOON, || {
+            said = self.says();
+            said.contains(&wanted) || said.contains(&away)
+        });
+        said.contains(&wanted)
+    }
+
     /// What a script in the page returns.
     pub(crate) fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))

@@ -77,13 +77,18 @@ fn pages_of_guests_with_an_account_or_a_phone_number() {
         assert!(window.phone.is_open(&lab.world));
         end_here(&window, language);
 
-        window.go(&page("/", language));
-        window.submit("phone", &telephone(number));
-        window.sees(language, "otp_title");
-        review.look(&window, language, "otp");
-        let sent = cloud.tell("otp", json!([telephone(number)]), json!({}));
-        window.submit("otp", sent.as_str().unwrap());
-        window.sees(language, "online");
+        // A machine that is busy may let the three seconds pass that the cloud has; a guest tries again.
+        let comes_by_sms = || {
+            window.go(&page("/", language));
+            window.submit("phone", &telephone(number));
+            window.sees_unless_away(language, "otp_title") && {
+                review.look(&window, language, "otp");
+                let sent = cloud.tell("otp", json!([telephone(number)]), json!({}));
+                window.submit("otp", sent.as_str().unwrap());
+                window.sees_unless_away(language, "online")
+            }
+        };
+        assert!(std::iter::repeat_with(comes_by_sms).take(3).any(|came| came), "the cloud never answers");
         wait_until("the internet", SOON, || window.phone.is_open(&lab.world));
         end_here(&window, language);
     }

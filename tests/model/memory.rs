@@ -126,12 +126,7 @@ impl Memory {
                 assert!(usage.up >= session.used.up && usage.down >= session.used.down, "{record:?}");
                 session.used = usage.used();
             }
-            Record::TrialDated { entitlement, opened } => {
-                self.trials.get_mut(entitlement).expect("only trials are dated").1 = *opened;
-                if let Some(lives) = self.entitlements.get_mut(entitlement) {
-                    lives.opened = *opened;
-                }
-            }
+            Record::TrialDated { entitlement, opened } => self.dated(*entitlement, *opened),
             Record::UplinkChanged(downtime) => self.uplink = *downtime,
             Record::BootReached(boot) => self.reached = *boot,
             Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => {
@@ -243,6 +238,13 @@ impl Memory {
 
     fn voucher(&mut self, code: CodeKey) -> &mut Voucher {
         self.vouchers.get_mut(&code).expect("the voucher was made")
+    }
+
+    fn dated(&mut self, trial: EntitlementId, opened: Wall) {
+        self.trials.get_mut(&trial).expect("only trials are dated").1 = opened;
+        if let Some(lives) = self.entitlements.get_mut(&trial) {
+            lives.opened = opened;
+        }
     }
 
     fn opened(&mut self, new: &Entitlement) {

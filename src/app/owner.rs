@@ -8,18 +8,16 @@
 
 use super::fault::Fault;
 use crate::config::{ConfigError, Gateway, Parsed};
+use crate::portal::{advert_folder, is_of_advert};
 use crate::process::{Owner, become_user, confine, is_root, make_over};
 use crate::store;
-
-/// What is in `run_dir` besides the socket.
-const OF_RUN_DIR: [&str; 3] = ["captive-portal-uri", ".captive-portal-uri", "dhcp-opts"];
 
 /// Makes the directories of the daemon the user's, with what is in them of ours. Only root has something to give.
 pub(super) fn hand_over(gateway: &Gateway) -> Result<(), Fault> {
     let Some(owner) = owner(gateway)?.filter(|_| is_root()) else { return Ok(()) };
-    let told = gateway.run_dir.join("dhcp-opts");
+    let told = advert_folder(&gateway.run_dir);
     let made = make_over(&gateway.state_dir, 0o700, owner, store::is_of_store)
-        .and_then(|()| make_over(&gateway.run_dir, 0o755, owner, |name| OF_RUN_DIR.contains(&name)))
+        .and_then(|()| make_over(&gateway.run_dir, 0o755, owner, is_of_advert))
         .and_then(|()| if told.is_dir() { make_over(&told, 0o755, owner, |_| true) } else { Ok(()) });
     made.map_err(|error| Fault::System { what: "directories for option user", error })
 }

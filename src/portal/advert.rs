@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// For `dhcp-optsdir` of dnsmasq: option 114.
 const FOLDER: &str = "dhcp-opts";
@@ -15,9 +15,19 @@ const OPTION: &str = "captive-portal";
 /// For `captive_portal_uri` of odhcpd: the address alone, or nothing.
 const ADDRESS: &str = "captive-portal-uri";
 
+/// Whether that is the name of a file or folder in `run_dir` that is made here.
+pub fn is_of_advert(name: &str) -> bool {
+    name == FOLDER || name.strip_prefix('.').unwrap_or(name) == ADDRESS
+}
+
+/// The folder of the option.
+pub fn advert_folder(run_dir: &Path) -> PathBuf {
+    run_dir.join(FOLDER)
+}
+
 /// Advertises `api` in `run_dir` from now on; `None`: nothing.
 pub fn advertise(run_dir: &Path, api: Option<&str>) -> io::Result<()> {
-    let folder = run_dir.join(FOLDER);
+    let folder = advert_folder(run_dir);
     if api.is_none() && !folder.join(OPTION).exists() {
         // What was never said need not be taken back.
         return Ok(());

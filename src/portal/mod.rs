@@ -42,7 +42,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Gateway};
 use crate::domain::{Mac, Moving, Reply, View};
 
-pub use advert::advertise;
+pub use advert::{advert_folder, advertise, is_of_advert};
 pub use back::SentBack;
 pub use certificate::{Certificates, Flaw, Shown, Standing, check_certificate};
 pub use connections::Connections;

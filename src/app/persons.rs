@@ -23,7 +23,8 @@ const DELIVERED_MAX: usize = 48 * 1024;
 
 /// All that is stored of whoever is meant.
 pub(super) async fn export(ledger: &Ledger, keys: &Keys, whose: &Whose) -> Asked<Answer> {
-    let found = ledger.store.dossier(whom(keys, whose)?).await.map_err(unreadable)?;
+    let traces = ledger.store.traces(whom(keys, whose)?).await.map_err(unreadable)?;
+    let found = ledger.store.dossier(traces).await.map_err(unreadable)?;
     if found == Dossier::default() {
         return Err(nobody());
     }
@@ -42,7 +43,7 @@ pub(super) async fn forgetting(ledger: &Ledger, keys: &Keys, whose: &Whose) -> A
         let remedy = "name the one that is meant by --code or --mac; lango export shows each";
         return Err(Failure::new(Code::Refused, message, remedy));
     }
-    let found = ledger.store.dossier(whom).await.map_err(unreadable)?;
+    let found = ledger.store.dossier(traces.clone()).await.map_err(unreadable)?;
     let erased = Erased {
         devices: found.devices.len() as u64,
         entitlements: traces.purchases() as u64,
@@ -89,7 +90,7 @@ pub(super) async fn wished(
             Outcome::Failed(format!("{} share these last digits: name the reference too", purchases(&traces)))
         }
         Wish::Forget => return Ok(forget(traces, Some(id))),
-        Wish::Export => match ledger.store.dossier(whom).await? {
+        Wish::Export => match ledger.store.dossier(traces).await? {
             found if found == Dossier::default() => nothing(),
             found => delivered(&exported(ledger, found)),
         },

@@ -167,8 +167,8 @@ impl Store {
     }
 
     /// All that is stored of somebody.
-    pub async fn dossier(&self, whom: Whom) -> Result<Dossier, StoreError> {
-        self.ask(move |database| read::persons::dossier(database.conn(), &whom)).await
+    pub async fn dossier(&self, of: Traces) -> Result<Dossier, StoreError> {
+        self.ask(move |database| read::persons::dossier(database.conn(), &of)).await
     }
 
     /// Makes the copy that is opened should the database be damaged, unless there is a recent one. Writes

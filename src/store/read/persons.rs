@@ -28,14 +28,9 @@ pub(in crate::store) fn traces(conn: &Connection, whom: &Whom) -> Result<Traces,
     }
 }
 
-/// All that is stored of `whom`.
-pub(in crate::store) fn dossier(conn: &Connection, whom: &Whom) -> Result<Dossier, StoreError> {
-    let tables = Tables::read(conn)?;
-    let found = match whom {
-        Whom::Everybody => tables.all(conn)?,
-        Whom::Person(person) => tables.of(conn, person)?,
-    };
-    Ok(tables.dossier(conn, &found)?)
+/// All that is stored of whoever left `traces`.
+pub(in crate::store) fn dossier(conn: &Connection, traces: &Traces) -> Result<Dossier, StoreError> {
+    Ok(Tables::read(conn)?.dossier(conn, traces)?)
 }
 
 /// What leads from one thing to another, by devices.

@@ -36,12 +36,14 @@ const SHEET_MAX: u32 = 96;
 /// What rpcd says besides the arguments: whose session it is.
 const SESSION: &str = "ubus_rpc_session";
 
+type Arguments = &'static [(&'static str, Kind)];
+
 /// One method.
 struct Method {
     name: &'static str,
     /// The command that it is.
     words: &'static str,
-    takes: &'static [(&'static str, Kind)],
+    takes: Arguments,
     /// What the rows are called of a command that prints an array.
     rows: &'static str,
     patience: Duration,
@@ -86,22 +88,13 @@ const METHODS: &[Method] = &[
     read("doctor", "doctor", &[("mac", Kind::Word)], "checks"),
 ];
 
-const fn read(
-    name: &'static str,
-    words: &'static str,
-    takes: &'static [(&'static str, Kind)],
-    rows: &'static str,
-) -> Method {
+/// What changes nothing.
+const fn read(name: &'static str, words: &'static str, takes: Arguments, rows: &'static str) -> Method {
     Method { name, words, takes, rows, patience: READING }
 }
 
-const fn write(
-    name: &'static str,
-    words: &'static str,
-    takes: &'static [(&'static str, Kind)],
-    rows: &'static str,
-) -> Method {
-    Method { name, words, takes, rows, patience: WRITING }
+const fn write(name: &'static str, words: &'static str, takes: Arguments, rows: &'static str) -> Method {
+    Method { patience: WRITING, ..read(name, words, takes, rows) }
 }
 
 /// Whether the program was started by this name as a plugin of rpcd.

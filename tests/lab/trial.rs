@@ -8,6 +8,14 @@ fn settings() -> Settings {
     Settings::default().plan("free", &[("metered", "3s")]).section("trial", &[("plan", "free")])
 }
 
+/// With a clock of its own, which says what is true.
+fn started(lab: &Lab) -> Daemon {
+    let mut daemon = Daemon::prepare(lab, &settings());
+    daemon.wall_step(0);
+    daemon.run();
+    daemon
+}
+
 /// Taps "start the free trial".
 fn try_free(browser: &Browser<'_>) -> Response {
     let token = browser.token();
@@ -17,9 +25,7 @@ fn try_free(browser: &Browser<'_>) -> Response {
 #[test]
 fn a_trial_opens_the_phone_for_its_time_and_once_a_day_whatever_the_power_does() {
     let lab = Lab::new(2);
-    let mut daemon = Daemon::prepare(&lab, &settings());
-    daemon.wall_step(0);
-    daemon.run();
+    let mut daemon = started(&lab);
     let [phone, other] = [&lab.phones[0], &lab.phones[1]];
     let browser = Browser::of(phone);
     assert!(browser.get("/").body.contains("action=\"/trial\""));
@@ -57,9 +63,7 @@ fn a_trial_opens_the_phone_for_its_time_and_once_a_day_whatever_the_power_does()
 #[test]
 fn to_be_forgotten_makes_no_trial_free_again() {
     let lab = Lab::new(1);
-    let mut daemon = Daemon::prepare(&lab, &settings());
-    daemon.wall_step(0);
-    daemon.run();
+    let mut daemon = started(&lab);
     let (phone, browser) = (&lab.phones[0], Browser::of(&lab.phones[0]));
     assert_eq!(try_free(&browser).status, 303);
     assert_eq!(browser.post("/forget", &[("token", &browser.token())]).status, 303);
@@ -73,9 +77,7 @@ fn to_be_forgotten_makes_no_trial_free_again() {
 #[test]
 fn on_the_next_day_there_is_another_one() {
     let lab = Lab::new(1);
-    let mut daemon = Daemon::prepare(&lab, &settings());
-    daemon.wall_step(0);
-    daemon.run();
+    let mut daemon = started(&lab);
     let (phone, browser) = (&lab.phones[0], Browser::of(&lab.phones[0]));
     assert_eq!(try_free(&browser).status, 303);
     wait_until("the end of the trial", Duration::from_secs(10), || daemon.session(&phone.mac).is_none());

@@ -5,7 +5,11 @@ use crate::domain::{Awaits, Uplink, UplinkState};
 use crate::ordered::OrdMap;
 
 pub(super) fn cloud_lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
-    let cloud = Cloud {
+    on("127.0.0.1:0", Some(a_cloud()), test);
+}
+
+pub(super) fn a_cloud() -> Cloud {
+    Cloud {
         url: "https://bos.example.net".into(),
         token_file: None,
         ca_file: None,
@@ -13,8 +17,7 @@ pub(super) fn cloud_lab<T: Future<Output = ()>>(test: impl FnOnce(Lab) -> T) {
         poll: Duration::from_secs(60),
         provisional_plan: None,
         allow_http: false,
-    };
-    on("127.0.0.1:0", Some(cloud), test);
+    }
 }
 
 /// What the desk says to a payment of a phone that ends in 0417, typed or claimed before, to an account whose PIN is 2468 and which is

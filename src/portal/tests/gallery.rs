@@ -38,7 +38,7 @@ struct Site {
 pub(super) fn states(t: &'static Strings) -> Vec<State> {
     let mut config = usual();
     let mut states = Site::new(&config, t, "").local();
-    config.cloud = Some(cloud());
+    config.cloud = Some(cloud::a_cloud());
     states.extend(Site::new(&config, t, "DFJ9B1FPQ8 Confirmed. 500 TZS paid").all());
     config.plans = (0..20).map(|n| plan(n, "Wiki nzima")).collect();
     states.push(Site::new(&config, t, "").plain("welcome-20-plans"));
@@ -48,7 +48,7 @@ pub(super) fn states(t: &'static Strings) -> Vec<State> {
 /// The same at a hotspot that has everything, with the longest names there may be.
 fn longest(t: &'static Strings) -> Vec<State> {
     let mut config = usual();
-    config.cloud = Some(cloud());
+    config.cloud = Some(cloud::a_cloud());
     config.plans = (0..40).map(|n| plan(n, &"Ж".repeat(40))).collect();
     config.retention.minimum = Some(Duration::from_secs(400 * 86_400));
     let gateway = &mut config.gateway;
@@ -87,18 +87,6 @@ fn plan(hours: u64, title: &str) -> Plan {
         price: format!("{}", 500 * (1 + hours)),
         currency: "TZS".into(),
         ..Plan::unlimited(format!("p{hours}").parse().unwrap(), PlanSource::File)
-    }
-}
-
-fn cloud() -> Cloud {
-    Cloud {
-        url: "https://bos.example.net".into(),
-        token_file: None,
-        ca_file: None,
-        signing_key: None,
-        poll: Duration::from_secs(60),
-        provisional_plan: None,
-        allow_http: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Chromium in a phone, driven through its driver: WebDriver, which is JSON over HTTP.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,11 +28,9 @@ impl<'a> Chromium<'a> {
     pub(crate) fn on(lab: &Lab, phone: &'a Phone) -> Self {
         let home = lab.folder().join(format!("chromium-{}", phone.space.name()));
         std::fs::create_dir_all(&home).unwrap();
-        // Which becomes the driver, with the phone's own resolver.
-        let driver = Command::new("ip")
-            .args(["netns", "exec", phone.space.name(), "chromedriver", &format!("--port={}", DRIVER.1)])
+        let driver = (phone.space.command("chromedriver"))
+            .arg(format!("--port={}", DRIVER.1))
             .env("HOME", &home)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,12 +43,10 @@ impl<'a> Firefox<'a> {
         let profile = home.join("profile");
         std::fs::create_dir_all(&profile).unwrap();
         std::fs::write(profile.join("user.js"), PREFERENCES).unwrap();
-        let program = Command::new("ip")
-            .args(["netns", "exec", phone.space.name(), "firefox-esr", "--headless", "--no-remote"])
-            .args(["--marionette", "--remote-allow-system-access", "--profile"])
+        let program = (phone.space.command("firefox-esr"))
+            .args(["--headless", "--no-remote", "--marionette", "--remote-allow-system-access", "--profile"])
             .arg(&profile)
             .env("HOME", &home)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -31,15 +31,13 @@ impl<'a> Manager<'a> {
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/manager.sh");
         let log = std::fs::File::create(folder.join("log")).unwrap();
-        let program = Command::new("ip")
-            .args(["netns", "exec", phone.space.name()])
-            .args(["unshare", "--mount", "--uts", "sh"])
+        let program = (phone.space.command("unshare"))
+            .args(["--mount", "--uts", "sh"])
             .args([script.as_os_str(), folder.as_os_str(), tool(words[0]).as_os_str()])
             .args(&words[1..])
             .current_dir(&folder)
             // ConnMan writes down what it is answered.
             .env("CONNMAN_WEB_DEBUG", "1")
-            .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -88,14 +88,16 @@ impl Netns {
         setns(&self.file, CloneFlags::CLONE_NEWNET).expect("setns needs root");
     }
 
-    /// Runs a program to its end, in this namespace and with its resolver.
+    /// A program to be started in this namespace and with its resolver. The process becomes the program.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program to its end.
     pub(crate) fn output(&self, program: &str, arguments: &[&str]) -> Output {
-        Command::new("ip")
-            .args(["netns", "exec", &self.name, program])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap_or_else(|error| panic!("{program}: {error}"))
+        self.command(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"))
     }
 
     /// Runs a program that must succeed; its standard output.

@@ -126,6 +126,11 @@ impl UciSection {
     }
 }
 
+/// The default of an option of section gateway, as it would be written.
+pub fn gateway_default(option: &str) -> &'static str {
+    spec::GATEWAY.option(option).map_or("", |option| option.default)
+}
+
 /// The sections of a text of UCI, or why it cannot be read.
 pub fn uci_sections(text: &str) -> Result<Vec<UciSection>, String> {
     let body = text.lines().filter(|line| !line.starts_with("package ")).map(|line| format!("{line}\n"));

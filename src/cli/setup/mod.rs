@@ -163,9 +163,7 @@ fn packages_of(commands: &[String]) -> Vec<String> {
 }
 
 fn undo_file(settings: &Settings) -> PathBuf {
-    let gateway = settings.gateway();
-    let state_dir = gateway.and_then(|gateway| gateway.section.values("state_dir").first().cloned());
-    Path::new(&state_dir.unwrap_or_else(|| "/etc/lango".to_owned())).join(UNDO)
+    Path::new(&settings.of_gateway("state_dir")).join(UNDO)
 }
 
 /// Root does what stands there, so it has to be root's: the daemon's user may write in that directory.

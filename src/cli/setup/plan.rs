@@ -139,7 +139,7 @@ fn addresses(settings: &Settings, guests: &Guests, plan: &mut Plan) -> Result<()
             "Lango needs it for addresses and names of guests",
         )
     })?;
-    let lead = format!("/{}/", settings.portal_name());
+    let lead = format!("/{}/", settings.of_gateway("portal_name"));
     let named = resolver.section.values("address");
     if !named.iter().any(|value| value.starts_with(&lead)) {
         let step = Step::Append {
@@ -190,8 +190,7 @@ fn firewall(settings: &Settings, guests: &Guests, plan: &mut Plan) -> Result<(),
 
 /// An open Wi-Fi on each radio, whose guests do not see each other.
 fn wireless(settings: &Settings, guests: &Guests, plan: &mut Plan) -> Result<(), Refusal> {
-    let title = settings.gateway().and_then(|gateway| gateway.section.values("title").first().cloned());
-    let title = title.unwrap_or_else(|| "Wi-Fi".to_owned());
+    let title = settings.of_gateway("title");
     let mut radios = 0;
     for radio in settings.of("wireless", "wifi-device").filter_map(|section| section.name.as_ref()) {
         radios += 1;

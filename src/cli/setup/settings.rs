@@ -3,7 +3,7 @@
 //! Owns: finding a section by what is in it, and by what name uci knows it. Never: changes them.
 
 use super::plan::Refusal;
-use crate::config::UciSection;
+use crate::config::{UciSection, gateway_default};
 
 /// How the guests' network, zone and sections are called unless there are some.
 pub(super) const GUESTS: &str = "guest";
@@ -46,9 +46,10 @@ impl Settings {
         self.first("lango", "gateway")
     }
 
-    pub(super) fn portal_name(&self) -> String {
-        let named = self.gateway().and_then(|gateway| gateway.section.values("portal_name").first().cloned());
-        named.unwrap_or_else(|| "wifi.lango".to_owned())
+    /// The value of an option of Lango's section gateway, or its default.
+    pub(super) fn of_gateway(&self, option: &str) -> String {
+        let set = self.gateway().and_then(|gateway| gateway.section.values(option).first().cloned());
+        set.unwrap_or_else(|| gateway_default(option).to_owned())
     }
 
     /// `PACKAGE.NAME`, if no section is called so.

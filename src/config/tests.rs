@@ -458,7 +458,7 @@ fn what_is_shipped_as_a_comment_is_right_and_tells_of_every_option_and_its_defau
     };
     let missing: Vec<_> = words(FULL).difference(&words(&all)).cloned().collect();
     // Those of later versions, and two for those who know why.
-    let left_out = ["allow_http", "controller", "key_from_cloud", "portal_dir", "run_dir", "terms_required"];
+    let left_out = ["allow_http", "key_from_cloud", "run_dir", "terms_required"];
     assert_eq!(missing, left_out);
     let mut expected =
         good(&format!("{GATEWAY}\toption enabled '0'\n\toption user 'lango'\n")).config.gateway;

@@ -192,3 +192,18 @@ fn a_guest_who_has_itself_forgotten_gets_no_second_trial() {
     assert!(!desk.is_open(mac(1)));
     assert_eq!(wait(&wants_free(&mut desk, 1)), DAY - MINUTE);
 }
+
+/// A clock that nobody had set is set by hand, months ahead, and the power is cut before it was said what that means.
+#[test]
+fn a_clock_that_is_set_makes_no_trial_a_day_old() {
+    let mut desk = desk();
+    desk.now.trust = Trust::Floor;
+    wants_free(&mut desk, 1);
+    desk.pass(TEN_MINUTES);
+    desk.due();
+    let set = desk.now.wall.plus(90 * DAY);
+    desk.ask(Input::ResetFloor { to: set });
+    desk.now.wall = set;
+    desk.restart("boot-2", MINUTE, Trust::Trusted);
+    assert_eq!(wait(&wants_free(&mut desk, 1)), DAY - TEN_MINUTES - MINUTE);
+}

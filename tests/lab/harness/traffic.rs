@@ -46,8 +46,11 @@ impl Load {
         });
         let port = if way == Way::Up { SINK } else { SOURCE };
         let mut load = Self { shared, flows: Vec::new(), streams: Vec::new() };
-        for address in to.iter().flat_map(|address| std::iter::repeat_n(*address, flows)) {
-            let stream = phone.tcp(SocketAddr::new(address, port)).expect("an open world");
+        let targets =
+            to.iter().flat_map(|address| std::iter::repeat_n(SocketAddr::new(*address, port), flows));
+        // All of them first: the first flow alone may use a cap up before the last is let through.
+        let streams: Vec<_> = targets.map(|target| phone.tcp(target).expect("an open world")).collect();
+        for stream in streams {
             let (shared, kept) = (Arc::clone(&load.shared), stream.try_clone().expect("a socket"));
             load.streams.push(kept);
             load.flows.push(phone.space.spawn(move || {

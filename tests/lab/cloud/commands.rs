@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Site, field};
-use crate::harness::{Road, wait_until};
+use crate::harness::{ECHO, Road, portal_v4, wait_until};
 
 #[test]
 fn commands_are_carried_out_once_each_and_answered() {
@@ -20,11 +20,11 @@ fn commands_are_carried_out_once_each_and_answered() {
     site.opens(1);
     site.browser(2).must_login(&codes[0]);
     let block = site.cloud.command("block", json!({ "mac": mac(2) }));
-    let portal = crate::harness::portal_v4();
+    let phone = &site.lab.phones[2];
     wait_until("the device to be kept out", Duration::from_secs(15), || {
-        let of = &site.lab.phones[2];
-        of.tcp(portal).is_err() && of.try_tcp(site.lab.world.both(crate::harness::ECHO)[0]).result.is_err()
+        phone.get(portal_v4(), "wifi.lango:2080", "/").is_ok_and(|page| page.status == 403)
     });
+    assert!(phone.try_tcp(site.lab.world.both(ECHO)[0]).result.is_err());
     let reload = site.cloud.command("reload_plans", json!({}));
     let done = site.cloud.hears("done", 4);
     let told: Vec<_> = done.iter().map(|fact| (field(fact, "command"), field(fact, "result"))).collect();

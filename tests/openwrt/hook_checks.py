@@ -44,6 +44,17 @@ PIDOF = """#!/bin/sh
 [ -e /running ] && exit 0
 [ -e /leaving ] && rm /leaving
 """
+# Where nothing was set up there is no such file, and nobody asks.
+LANGO = """#!/bin/sh
+echo "lango $*" >>/log
+exec test ! -e /refused
+"""
+UCI = """#!/bin/sh
+[ "$*" != '-q get lango.@gateway[0].state_dir' ] || [ ! -e /elsewhere ] || echo /mnt
+"""
+RELOAD = """#!/bin/sh
+echo reload_config >>/log
+"""
 NFT = """#!/bin/sh
 [ ! -e /running ] && [ ! -e /leaving ] || echo too soon >>/log
 echo "nft $*" >>/log
@@ -57,8 +68,8 @@ def run(real: Path) -> None:
     apk = apk_reader.package(apk_reader.read(next(folder.glob("lango-*.apk")).read_bytes()))
     table = "nft delete table inet lango"
 
-    def opkg(script: str, running: bool, **environment: str) -> list[str]:
-        with _root(running) as root:
+    def opkg(script: str, running: bool, *there: str, **environment: str) -> list[str]:
+        with _root(running, there) as root:
             for it in ipk.control:
                 if it.kind == "file":
                     path = root / INFO / f"lango.{it.name[2:]}"
@@ -67,7 +78,7 @@ def run(real: Path) -> None:
             return _orders(root, f"/{INFO}/lango.{script}", environment)
 
     def with_apk(script: str, running: bool, **environment: str) -> list[str]:
-        with _root(running) as root:
+        with _root(running, ()) as root:
             path = root / "script"
             path.write_bytes(apk.scripts[script])
             path.chmod(0o755)
@@ -87,6 +98,13 @@ def run(real: Path) -> None:
         same(opkg("prerm", running=True), ["stop", table, "disable", "stop"])
         same(with_apk("pre-deinstall", running=True), ["disable", "stop", "stop", table])
 
+    def set_up_and_removed() -> None:
+        undo, undone = "etc/lango/setup-undo.json", ["stop", "lango setup --undo", "reload_config", table]
+        same(opkg("prerm", True, undo), [*undone, "disable", "stop"])
+        same(opkg("prerm", True, "elsewhere", "mnt/setup-undo.json"), [*undone, "disable", "stop"])
+        same(opkg("prerm", True, undo, "refused"), ["stop", "lango setup --undo", "disable", "stop"])
+        same(opkg("prerm", True, undo, PKG_UPGRADE="1"), ["stop"])
+
     def in_an_image() -> None:
         same(opkg("postinst", running=False, IPKG_INSTROOT="/image"), [])
         same(opkg("prerm", running=False, IPKG_INSTROOT="/image"), [])
@@ -102,14 +120,16 @@ def run(real: Path) -> None:
     check("hooks: an installation enables and starts the service", installed)
     check("hooks: an upgrade leaves the kernel's table, and restarts once", upgraded)
     check("hooks: a removal takes the table once the program has gone", removed)
+    check("hooks: a removal takes the guests' network that was set up, or leaves them held", set_up_and_removed)
     check("hooks: an image that is built is not the machine it is built on", in_an_image)
 
 
 @contextmanager
-def _root(running: bool) -> Iterator[Path]:
+def _root(running: bool, there: tuple[str, ...]) -> Iterator[Path]:
+    """A root with these files in it, empty."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        for folder in ("bin", "lib", "etc/init.d", INFO, "dev", "image/lib", "tmp"):
+        for folder in ("bin", "lib", "etc/init.d", "etc/lango", "usr/sbin", "mnt", INFO, "dev", "image/lib", "tmp"):
             (root / folder).mkdir(parents=True)
         shutil.copy(shutil.which("busybox") or "", root / "bin/busybox")
         for name in ("sh", "touch", "rm", "mv", "test", "basename", "sleep", "ls"):
@@ -117,9 +137,19 @@ def _root(running: bool) -> Iterator[Path]:
         os.mknod(root / "dev/null", 0o020666, os.makedev(1, 3))
         for path in ("lib/functions.sh", "image/lib/functions.sh"):
             (root / path).write_text(FUNCTIONS)
-        for path, text in {"etc/init.d/lango": SERVICE, "bin/pidof": PIDOF, "bin/nft": NFT}.items():
+        programs = {
+            "etc/init.d/lango": SERVICE,
+            "usr/sbin/lango": LANGO,
+            "bin/pidof": PIDOF,
+            "bin/uci": UCI,
+            "bin/reload_config": RELOAD,
+            "bin/nft": NFT,
+        }
+        for path, text in programs.items():
             (root / path).write_text(text)
             (root / path).chmod(0o755)
+        for path in there:
+            (root / path).touch()
         if running:
             (root / "running").touch()
             (root / "switched-on").touch()

@@ -69,6 +69,24 @@ impl<'a> Chromium<'a> {
         self.get("/url").as_str().unwrap().to_owned()
     }
 
+    /// The tab that is spoken to.
+    pub(crate) fn tab(&self) -> String {
+        self.get("/window").as_str().unwrap().to_owned()
+    }
+
+    /// One more tab, empty and shown; to be spoken to from now on.
+    pub(crate) fn open_tab(&self) -> String {
+        let opened = self.post("/window/new", &json!({ "type": "tab" }));
+        let tab = opened["handle"].as_str().unwrap();
+        self.speak_to(tab);
+        tab.to_owned()
+    }
+
+    /// Speaks to another tab, shown or not.
+    pub(crate) fn speak_to(&self, tab: &str) {
+        self.post("/window", &json!({ "handle": tab }));
+    }
+
     /// Types into a field, in place of what is there.
     pub(crate) fn fill(&self, selector: &str, text: &str) {
         let field = self.find(selector);

@@ -17,6 +17,7 @@ mod join;
 mod managers;
 mod payments;
 mod review;
+mod trial;
 mod walks;
 
 use std::path::{Path, PathBuf};

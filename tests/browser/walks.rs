@@ -26,7 +26,7 @@ pub(crate) fn end_here(window: &Chromium<'_>, language: &str) {
 }
 
 /// Whether the window is at the portal, over either family.
-fn is_at_portal(window: &Chromium<'_>) -> bool {
+pub(crate) fn is_at_portal(window: &Chromium<'_>) -> bool {
     let url = window.url();
     [portal_v4(), portal_v6()].iter().any(|portal| url.starts_with(&format!("http://{portal}/")))
 }

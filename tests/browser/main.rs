@@ -10,6 +10,7 @@
 mod attacks;
 mod chromium;
 mod firefox;
+mod gallery;
 #[expect(dead_code, unused_imports, reason = "shared with the lab")]
 #[path = "../lab/harness/mod.rs"]
 mod harness;

@@ -14,6 +14,19 @@ const SCHEMES: [&str; 2] = ["light", "dark"];
 /// The width at which rules are checked that do not depend on it.
 const USUAL: u32 = 390;
 
+/// Rules of axe-core: how it is asked for them, and how many of them a page cannot but keep or break.
+#[derive(Clone, Copy)]
+struct Rules {
+    asked: &'static str,
+    fewest: u64,
+}
+
+/// Against WCAG 2, A and AA, and against good practice.
+const ALL: Rules =
+    Rules { asked: "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']", fewest: 6 };
+/// Those which the colours alone decide.
+const OF_COLOUR: Rules = Rules { asked: "['color-contrast', 'link-in-text-block']", fewest: 1 };
+
 /// What was found; panics when it is dropped and there is something.
 pub(crate) struct Review {
     axe: String,
@@ -30,29 +43,39 @@ impl Review {
 
     /// Looks at the page that is shown, and leaves a picture of each way to see it.
     pub(crate) fn look(&mut self, window: &Chromium<'_>, language: &str, name: &str) {
-        let mut found = Vec::new();
-        let shown = window.run("return [document.documentElement.lang, document.documentElement.dir]");
-        if shown[0] != language {
-            found.push(format!("it is in {shown}"));
-        }
+        let mut found = ill_fitting(window, language);
         for width in WIDTHS {
-            window.debug(
-                "Emulation.setDeviceMetricsOverride",
-                &json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 1000 }),
-            );
-            let over = window.run("return document.documentElement.scrollWidth - window.innerWidth");
-            if over.as_i64() > Some(0) {
-                found.push(format!("at {width} px it is {over} px too wide"));
-            }
+            set_width(window, width);
             for scheme in SCHEMES {
-                let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-                window.debug("Emulation.setEmulatedMedia", &json!({ "features": features }));
+                set_scheme(window, scheme);
                 picture(window, &screens().join(language).join(format!("{name}-{width}-{scheme}.png")));
                 if width == USUAL {
-                    found.extend(self.violations(window).into_iter().map(|one| format!("{scheme}: {one}")));
+                    found.extend(
+                        self.violations(window, ALL).into_iter().map(|one| format!("{scheme}: {one}")),
+                    );
                 }
             }
         }
+        self.add(found, language, name);
+    }
+
+    /// Has `window` show this page with all that is folded, and looks at it without leaving a picture. The tab is to
+    /// be of no other use: pages take turns in one document, for which axe-core is loaded once, and stay as they are.
+    pub(crate) fn examine(&mut self, window: &Chromium<'_>, language: &str, name: &str, html: &str) {
+        let html = Value::from(html);
+        window.run(&format!(
+            "window.setInterval = () => 0; document.open(); document.write({html}); document.close();
+             for (const fold of document.querySelectorAll('details')) fold.open = true"
+        ));
+        let mut found = ill_fitting(window, language);
+        for (scheme, rules) in SCHEMES.into_iter().zip([ALL, OF_COLOUR]) {
+            set_scheme(window, scheme);
+            found.extend(self.violations(window, rules).into_iter().map(|one| format!("{scheme}: {one}")));
+        }
+        self.add(found, language, name);
+    }
+
+    fn add(&mut self, found: Vec<String>, language: &str, name: &str) {
         self.wrong.extend(found.into_iter().map(|one| format!("{name} in {language}: {one}")));
     }
 
@@ -61,23 +84,64 @@ impl Review {
         assert!(self.wrong.is_empty(), "{} wrong:\n{}", self.wrong.len(), self.wrong.join("\n"));
     }
 
-    /// What axe-core finds against WCAG 2, A and AA, and against good practice.
-    fn violations(&self, window: &Chromium<'_>) -> Vec<String> {
+    /// What axe-core finds against these of its rules.
+    fn violations(&self, window: &Chromium<'_>, rules: Rules) -> Vec<String> {
         if window.run("return typeof axe") != "object" {
             window.run(&self.axe);
         }
-        let found = window.run_slowly(
+        let found = window.run_slowly(&format!(
             "const done = arguments[arguments.length - 1];
-             const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-             axe.run(document, { runOnly: tags }).then(
-                 r => done({ checked: r.passes.length, wrong: r.violations.map(v => v.id + ': ' + v.help + ' at ' +
-                     v.nodes.map(n => n.target.join(' ') + ' (' + n.any.map(a => a.message).join('; ') + ')').join(', ')) }),
-                 e => done({ checked: 0, wrong: [String(e)] }));",
-        );
-        assert!(found["checked"].as_u64() > Some(5), "axe-core checked nothing: {found}");
+             axe.run(document, {{ runOnly: {} }}).then(
+                 r => done({{ checked: r.passes.length, wrong: r.violations.map(v => v.id + ': ' + v.help + ' at ' +
+                     v.nodes.map(n => n.target.join(' ') + ' (' + n.any.map(a => a.message).join('; ') + ')').join(', ')) }}),
+                 e => done({{ checked: 0, wrong: [String(e)] }}));",
+            rules.asked
+        ));
+        assert!(found["checked"].as_u64() >= Some(rules.fewest), "axe-core checked nothing: {found}");
         let wrong = found["wrong"].as_array().unwrap().iter();
         wrong.map(|one| one.as_str().unwrap().to_owned()).collect()
     }
+}
+
+fn set_width(window: &Chromium<'_>, width: u32) {
+    window.debug(
+        "Emulation.setDeviceMetricsOverride",
+        &json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 1000 }),
+    );
+}
+
+fn set_scheme(window: &Chromium<'_>, scheme: &str) {
+    let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+    window.debug("Emulation.setEmulatedMedia", &json!({ "features": features }));
+}
+
+/// What does not fit: the language, a page that is wider than the screen, what reaches over its edge, and what is
+/// larger than the box that it is in.
+fn ill_fitting(window: &Chromium<'_>, language: &str) -> Vec<String> {
+    let is_in = window.run("return document.documentElement.lang");
+    let mut found: Vec<_> = (is_in != language).then(|| format!("it is in {is_in}")).into_iter().collect();
+    for width in WIDTHS {
+        set_width(window, width);
+        found.extend(cut_off(window).into_iter().map(|one| format!("at {width} px: {one}")));
+    }
+    found
+}
+
+fn cut_off(window: &Chromium<'_>) -> Vec<String> {
+    let found = window.run(
+        "const wide = innerWidth, wrong = [];
+         if (document.documentElement.scrollWidth > wide)
+             wrong.push(`the page is ${document.documentElement.scrollWidth - wide} px too wide`);
+         for (const one of document.body.querySelectorAll('*')) {
+             const box = one.getBoundingClientRect(), name = one.tagName + '.' + one.className + ' ' + one.textContent.trim().slice(0, 30);
+             if (!box.width || !one.checkVisibility()) continue;
+             if (box.left < -1 || box.right > wide + 1) wrong.push(`${name} reaches over the edge: ${box.left} to ${box.right}`);
+             if (getComputedStyle(one).display !== 'inline' && one.clientWidth && one.scrollWidth > one.clientWidth + 1)
+                 wrong.push(`${name}: ${one.scrollWidth} px of text in ${one.clientWidth}`);
+         }
+         return wrong",
+    );
+    found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
 }
 
 /// Leaves a picture of the whole page.

@@ -18,6 +18,7 @@ mod join;
 mod managers;
 mod payments;
 mod review;
+mod theme;
 mod trial;
 mod walks;
 

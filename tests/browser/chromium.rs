@@ -87,6 +87,16 @@ impl<'a> Chromium<'a> {
         self.post("/window", &json!({ "handle": tab }));
     }
 
+    /// Puts the window away, as another app does that is opened: what it shows is hidden.
+    pub(crate) fn hide(&self) {
+        self.post("/window/minimize", &json!({}));
+    }
+
+    /// Brings it back.
+    pub(crate) fn show(&self) {
+        self.post("/window/rect", &json!({ "width": 390, "height": 844 }));
+    }
+
     /// Types into a field, in place of what is there.
     pub(crate) fn fill(&self, selector: &str, text: &str) {
         let field = self.find(selector);

@@ -17,6 +17,7 @@ mod harness;
 mod join;
 mod managers;
 mod payments;
+mod refresh;
 mod review;
 mod theme;
 mod trial;

@@ -135,16 +135,20 @@ fn who_may_use_luci_may_call_every_method() {
         "/openwrt/luci-app-lango/root/usr/share/rpcd/acl.d/luci-app-lango.json"
     );
     let acl: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let names = |right: &str| -> BTreeSet<String> {
-        let names = acl["luci-app-lango"][right]["ubus"]["lango"].as_array().unwrap();
+    let names = |group: &str, right: &str| -> BTreeSet<String> {
+        let names = acl[group][right]["ubus"]["lango"].as_array().unwrap();
         names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
     };
-    let (read, write) = (names("read"), names("write"));
+    let groups: Vec<_> = acl.as_object().unwrap().keys().collect();
+    let all_of = |right: &str| groups.iter().flat_map(|group| names(group, right)).collect::<BTreeSet<_>>();
+    let (read, write) = (all_of("read"), all_of("write"));
     let changes = ["login", "logout", "voucher_new", "voucher_revoke"].map(str::to_owned);
     assert_eq!(write, BTreeSet::from(changes));
     assert!(read.is_disjoint(&write));
     let all: BTreeSet<_> = signature().as_object().unwrap().keys().cloned().collect();
     assert_eq!(&read | &write, all);
+    let cashier = &names("luci-app-lango-vouchers", "read") | &names("luci-app-lango-vouchers", "write");
+    assert!(cashier.iter().all(|name| name.starts_with("voucher_") || name == "plans"), "{cashier:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ import builds
 import feed_checks
 import hook_checks
 import ledger
+import luci_checks
 import real_checks
 import repository_checks
 import sample_checks
@@ -32,6 +33,7 @@ def main() -> None:
         repository_checks.run(real, "all")
         real_checks.run(real)
         feed_checks.run(real)
+        luci_checks.run(real)
         service_checks.run()
         ledger.check("the hooks can be read", lambda: hook_checks.run(real))
     ledger.closing()

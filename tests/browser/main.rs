@@ -15,6 +15,7 @@ mod gallery;
 #[path = "../lab/harness/mod.rs"]
 mod harness;
 mod join;
+mod luci;
 mod managers;
 mod payments;
 mod refresh;

@@ -145,7 +145,7 @@ fn cut_off(window: &Chromium<'_>) -> Vec<String> {
 }
 
 /// Leaves a picture of the whole page.
-fn picture(window: &Chromium<'_>, file: &Path) {
+pub(crate) fn picture(window: &Chromium<'_>, file: &Path) {
     let size = window.debug("Page.getLayoutMetrics", &json!({}))["cssContentSize"].clone();
     let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
     let shot = window.debug(
@@ -156,7 +156,7 @@ fn picture(window: &Chromium<'_>, file: &Path) {
     fs::write(file, from_base64(&shot["data"])).unwrap();
 }
 
-fn screens() -> PathBuf {
+pub(crate) fn screens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screens")
 }
 

@@ -12,6 +12,8 @@ from ledger import check, same
 APP = TOP / "openwrt/luci-app-lango"
 RESOURCES = APP / "htdocs/luci-static/resources"
 LANGUAGES = ("fr", "sw")
+# Those whose names luci.mk knows.
+OF_LUCI = ("fr",)
 
 _TEXT = re.compile(r"\b_\('((?:[^'\\]|\\.)*)'")
 _ENTRY = re.compile(r'^msgid "(.+)"\nmsgstr "(.*)"$', re.MULTILINE)
@@ -101,7 +103,10 @@ def _packaged(real: Path) -> None:
         name = f"luci-i18n-lango-{language}"
         files = _files(real, name)
         told = files.pop(f"/etc/uci-defaults/{name}").decode()
-        assert f"luci.languages.{language}=" in told, told
+        title = re.search(rf"luci\.languages\.{language}='(.+)'", told)
+        assert title, told
+        if language not in OF_LUCI:
+            assert f"\nLUCI_LANG.{language}:={title[1]}\n" in (APP / "Makefile").read_text(), title
         lmo = lmo_reader.read(files.pop(f"/usr/lib/lua/luci/i18n/lango.{language}.lmo"))
         rule = {text for hashed, (_, text) in lmo.items() if hashed == 0}
         entries = {it for text, it in _entries(f"{language}/lango.po").items() if it != text}

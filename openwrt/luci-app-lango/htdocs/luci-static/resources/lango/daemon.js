@@ -12,9 +12,9 @@ function method(name, params) {
 	return function() {
 		return call.apply(null, arguments).then(function(answer) {
 			if (answer && answer.error) {
-				var refused = new Error(answer.error.message);
-				refused.code = answer.error.code;
-				refused.remedy = answer.error.remedy;
+				/* What is said of an option of the command is as true of the field; how to get help there is not. */
+				var refused = new Error(answer.error.message.replace((/^--[a-z-]+: /), ''));
+				refused.remedy = answer.error.code == 'usage' ? '' : answer.error.remedy;
 				throw refused;
 			}
 

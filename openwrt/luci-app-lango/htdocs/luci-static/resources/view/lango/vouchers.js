@@ -194,7 +194,7 @@ return view.extend({
 			}))),
 			row('lango-count', _('How many'), input('lango-count', { 'type': 'number', 'min': 1, 'max': MOST, 'value': 24 }),
 				_('Up to %d at once; a page of the sheet holds 24.').format(MOST)),
-			row('lango-prefix', _('Prefix'), input('lango-prefix', {}), _('Letters or digits that every code begins with; may be empty.')),
+			row('lango-prefix', _('Prefix'), input('lango-prefix', { 'maxlength': 6 }), _('Letters or digits that every code begins with; may be empty.')),
 			row('lango-form', _('Codes of'), E('select', { 'id': 'lango-form', 'class': 'cbi-input-select' }, [
 				E('option', { 'value': 'digits' }, [ _('digits') ]),
 				E('option', { 'value': 'letters' }, [ _('letters and digits') ])

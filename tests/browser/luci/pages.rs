@@ -42,6 +42,13 @@ fn who_is_online_is_seen_and_cut_in_the_overview() {
     operator.open(GUARD, "overview", "en");
     operator.sees("document.querySelector('.lango-logout').disabled");
     operator.open(ROOT, "overview", "en");
+    // What is about to be pressed is not taken away by what is asked meanwhile.
+    operator.window.run(
+        "document.querySelector('.lango-logout').kept = true;
+         window.then = document.querySelector('#lango-summary').innerText",
+    );
+    operator.sees("document.querySelector('#lango-summary').innerText != window.then");
+    assert_eq!(operator.window.run("return document.querySelector('.lango-logout').kept"), true);
     operator.press(".lango-logout");
     wait_until("the cut", SOON, || is_cut(phone));
     operator.reads("#lango-sessions", "Nobody is online.");
@@ -52,12 +59,14 @@ fn who_is_online_is_seen_and_cut_in_the_overview() {
 /// A cable that is out, then a daemon that is not there.
 fn what_is_wrong_is_said(operator: &Operator<'_>, daemon: &mut Daemon, lab: &Lab) {
     lab.cut_uplink();
-    operator.reads("#lango-summary", "the internet is NOT reached");
+    wait_until("the loss", SOON, || daemon.json(&["status"])["uplink"] == "down");
     operator.open(ROOT, "overview", "en");
+    operator.reads("#lango-summary", "the internet is NOT reached");
     operator.reads("#lango-alarms .danger", "Wrong: uplink");
     operator.reads("#lango-alarms .danger", "What to do:");
     operator.picture("overview-alarm");
     assert_eq!(daemon.stop(), Some(0));
+    operator.open(ROOT, "overview", "en");
     operator.reads("#lango-stopped", "/etc/init.d/lango start");
     operator.picture("overview-stopped");
 }
@@ -131,6 +140,8 @@ fn what_is_refused_is_said(operator: &Operator<'_>) {
     operator.window.fill("#lango-prefix", "<img src=x onerror=owned=1>");
     operator.press("#lango-make");
     operator.sees("document.querySelectorAll('.alert-message.danger').length == 2");
+    let said = operator.text(".alert-message.danger .lango-error");
+    assert!(said.contains("prefix") && !said.contains("--"), "{said}");
     operator.picture("vouchers-refused");
     operator.is_unharmed();
 }
@@ -166,6 +177,10 @@ fn only_what_is_granted(operator: &Operator<'_>) {
     ] {
         assert!(refused(CASHIER, object, method, given), "{object} {method}");
     }
+    let change = json!({"config": "lango", "section": "main", "values": {"enabled": "0"}});
+    assert!(
+        refused(GUARD, "uci", "set", change) && !refused(GUARD, "uci", "get", json!({"config": "lango"}))
+    );
     for method in ["voucher_new", "voucher_revoke", "logout", "login"] {
         assert!(refused(GUARD, "lango", method, json!({"plan": "hour"})), "{method}");
     }

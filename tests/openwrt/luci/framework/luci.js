@@ -104,13 +104,15 @@
 		add: function(work, seconds) {
 			poll.queue.push({ work: work, every: seconds || env.pollinterval, tick: 0 });
 
-			if (poll.queue.length == 1)
+			if (poll.queue.length == 1) {
 				window.setInterval(poll.step, 1000);
+				poll.step();
+			}
 		},
 
 		step: function() {
 			poll.queue.forEach(function(entry) {
-				if (++entry.tick % entry.every == 0 && !entry.busy) {
+				if (entry.tick++ % entry.every == 0 && !entry.busy) {
 					entry.busy = true;
 					Promise.resolve(entry.work()).finally(function() { entry.busy = false; });
 				}

@@ -17,7 +17,27 @@ function scaled(number, step, units) {
 	return '%s %s'.format(unit ? number.toFixed(number < 10 ? 1 : 0) : number, units[unit]);
 }
 
+/* Only what differs is replaced: a button stays the one that is being pressed, a marked text stays marked. */
+function renew(shown, fresh) {
+	if (shown.isEqualNode(fresh))
+		return;
+
+	var alike = shown.nodeType == 1 && shown.cloneNode(false).isEqualNode(fresh.cloneNode(false)) &&
+		shown.childNodes.length == fresh.childNodes.length;
+
+	if (!alike) {
+		shown.parentNode.replaceChild(fresh, shown);
+		return;
+	}
+
+	var parts = Array.from(fresh.childNodes);
+
+	Array.from(shown.childNodes).forEach(function(part, at) { renew(part, parts[at]); });
+}
+
 return baseclass.extend({
+	renew: renew,
+
 	duration: function(seconds) {
 		var days = Math.floor(seconds / 86400);
 		var hours = Math.floor(seconds % 86400 / 3600);

@@ -1,6 +1,5 @@
 'use strict';
 'require view';
-'require dom';
 'require poll';
 'require rpc';
 'require lango.text as text';
@@ -36,11 +35,12 @@ return view.extend({
 	},
 
 	contents: function(lines) {
+		return E('pre', { 'id': 'lango-log', 'style': 'white-space:pre-wrap' },
+			lines.error ? text.reasons(lines.error) : this.lines(lines));
+	},
+
+	lines: function(lines) {
 		var level = this.level;
-
-		if (lines.error)
-			return text.reasons(lines.error);
-
 		var shown = lines.filter(function(line) { return (line.priority & 7) <= level; });
 
 		return shown.length ? shown.map(function(line) {
@@ -55,7 +55,7 @@ return view.extend({
 
 	refresh: function() {
 		return this.ask().then(L.bind(function(lines) {
-			dom.content(this.shown, this.contents(lines));
+			text.renew(this.shown.firstChild, this.contents(lines));
 		}, this));
 	},
 
@@ -69,7 +69,7 @@ return view.extend({
 			this.refresh();
 		}, this));
 
-		this.shown = E('pre', { 'id': 'lango-log', 'style': 'white-space:pre-wrap' }, this.contents(lines));
+		this.shown = E('div', {}, [ this.contents(lines) ]);
 		poll.add(L.bind(this.refresh, this), 5);
 
 		return E('div', {}, [

@@ -1,6 +1,5 @@
 'use strict';
 'require view';
-'require dom';
 'require poll';
 'require ui';
 'require lango.daemon as daemon';
@@ -152,18 +151,18 @@ return view.extend({
 
 	contents: function(answer) {
 		if (answer.error)
-			return [ E('div', { 'class': 'alert-message danger' }, text.reasons(answer.error)) ];
+			return E('div', {}, [ E('div', { 'class': 'alert-message danger' }, text.reasons(answer.error)) ]);
 		if (!answer.status.running)
-			return [ this.stopped(answer.status) ];
+			return E('div', {}, [ this.stopped(answer.status) ]);
 
-		return [
+		return E('div', {}, [
 			E('div', { 'class': 'cbi-section' }, [ this.summary(answer.status) ]),
 			E('div', { 'class': 'cbi-section' }, [ E('h3', {}, [ _('Alarms') ]), this.alarms(answer.checks) ]),
 			E('div', { 'class': 'cbi-section' }, [
 				E('h3', {}, [ _('Online now: %d').format(answer.status.sessions) ]),
 				this.online(answer.sessions)
 			])
-		];
+		]);
 	},
 
 	refresh: function() {
@@ -172,7 +171,7 @@ return view.extend({
 
 		return this.ask().then(L.bind(function(answer) {
 			if (!this.busy)
-				dom.content(this.shown, this.contents(answer));
+				text.renew(this.shown.firstChild, this.contents(answer));
 		}, this));
 	},
 
@@ -188,7 +187,7 @@ return view.extend({
 	},
 
 	render: function(answer) {
-		this.shown = E('div', { 'id': 'lango-overview' }, this.contents(answer));
+		this.shown = E('div', { 'id': 'lango-overview' }, [ this.contents(answer) ]);
 		poll.add(L.bind(this.refresh, this), 5);
 
 		return E('div', {}, [ E('h2', {}, [ _('Lango') ]), this.shown ]);

@@ -1,4 +1,4 @@
-//! Turns `portal-html/locales/*.toml` into Rust: one table of strings per language, one method per string;
+//! Turns `portal-html/locales/*.toml` into Rust: one text and the places in it per language, one method per string;
 //! and takes out of style and script what only we read.
 //!
 //! English is the reference. A language that lacks a string, has one too many, or one with other
@@ -19,6 +19,8 @@ const SCRIPT: &str = "portal-html/script.js";
 const REFERENCE: &str = "en";
 /// Two forms, the first for exactly one.
 const ONE: (&[&str], &str) = (&["one", "other"], "usize::from(n != 1)");
+/// Places that a plural takes in every language.
+const FORMS: usize = 6;
 /// Language, its plural categories (CLDR, cardinal), and the place of `n`'s category among them.
 const PLURAL_RULES: &[(&str, &[&str], &str)] = &[
     (
@@ -65,7 +67,7 @@ fn generate() -> Result<(), String> {
     languages.iter().try_for_each(|language| language.agrees_with(reference))?;
     let out = env::var("OUT_DIR").map_err(|error| error.to_string())?;
     let path = Path::new(&out).join("strings.rs");
-    fs::write(&path, source(reference, &languages))
+    fs::write(&path, source(reference, &languages)?)
         .map_err(|error| format!("{}: {error}", path.display()))?;
     for (from, tight) in [(STYLE, tight_style as fn(&str) -> String), (SCRIPT, tight_script)] {
         let text = fs::read_to_string(from).map_err(|error| format!("{from}: {error}"))?;
@@ -108,6 +110,7 @@ struct Language {
     /// Key to the forms of its plural, or to the one text.
     strings: BTreeMap<String, Vec<String>>,
     plurals: BTreeSet<String>,
+    categories: &'static [&'static str],
     rule: &'static str,
 }
 
@@ -142,7 +145,7 @@ impl Language {
             };
             strings.insert(key, forms);
         }
-        Ok(Self { tag, head, strings, plurals, rule })
+        Ok(Self { tag, head, strings, plurals, categories, rule })
     }
 
     fn agrees_with(&self, reference: &Self) -> Result<(), String> {
@@ -164,6 +167,21 @@ impl Language {
             None => Ok(()),
         }
     }
+
+    /// All strings as one text, and where each begins; the end of the last is behind. One text takes far less room
+    /// in the program than a table of texts, each with its address and length.
+    fn laid_out(&self) -> Result<(String, Vec<u16>), String> {
+        let (mut text, mut starts) = (String::new(), vec![0]);
+        for (key, forms) in &self.strings {
+            let places = if self.plurals.contains(key) { FORMS } else { 1 };
+            for place in 0..places {
+                text.push_str(forms.get(place).map_or("", String::as_str));
+                let end = u16::try_from(text.len());
+                starts.push(end.map_err(|_| format!("{DIRECTORY}/{}.toml is too long", self.tag))?);
+            }
+        }
+        Ok((text, starts))
+    }
 }
 
 fn plural_forms(forms: &Table, categories: &[&str]) -> Result<Vec<String>, String> {
@@ -183,55 +201,43 @@ fn placeholders<'a>(forms: impl IntoIterator<Item = &'a String>) -> BTreeSet<&'a
     forms.into_iter().flat_map(inside).collect()
 }
 
-fn source(reference: &Language, languages: &[Language]) -> String {
-    let (mut fields, mut methods, mut tables) = (String::new(), String::new(), String::new());
+fn source(reference: &Language, languages: &[Language]) -> Result<String, String> {
+    let (mut keys, mut methods, mut tables) = (String::new(), String::new(), String::new());
+    let mut place = 0;
     for (key, forms) in &reference.strings {
         let plural = reference.plurals.contains(key);
-        let kind = if plural { "&'static [&'static str]" } else { "&'static str" };
-        let _ = writeln!(fields, "    {key}: {kind},");
-        methods.push_str(&method(key, plural, &placeholders(forms)));
+        let _ = writeln!(keys, "{key}{}", if plural { "." } else { "" });
+        methods.push_str(&method(key, plural, place, &placeholders(forms)));
+        place += if plural { FORMS } else { 1 };
     }
     for language in languages {
-        let (tag, [name, direction]) = (&language.tag, &language.head);
+        let (tag, [name, direction], rule) = (&language.tag, &language.head, language.rule);
+        let (text, starts) = language.laid_out()?;
         let _ = writeln!(
             tables,
-            "    Strings {{ tag: {tag:?}, language_name: {name:?}, direction: {direction:?}, plural: |n| {},",
-            language.rule
+            "    Language {{\n        tag: {tag:?},\n        name: {name:?},\n        direction: {direction:?},\n        \
+             plural: |n| {rule},\n        forms: &{:?},\n        text: {text:?},\n        starts: &{starts:?},\n    }},",
+            language.categories
         );
-        for (key, forms) in &language.strings {
-            let _ = match (language.plurals.contains(key), forms.as_slice()) {
-                (false, [text]) => writeln!(tables, "        {key}: {text:?},"),
-                _ => writeln!(tables, "        {key}: &{forms:?},"),
-            };
-        }
-        tables.push_str("    },\n");
     }
-    let mut rules = String::new();
-    for (tag, categories, rule) in PLURAL_RULES {
-        let _ = writeln!(rules, "    ({tag:?}, &{categories:?}, |n| {rule}),");
-    }
-    format!(
-        "/// The strings of one language.\npub(crate) struct Strings {{\n    pub(crate) tag: &'static str,\n    \
-         pub(crate) language_name: &'static str,\n    pub(crate) direction: &'static str,\n    \
-         plural: fn(u64) -> usize,\n{fields}}}\n\n\
-         #[deny(dead_code)]\nimpl Strings {{\n{methods}}}\n\n\
+    Ok(format!(
+        "/// The keys in their order, a plural's with a dot at its end.\nconst KEYS: &str = {keys:?};\n\
+         /// Places that a plural takes.\nconst FORMS: usize = {FORMS};\n\n\
+         #[deny(dead_code)]\nimpl<'a> Strings<'a> {{\n{methods}}}\n\n\
          /// Every language there is, in the order of their tags.\n\
-         pub(crate) static LANGUAGES: &[Strings] = &[\n{tables}];\n\n\
-         /// Language, its plural categories, and which of them is a number's.\n#[cfg(test)]\n\
-         type PluralRule = (&'static str, &'static [&'static str], fn(u64) -> usize);\n#[cfg(test)]\n\
-         static PLURAL_RULES: &[PluralRule] = &[\n{rules}];\n"
-    )
+         pub(crate) static LANGUAGES: &[Language] = &[\n{tables}];\n"
+    ))
 }
 
-fn method(key: &str, plural: bool, names: &BTreeSet<&str>) -> String {
+fn method(key: &str, plural: bool, place: usize, names: &BTreeSet<&str>) -> String {
     if plural {
         return format!(
-            "    pub(crate) fn {key}(&self, n: u64) -> String {{\n        \
-             self.fill(self.{key}[(self.plural)(n)], &[(\"n\", &n.to_string())])\n    }}\n"
+            "    pub(crate) fn {key}(self, n: u64) -> String {{\n        \
+             self.fill(self.text({place} + (self.language.plural)(n)), &[(\"n\", &n.to_string())])\n    }}\n"
         );
     }
     if names.is_empty() {
-        return format!("    pub(crate) fn {key}(&self) -> &'static str {{\n        self.{key}\n    }}\n");
+        return format!("    pub(crate) fn {key}(self) -> &'a str {{\n        self.text({place})\n    }}\n");
     }
     let (mut parameters, mut pairs) = (String::new(), String::new());
     for name in names {
@@ -239,6 +245,7 @@ fn method(key: &str, plural: bool, names: &BTreeSet<&str>) -> String {
         let _ = write!(pairs, "(\"{name}\", {name}), ");
     }
     format!(
-        "    pub(crate) fn {key}(&self{parameters}) -> String {{\n        self.fill(self.{key}, &[{pairs}])\n    }}\n"
+        "    pub(crate) fn {key}(self{parameters}) -> String {{\n        \
+         self.fill(self.text({place}), &[{pairs}])\n    }}\n"
     )
 }

@@ -29,7 +29,7 @@ impl Awaited {
     }
 
     /// How it stands, in a few words.
-    pub(crate) fn title(self, t: &Strings) -> &'static str {
+    pub(crate) fn title(self, t: Strings<'_>) -> &str {
         match self {
             Self::Payment => t.waiting_title(),
             Self::Room | Self::Digits => t.paid_title(),
@@ -37,7 +37,7 @@ impl Awaited {
     }
 
     /// What follows, for a device that is not online.
-    pub(crate) fn text(self, t: &Strings) -> &'static str {
+    pub(crate) fn text(self, t: Strings<'_>) -> &str {
         match self {
             Self::Payment => t.waiting_text(),
             Self::Room => t.room_text(),
@@ -46,7 +46,7 @@ impl Awaited {
     }
 
     /// What follows, for a device that is online with something else.
-    pub(crate) fn added(self, t: &Strings) -> &'static str {
+    pub(crate) fn added(self, t: Strings<'_>) -> &str {
         match self {
             Self::Payment => t.waiting_added(),
             Self::Room => t.room_added(),
@@ -55,7 +55,7 @@ impl Awaited {
     }
 
     /// Of the link to the page that loads itself anew until it is over; `None`: there is a form instead.
-    pub(crate) fn see(self, t: &Strings) -> Option<&'static str> {
+    pub(crate) fn see(self, t: Strings<'_>) -> Option<&str> {
         match self {
             Self::Payment => Some(t.waiting_see()),
             Self::Room => Some(t.room_see()),

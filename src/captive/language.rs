@@ -1,27 +1,89 @@
-//! The languages of the portal: tables made by `build.rs` from `portal-html/locales`, and the choice.
+//! The languages of the portal: texts laid out by `build.rs` from `portal-html/locales`, and the choice.
 //!
-//! One method per string; one that nobody calls does not compile. The browser's wish counts, else the
+//! One method per string; one that nobody calls does not compile. An operator's own string takes the place of one. The browser's wish counts, else the
 //! operator's, else English. The switch on the pages goes by the URL, see `route.rs`.
 
 include!(concat!(env!("OUT_DIR"), "/strings.rs"));
 
-impl Strings {
-    /// The strings of `tag`, such as `sw` or `sw-TZ`.
+/// A language, as it is built in.
+pub(crate) struct Language {
+    pub(crate) tag: &'static str,
+    /// In the language itself.
+    pub(crate) name: &'static str,
+    /// Of writing: `ltr` or `rtl`.
+    pub(crate) direction: &'static str,
+    /// The place of a number's form among `forms`.
+    plural: fn(u64) -> usize,
+    forms: &'static [&'static str],
+    /// All strings, one behind the other.
+    text: &'static str,
+    /// Where in `text` each begins, and the last ends.
+    starts: &'static [u16],
+}
+
+/// The strings of a language; the operator's own in the place of the built-in ones.
+#[derive(Clone, Copy)]
+pub(crate) struct Strings<'a> {
+    pub(crate) language: &'static Language,
+    own: &'a [Own],
+}
+
+/// A string of the operator, and its place.
+pub(crate) type Own = (usize, String);
+
+impl Language {
+    /// The language of `tag`, such as `sw` or `sw-TZ`.
     pub(crate) fn of(tag: &str) -> Option<&'static Self> {
         let primary = tag.split(['-', '_']).next()?;
-        LANGUAGES.iter().find(|strings| strings.tag.eq_ignore_ascii_case(primary))
+        LANGUAGES.iter().find(|language| language.tag.eq_ignore_ascii_case(primary))
+    }
+
+    /// Its strings, but for those that are the operator's `own`.
+    pub(crate) fn with<'a>(&'static self, own: &'a [Own]) -> Strings<'a> {
+        Strings { language: self, own }
+    }
+
+    /// The built-in string at `place`; empty where there is none.
+    pub(crate) fn built_in(&self, place: usize) -> &'static str {
+        let start = |place: usize| self.starts.get(place).map(|start| usize::from(*start));
+        let range = start(place).zip(start(place + 1));
+        range.and_then(|(start, end)| self.text.get(start..end)).unwrap_or_default()
+    }
+
+    /// The key of each place, such as `welcome`, or `days.one` of a plural; empty where the language has no such
+    /// form.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        for key in KEYS.lines() {
+            if key.ends_with('.') {
+                let form = |n| self.forms.get(n).map_or_else(String::new, |form| format!("{key}{form}"));
+                keys.extend((0..FORMS).map(form));
+            } else {
+                keys.push(key.to_owned());
+            }
+        }
+        keys
+    }
+}
+
+impl<'a> Strings<'a> {
+    fn text(self, place: usize) -> &'a str {
+        let own = self.own.iter().find(|(own, _)| *own == place);
+        own.map_or_else(|| self.language.built_in(place), |(_, text)| text)
     }
 
     /// `text` with each `{name}` replaced. Where one writes from the right, what is written from the left
     /// stands apart, or the signs around it would change sides.
-    fn fill(&self, text: &str, values: &[(&str, &str)]) -> String {
+    fn fill(self, text: &str, values: &[(&str, &str)]) -> String {
         let mut filled = String::with_capacity(text.len() + 16);
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             filled.push_str(before);
             let (name, after) = after.split_once('}').unwrap_or((after, ""));
             let value = values.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value);
-            if self.direction == "rtl" && value.contains(|c: char| c.is_ascii_alphabetic() || c == ':') {
+            if self.language.direction == "rtl"
+                && value.contains(|c: char| c.is_ascii_alphabetic() || c == ':')
+            {
                 filled.extend(["\u{2068}", value, "\u{2069}"]);
             } else {
                 filled.push_str(value);
@@ -34,19 +96,19 @@ impl Strings {
 
 /// The language to answer in: the best of `accept` (the header `Accept-Language`; may be empty) that
 /// there is, else `fallback`, else English.
-pub(crate) fn language(accept: &str, fallback: &str) -> &'static Strings {
-    let mut best: Option<(u16, &'static Strings)> = None;
+pub(crate) fn language(accept: &str, fallback: &str) -> &'static Language {
+    let mut best: Option<(u16, &'static Language)> = None;
     for choice in accept.split(',').take(32) {
         let (tag, parameters) = choice.split_once(';').unwrap_or((choice, ""));
         let weight = weight(parameters);
-        let Some(strings) = Strings::of(tag.trim()) else { continue };
+        let Some(language) = Language::of(tag.trim()) else { continue };
         if weight > best.map_or(0, |(best, _)| best) {
-            best = Some((weight, strings));
+            best = Some((weight, language));
         }
     }
-    let english = || LANGUAGES.iter().find(|strings| strings.tag == "en");
-    best.map(|(_, strings)| strings)
-        .or_else(|| Strings::of(fallback))
+    let english = || LANGUAGES.iter().find(|language| language.tag == "en");
+    best.map(|(_, language)| language)
+        .or_else(|| Language::of(fallback))
         .or_else(english)
         .expect("build.rs refuses to build without English")
 }
@@ -94,7 +156,7 @@ mod tests {
 
     #[test]
     fn fills_every_placeholder() {
-        let english = Strings::of("en").unwrap();
+        let english = Language::of("en").unwrap().with(&[]);
         assert_eq!(english.fill("{a} of {b}, {a}", &[("a", "{b}"), ("b", "2")]), "{b} of 2, {b}");
         assert_eq!(english.fill("no placeholder", &[]), "no placeholder");
     }
@@ -110,11 +172,11 @@ mod tests {
             ("sw", "other one other other other other other other other other"),
             ("ur", "other one other other other other other other other other"),
         ] {
-            let (_, categories, rule) = PLURAL_RULES.iter().find(|(known, ..)| *known == tag).unwrap();
-            let chosen = numbers.map(|n| categories[rule(n)]);
+            let language = Language::of(tag).unwrap();
+            let chosen = numbers.map(|n| language.forms[(language.plural)(n)]);
             assert_eq!(chosen.join(" "), expected, "{tag}");
         }
-        assert_eq!(PLURAL_RULES.len(), 6);
+        assert_eq!(LANGUAGES.len(), 6);
     }
 
     /// Blanks and signs that a keyboard for English gets wrong.

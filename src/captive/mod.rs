@@ -23,7 +23,7 @@ mod words;
 pub(crate) use api::{Access, api};
 pub(crate) use awaited::Awaited;
 pub(crate) use colour::Accent;
-pub(crate) use language::{LANGUAGES, Strings, language};
+pub(crate) use language::{LANGUAGES, Language, Own, Strings, language};
 pub(crate) use notice::{AfterLogin, Notice, after_login};
 pub(crate) use outage::Outage;
 pub(crate) use proof::{Proof, Tried};

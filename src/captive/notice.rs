@@ -209,7 +209,7 @@ impl Notice {
     }
 
     /// What happened, in a few words.
-    pub(crate) fn title(self, t: &Strings) -> &'static str {
+    pub(crate) fn title(self, t: Strings<'_>) -> &str {
         match self {
             Self::Empty => t.empty_title(),
             Self::Unknown => t.unknown_title(),
@@ -239,7 +239,7 @@ impl Notice {
     }
 
     /// What to do about it.
-    pub(crate) fn text(self, t: &Strings) -> String {
+    pub(crate) fn text(self, t: Strings<'_>) -> String {
         let text = match self {
             Self::Empty => t.empty_text(),
             Self::Unknown => t.unknown_text(),

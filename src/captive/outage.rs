@@ -8,20 +8,20 @@ use crate::domain::{Clockwork, Now, SessionView, UplinkState};
 
 /// The uplink is down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outage {
-    pub(crate) title: &'static str,
+pub(crate) struct Outage<'a> {
+    pub(crate) title: &'a str,
     /// For how long.
     pub(crate) text: String,
     /// What becomes of the guest's time, or what can be done all the same; empty: nothing to say.
-    pub(crate) effect: &'static str,
+    pub(crate) effect: &'a str,
 }
 
-impl Outage {
+impl<'a> Outage<'a> {
     /// What to tell a device with this `session`, or without; `None`: the uplink is not known to be down.
     pub(crate) fn of(
         uplink: UplinkState,
         session: Option<&SessionView>,
-        t: &Strings,
+        t: Strings<'a>,
         now: Now,
     ) -> Option<Self> {
         let text = t.outage_text(&duration(t, uplink.down_for(now.boot)?));

@@ -25,7 +25,7 @@ pub(crate) enum Tried {
 
 impl Proof {
     /// What happened, in a few words.
-    pub(crate) fn title(self, tried: Tried, t: &Strings) -> &'static str {
+    pub(crate) fn title(self, tried: Tried, t: Strings<'_>) -> &str {
         match (self, tried) {
             (Self::Phone, Tried::NotYet) => t.phone_title(),
             (Self::Phone, Tried::Wrong) => t.phone_wrong_title(),
@@ -37,7 +37,7 @@ impl Proof {
     }
 
     /// What to do now.
-    pub(crate) fn text(self, tried: Tried, t: &Strings) -> &'static str {
+    pub(crate) fn text(self, tried: Tried, t: Strings<'_>) -> &str {
         match (self, tried) {
             (Self::Phone, Tried::NotYet) => t.phone_text(),
             (Self::Phone, Tried::Wrong) => t.phone_wrong_text(),
@@ -49,7 +49,7 @@ impl Proof {
     }
 
     /// Of the field.
-    pub(crate) fn label(self, t: &Strings) -> &'static str {
+    pub(crate) fn label(self, t: Strings<'_>) -> &str {
         match self {
             Self::Phone => t.phone_label(),
             Self::Pin => t.pin_label(),

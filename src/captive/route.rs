@@ -3,7 +3,7 @@
 //! The same for every phone: there is no table of probe names. Whatever host and path a probe asks for,
 //! it is sent to the portal by a 302, which is what every system understands.
 
-use super::language::Strings;
+use super::language::Language;
 use super::query::{Pairs, encode_into};
 use super::site::{Aim, Here};
 use super::{Notice, language};
@@ -68,7 +68,7 @@ pub(crate) enum Form {
 /// How the guest wants it: from the URL and the headers.
 #[derive(Clone)]
 pub(crate) struct Asked {
-    pub(crate) strings: &'static Strings,
+    pub(crate) language: &'static Language,
     /// The language was chosen by the switch, so links carry it on: cookies do not live in these browsers.
     pub(crate) chosen: bool,
     /// `?code=`, from a QR code.
@@ -78,13 +78,13 @@ pub(crate) struct Asked {
 impl Asked {
     /// For a request that could not be read: the operator's language.
     pub(crate) fn unread(fallback: &str) -> Self {
-        Self { strings: language("", fallback), chosen: false, typed: String::new() }
+        Self { language: language("", fallback), chosen: false, typed: String::new() }
     }
 }
 
 /// What `head`, arriving `here`, is answered, and how.
 pub(crate) fn answer(head: &Head<'_>, here: Here<'_>, fallback: &str) -> (Answer, Asked) {
-    let asked = Asked { strings: language(head.accept_language, fallback), ..Asked::unread(fallback) };
+    let asked = Asked { language: language(head.accept_language, fallback), ..Asked::unread(fallback) };
     let aim = match (head.hosts, head.authority) {
         (Hosts::Improper, _) => return (Answer::Refuse(Notice::Malformed), asked),
         (_, Some(authority)) => here.aim(authority),
@@ -116,9 +116,9 @@ pub(crate) fn clipped(text: &str, longest: usize) -> String {
 
 impl Asked {
     fn with(self, query: &Pairs) -> Self {
-        let chosen = query.get("lang").and_then(Strings::of);
+        let chosen = query.get("lang").and_then(Language::of);
         Self {
-            strings: chosen.unwrap_or(self.strings),
+            language: chosen.unwrap_or(self.language),
             chosen: chosen.is_some(),
             typed: code(query).unwrap_or_default(),
         }
@@ -141,7 +141,7 @@ fn led_on(answer: Answer, head: &Head<'_>, here: Here<'_>) -> Answer {
 fn with_code(here: Here<'_>, path: &str, query: Option<&str>) -> String {
     let mut url = format!("{here}{path}");
     let Some(Ok(query)) = query.map(|query| Pairs::parse(query.as_bytes())) else { return url };
-    let language = query.get("lang").and_then(Strings::of).map(|strings| strings.tag);
+    let language = query.get("lang").and_then(Language::of).map(|language| language.tag);
     let values = [("code", code(&query)), ("lang", language.map(str::to_owned))];
     let mut separator = '?';
     for (name, value) in values {

@@ -162,7 +162,7 @@ fn the_switch_beats_the_header_and_is_carried_on() {
         ("/?lang=de", "sw", "sw", false),
     ] {
         let asked = asked(target, accept);
-        assert_eq!((asked.strings.tag, asked.chosen), (tag, chosen), "{target} {accept}");
+        assert_eq!((asked.language.tag, asked.chosen), (tag, chosen), "{target} {accept}");
     }
     assert_eq!(asked("/?code=%3Cb%3E%07%0A1", "").typed, "<b>\n1");
 }

@@ -22,7 +22,7 @@ const REFRESH_PAUSED: u64 = 10;
 
 /// A device that is online.
 #[derive(Clone, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct Standing<'a> {
     pub(crate) plan: String,
     pub(crate) time: Option<Left>,
     pub(crate) data: Option<Left>,
@@ -31,7 +31,7 @@ pub(crate) struct Standing {
     /// The last characters of the code.
     pub(crate) hint: String,
     /// A warning that it ends.
-    pub(crate) soon: Option<&'static str>,
+    pub(crate) soon: Option<&'a str>,
     /// Seconds until the page loads itself anew.
     pub(crate) refresh: u64,
     /// Seconds to count down in the guest's sight; 0: none.
@@ -56,9 +56,9 @@ pub(crate) struct PlanCard {
     pub(crate) facts: String,
 }
 
-impl Standing {
+impl<'a> Standing<'a> {
     /// How `session` stands.
-    pub(crate) fn of(session: &SessionView, plans: &[Plan], t: &Strings, now: Now) -> Self {
+    pub(crate) fn of(session: &SessionView, plans: &[Plan], t: Strings<'a>, now: Now) -> Self {
         let plan = plans.iter().find(|plan| plan.id == session.plan);
         let left = session.time_left(now);
         let time = left.map(|left| Left {
@@ -77,7 +77,7 @@ impl Standing {
             Clockwork::Runs => false,
         };
         Self {
-            plan: plan.map_or(session.plan.as_str(), |plan| plan.title_in(t.tag)).to_owned(),
+            plan: plan.map_or(session.plan.as_str(), |plan| plan.title_in(t.language.tag)).to_owned(),
             time,
             data,
             devices: (session.devices > 1).then_some((session.devices_online, session.devices)),
@@ -98,9 +98,9 @@ impl Standing {
     }
 }
 
-impl Standing {
+impl Standing<'_> {
     /// What is left of all, in one line.
-    pub(crate) fn left(&self, t: &Strings) -> String {
+    pub(crate) fn left(&self, t: Strings<'_>) -> String {
         let time = self.time.as_ref().map_or(t.no_end().to_owned(), |time| t.time_left(&time.left));
         match &self.data {
             Some(data) => format!("{time} · {}", t.data_left(&data.left)),
@@ -111,7 +111,7 @@ impl Standing {
 
 impl PlanCard {
     /// What `plan` offers.
-    pub(crate) fn of(plan: &Plan, t: &Strings) -> Self {
+    pub(crate) fn of(plan: &Plan, t: Strings<'_>) -> Self {
         let mut facts = Vec::new();
         facts.extend(plan.terms.metered.map(|time| t.plan_metered(&duration(t, time))));
         facts.extend(plan.terms.validity.map(|time| t.plan_validity(&duration(t, time))));
@@ -124,11 +124,11 @@ impl PlanCard {
             facts.push(t.device_count(plan.terms.devices.into()));
         }
         let price = format!("{} {}", plan.price, plan.currency).trim().to_owned();
-        Self { title: plan.title_in(t.tag).to_owned(), price, facts: facts.join(" · ") }
+        Self { title: plan.title_in(t.language.tag).to_owned(), price, facts: facts.join(" · ") }
     }
 }
 
-fn data(plan: &Plan, t: &Strings) -> Option<String> {
+fn data(plan: &Plan, t: Strings<'_>) -> Option<String> {
     let words = |cap: Bytes| size(t, cap);
     match (plan.terms.data.total, plan.terms.data.down, plan.terms.data.up) {
         (Some(total), ..) => Some(t.plan_data(&words(total))),

@@ -14,7 +14,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// `span` in one or two units: "1 day 3 hours", "2 hours 5 minutes", "5 minutes", "45 seconds". To the
 /// nearest hour above a day, to the nearest minute above a minute; below that the started second counts.
-pub(crate) fn duration(t: &Strings, span: Duration) -> String {
+pub(crate) fn duration(t: Strings<'_>, span: Duration) -> String {
     let exact = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
     let minutes = to_nearest(exact, MINUTE);
     if exact < MINUTE {
@@ -28,8 +28,8 @@ pub(crate) fn duration(t: &Strings, span: Duration) -> String {
 }
 
 /// `size` in decimal units, rounded down: "640 KB", "1.5 MB", "320 MB", "1.2 GB".
-pub(crate) fn size(t: &Strings, size: Bytes) -> String {
-    let (unit, word): (u64, fn(&Strings, &str) -> String) = match size.0 {
+pub(crate) fn size<'a>(t: Strings<'a>, size: Bytes) -> String {
+    let (unit, word): (u64, fn(Strings<'a>, &str) -> String) = match size.0 {
         1_000_000_000.. => (1_000_000_000, Strings::gigabytes),
         1_000_000.. => (1_000_000, Strings::megabytes),
         _ => (1000, Strings::kilobytes),
@@ -38,7 +38,7 @@ pub(crate) fn size(t: &Strings, size: Bytes) -> String {
 }
 
 /// `rate` in decimal units: "512 kbit/s", "4 Mbit/s".
-pub(crate) fn rate(t: &Strings, rate: Bps) -> String {
+pub(crate) fn rate(t: Strings<'_>, rate: Bps) -> String {
     if rate.0 < 1_000_000 {
         t.kilobits(&number(t, rate.0, 1000))
     } else {
@@ -46,9 +46,9 @@ pub(crate) fn rate(t: &Strings, rate: Bps) -> String {
     }
 }
 
-type Unit = (u64, fn(&Strings, u64) -> String);
+type Unit<'a> = (u64, fn(Strings<'a>, u64) -> String);
 
-fn both(t: &Strings, (first, first_unit): Unit, (second, second_unit): Unit) -> String {
+fn both<'a>(t: Strings<'a>, (first, first_unit): Unit<'a>, (second, second_unit): Unit<'a>) -> String {
     match (first, second) {
         (0, second) => second_unit(t, second),
         (first, 0) => first_unit(t, first),
@@ -61,7 +61,7 @@ fn to_nearest(value: u64, unit: u64) -> u64 {
 }
 
 /// One decimal below ten, none above, none if it is zero.
-fn number(t: &Strings, value: u64, unit: u64) -> String {
+fn number(t: Strings<'_>, value: u64, unit: u64) -> String {
     let tenths = value / (unit / 10);
     match (tenths / 10, tenths % 10) {
         (whole, tenth) if whole < 10 && tenth > 0 => format!("{whole}{}{tenth}", t.decimal()),
@@ -72,13 +72,18 @@ fn number(t: &Strings, value: u64, unit: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::captive::Language;
 
-    fn english() -> &'static Strings {
-        Strings::of("en").unwrap()
+    fn in_language(tag: &str) -> Strings<'static> {
+        Language::of(tag).unwrap().with(&[])
     }
 
-    fn swahili() -> &'static Strings {
-        Strings::of("sw").unwrap()
+    fn english() -> Strings<'static> {
+        in_language("en")
+    }
+
+    fn swahili() -> Strings<'static> {
+        in_language("sw")
     }
 
     #[test]
@@ -158,7 +163,7 @@ mod tests {
                  1 گھنٹہ | 2 گھنٹے 5 منٹ | 1 دن | 2 دن | 3 دن | 11 دن | 100 دن",
             ),
         ] {
-            let t = Strings::of(tag).unwrap();
+            let t = in_language(tag);
             let said = spans.clone().map(|seconds| duration(t, Duration::from_secs(seconds)));
             assert_eq!(said.collect::<Vec<_>>().join(" | "), expected, "{tag}");
         }
@@ -177,7 +182,7 @@ mod tests {
             ("pt", "0 KB | 0,9 KB | 1,5 MB | 500 MB | 1,2 GB | 512 kbit/s | 1,5 Mbit/s"),
             ("ur", "0 KB | 0.9 KB | 1.5 MB | 500 MB | 1.2 GB | 512 kbps | 1.5 Mbps"),
         ] {
-            let t = Strings::of(tag).unwrap();
+            let t = in_language(tag);
             let said = sizes.into_iter().map(|bytes| size(t, Bytes(bytes)));
             let rates = [512_000, 1_500_000].into_iter().map(|bps| rate(t, Bps(bps)));
             let said = said.chain(rates).collect::<Vec<_>>().join(" | ").replace('\u{a0}', " ");

@@ -26,6 +26,8 @@ pub use error::{ConfigError, Finding, LoadError, Notice};
 pub use model::{
     Anomaly, Cloud, Config, Device, Garden, Gateway, Network, Policy, Retention, Tls, UplinkProbe,
 };
+pub(crate) use spec::nearest;
+pub(crate) use uci::did_you_mean;
 
 use error::{Findings, shown};
 use uci::{Raw, RawSection};

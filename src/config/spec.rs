@@ -145,7 +145,7 @@ pub(super) static RETENTION: SectionSpec = SectionSpec {
 };
 
 /// The candidate that `typed` was likely meant to be: at most two letters wrong, and no more than half.
-pub(super) fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_ascii_lowercase().replace('-', "_");
     if typed.len() > 32 {
         return None;

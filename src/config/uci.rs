@@ -382,6 +382,6 @@ fn too_many(subject: &str, extra: &str) -> Fault {
 }
 
 /// The remedy for a name that is almost right.
-pub(super) fn did_you_mean(name: &str) -> String {
+pub(crate) fn did_you_mean(name: &str) -> String {
     format!("did you mean '{name}'?")
 }

@@ -11,7 +11,7 @@ use hyper::header::HeaderValue;
 use ring::digest::{SHA256, digest};
 
 use super::theme::Theme;
-use crate::captive::Accent;
+use crate::captive::{Accent, Language, Strings};
 use crate::config::Config;
 use crate::wire::enrolment::base64;
 
@@ -55,6 +55,16 @@ impl Dress {
         let style = colours + STYLE + &theme.style;
         let policy = policy(&style);
         Self { colour: fill, style, policy, theme }
+    }
+
+    /// The words of `language`.
+    pub(super) fn strings(&self, language: &'static Language) -> Strings<'_> {
+        language.with(self.theme.own(language.tag))
+    }
+
+    /// Bytes that a page in that language is longer than one with built-in parts alone, at most.
+    pub(super) fn weight(&self, language: &Language) -> usize {
+        self.theme.style.len() + self.theme.weight(language)
     }
 
     pub(super) fn script(&self) -> &'static str {

@@ -4,13 +4,15 @@
 //! Never: the words (they are the locales'), what a page is about (that is `pages`).
 
 use super::dress::Dress;
-use crate::captive::{Asked, Awaited, LANGUAGES, Notice, Outage, PlanCard, Strings, Tried, whatsapp_link};
+use crate::captive::{
+    Asked, Awaited, LANGUAGES, Language, Notice, Outage, PlanCard, Strings, Tried, whatsapp_link,
+};
 use crate::config::{Config, Gateway};
 use crate::domain::Mac;
 
 /// What all pages share.
 pub(super) struct Frame<'a> {
-    pub(super) t: &'static Strings,
+    pub(super) t: Strings<'a>,
     pub(super) gateway: &'a Gateway,
     pub(super) dress: &'a Dress,
     /// What precedes the paths of links: nothing, at the portal's own address.
@@ -36,7 +38,7 @@ impl<'a> Frame<'a> {
     pub(super) fn new(asked: &Asked, config: &'a Config, dress: &'a Dress, path: &'static str) -> Self {
         let gateway = &config.gateway;
         Self {
-            t: asked.strings,
+            t: dress.strings(asked.language),
             gateway,
             dress,
             origin: String::new(),
@@ -82,10 +84,10 @@ impl<'a> Frame<'a> {
 
     /// `path` with the language, if the guest chose one.
     pub(super) fn link(&self, path: &str) -> String {
-        self.origin.clone() + &localized(path, self.t, self.chosen)
+        self.origin.clone() + &localized(path, self.t.language, self.chosen)
     }
 
-    pub(super) fn languages(&self) -> impl Iterator<Item = &'static Strings> {
+    pub(super) fn languages(&self) -> impl Iterator<Item = &'static Language> {
         LANGUAGES.iter()
     }
 
@@ -115,14 +117,14 @@ pub(super) struct Help<'a> {
 }
 
 /// `path`, with the language if the guest chose it by the switch.
-pub(super) fn localized(path: &str, t: &Strings, chosen: bool) -> String {
-    if chosen { format!("{path}?lang={}", t.tag) } else { path.to_owned() }
+pub(super) fn localized(path: &str, language: &Language, chosen: bool) -> String {
+    if chosen { format!("{path}?lang={}", language.tag) } else { path.to_owned() }
 }
 
 /// The top of a page.
-pub(super) struct Hero {
+pub(super) struct Hero<'a> {
     pub(super) tone: Tone,
-    pub(super) title: &'static str,
+    pub(super) title: &'a str,
     /// Empty: the title says it all.
     pub(super) text: String,
 }
@@ -141,18 +143,18 @@ pub(super) enum Tone {
     Refuses,
 }
 
-impl Hero {
-    pub(super) fn new(tone: Tone, title: &'static str, text: impl Into<String>) -> Self {
+impl<'a> Hero<'a> {
+    pub(super) fn new(tone: Tone, title: &'a str, text: impl Into<String>) -> Self {
         Self { tone, title, text: text.into() }
     }
 
     /// Of a page that says why not.
-    pub(super) fn of_notice(notice: Notice, t: &Strings) -> Self {
+    pub(super) fn of_notice(notice: Notice, t: Strings<'a>) -> Self {
         let tone = if notice.passes() { Tone::Waits } else { Tone::Refuses };
         Self::new(tone, notice.title(t), notice.text(t))
     }
 
-    pub(super) fn of_outage(outage: &Outage) -> Self {
+    pub(super) fn of_outage(outage: &Outage<'a>) -> Self {
         Self::new(Tone::Waits, outage.title, format!("{} {}", outage.text, outage.effect).trim())
     }
 }

@@ -116,7 +116,8 @@ fn has(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|own| own == word)
 }
 
-fn shown(text: &str) -> String {
+/// What an operator wrote, fit for a line of the log.
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(20).flat_map(char::escape_debug).collect()
 }
 

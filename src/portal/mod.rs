@@ -29,6 +29,7 @@ mod theme;
 mod tls;
 mod token;
 mod wire;
+mod wording;
 
 use std::net::IpAddr;
 use std::pin::Pin;

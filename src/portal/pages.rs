@@ -29,10 +29,10 @@ const TEXT_OF: &str = "2026-11-22";
 #[template(path = "welcome.html", config = "portal-html/askama.toml")]
 struct Welcome<'a> {
     frame: Frame<'a>,
-    hero: Hero,
+    hero: Hero<'a>,
     is_online: bool,
-    add_text: &'static str,
-    note: Option<Note>,
+    add_text: &'a str,
+    note: Option<Note<'a>>,
     plans: Vec<PlanCard>,
     more: Vec<PlanCard>,
     show_more: String,
@@ -40,43 +40,43 @@ struct Welcome<'a> {
     typed: &'a str,
     phone: &'static str,
     digits: &'static str,
-    button: &'static str,
+    button: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "status.html", config = "portal-html/askama.toml")]
 struct Status<'a> {
     frame: Frame<'a>,
-    hero: Hero,
-    standing: Standing,
-    note: Option<Note>,
+    hero: Hero<'a>,
+    standing: Standing<'a>,
+    note: Option<Note<'a>>,
     takes_code: bool,
     token: &'a str,
     typed: &'static str,
     digits: &'static str,
-    button: &'static str,
+    button: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "offline.html", config = "portal-html/askama.toml")]
 struct Offline<'a> {
     frame: Frame<'a>,
-    hero: Hero,
+    hero: Hero<'a>,
     /// What is known of it.
     internet: Option<String>,
     is_down: bool,
     token: &'a str,
     typed: &'static str,
-    button: &'static str,
+    button: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "waiting.html", config = "portal-html/askama.toml")]
 struct Waiting<'a> {
     frame: Frame<'a>,
-    hero: Hero,
+    hero: Hero<'a>,
     awaited: Awaited,
-    outage: Option<Outage>,
+    outage: Option<Outage<'a>>,
     token: &'a str,
     digits: &'static str,
 }
@@ -85,15 +85,15 @@ struct Waiting<'a> {
 #[template(path = "soon.html", config = "portal-html/askama.toml")]
 struct Soon<'a> {
     frame: Frame<'a>,
-    hero: Hero,
+    hero: Hero<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "proof.html", config = "portal-html/askama.toml")]
 struct ProofPage<'a> {
     frame: Frame<'a>,
-    hero: Hero,
-    label: &'static str,
+    hero: Hero<'a>,
+    label: &'a str,
     field: Field,
     token: &'a str,
     repeated: Vec<(&'static str, &'a str)>,
@@ -111,19 +111,19 @@ struct Field {
 }
 
 /// A payment that has not opened anything yet, beside what the page is about.
-struct Note {
-    title: &'static str,
-    text: &'static str,
+struct Note<'a> {
+    title: &'a str,
+    text: &'a str,
     takes_digits: bool,
     /// Of the link to the page that waits.
-    see: Option<&'static str>,
+    see: Option<&'a str>,
 }
 
 #[derive(Template)]
 #[template(path = "move.html", config = "portal-html/askama.toml")]
 struct Move<'a> {
     frame: Frame<'a>,
-    hero: Hero,
+    hero: Hero<'a>,
     token: &'a str,
     repeated: Vec<(&'static str, &'a str)>,
 }
@@ -132,7 +132,7 @@ struct Move<'a> {
 #[template(path = "notice.html", config = "portal-html/askama.toml")]
 struct NoticePage<'a> {
     frame: Frame<'a>,
-    hero: Hero,
+    hero: Hero<'a>,
     /// Seconds to count down in the guest's sight.
     wait: Option<u64>,
     /// Without a form there is a way back; not for who is shut out.
@@ -144,14 +144,14 @@ struct NoticePage<'a> {
     phone: Option<&'a str>,
     /// Only these were missing.
     digits: Option<&'a str>,
-    button: &'static str,
+    button: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "terms.html", config = "portal-html/askama.toml")]
 struct Terms<'a> {
     frame: Frame<'a>,
-    hero: Hero,
+    hero: Hero<'a>,
     text_of: String,
 }
 
@@ -159,7 +159,7 @@ struct Terms<'a> {
 #[template(path = "privacy.html", config = "portal-html/askama.toml")]
 struct Privacy<'a> {
     frame: Frame<'a>,
-    hero: Hero,
+    hero: Hero<'a>,
     /// Others can read along.
     is_open: bool,
     sessions: String,
@@ -173,8 +173,8 @@ struct Privacy<'a> {
 pub(super) fn welcome(
     frame: Frame<'_>,
     config: &Config,
-    standing: Option<Standing>,
-    outage: Option<Outage>,
+    standing: Option<Standing<'_>>,
+    outage: Option<Outage<'_>>,
     token: &str,
     typed: &str,
 ) -> String {
@@ -217,7 +217,7 @@ pub(super) fn welcome(
     };
     let whole = written(&page);
     // The operator's own parts may cost guests a moment, but never a plan.
-    let longest = LONGEST + page.frame.dress.theme.weight();
+    let longest = LONGEST + page.frame.dress.weight(t.language);
     if whole.len() <= longest {
         return whole;
     }
@@ -229,7 +229,7 @@ pub(super) fn welcome(
 }
 
 /// What is sold here.
-fn for_sale(config: &Config, t: &Strings) -> Vec<PlanCard> {
+fn for_sale(config: &Config, t: Strings<'_>) -> Vec<PlanCard> {
     let for_sale = config.plans.iter().filter(|plan| config.trial.as_ref() != Some(&plan.id));
     for_sale.take(PLANS).map(|plan| PlanCard::of(plan, t)).collect()
 }
@@ -258,7 +258,12 @@ fn shorten(cards: &mut Vec<PlanCard>, excess: usize) {
 }
 
 /// The status page of a device that is online; it loads itself anew, unless that would wipe out what is typed.
-pub(super) fn status(frame: Frame<'_>, standing: Standing, outage: Option<Outage>, token: &str) -> String {
+pub(super) fn status(
+    frame: Frame<'_>,
+    standing: Standing,
+    outage: Option<Outage<'_>>,
+    token: &str,
+) -> String {
     let t = frame.t;
     let refresh = Some(standing.refresh).filter(|_| !frame.takes_digits());
     let hero = match &outage {
@@ -282,7 +287,7 @@ pub(super) fn status(frame: Frame<'_>, standing: Standing, outage: Option<Outage
 }
 
 /// The status page of a device that is not online: what is seen of it here, and what to do.
-pub(super) fn offline(frame: Frame<'_>, internet: Internet, token: &str) -> String {
+pub(super) fn offline(frame: Frame<'_>, internet: Internet<'_>, token: &str) -> String {
     let t = frame.t;
     let (internet, is_down) = match internet {
         Internet::Up => (Some(t.seen_internet().to_owned()), false),
@@ -294,7 +299,7 @@ pub(super) fn offline(frame: Frame<'_>, internet: Internet, token: &str) -> Stri
 }
 
 /// For a device that the operator lets pass, whatever it has bought.
-pub(super) fn trusted(frame: Frame<'_>, outage: Option<&Outage>) -> String {
+pub(super) fn trusted(frame: Frame<'_>, outage: Option<&Outage<'_>>) -> String {
     let t = frame.t;
     let hero = outage.map_or_else(|| Hero::new(Tone::Good, t.online(), t.no_end()), Hero::of_outage);
     written(&NoticePage {
@@ -311,15 +316,15 @@ pub(super) fn trusted(frame: Frame<'_>, outage: Option<&Outage>) -> String {
 }
 
 /// What is known of the uplink.
-pub(super) enum Internet {
+pub(super) enum Internet<'a> {
     Up,
     Unknown,
-    Down(Outage),
+    Down(Outage<'a>),
 }
 
 /// For a device that is not online until its payment opens it; it loads its status again and again, unless
 /// there is something to type.
-pub(super) fn waiting(frame: Frame<'_>, awaited: Awaited, outage: Option<Outage>, token: &str) -> String {
+pub(super) fn waiting(frame: Frame<'_>, awaited: Awaited, outage: Option<Outage<'_>>, token: &str) -> String {
     let refresh = Some(REFRESH_WAITING).filter(|_| !awaited.takes_digits());
     let frame = frame.refreshing(refresh, Some("/status"));
     let t = frame.t;
@@ -403,15 +408,15 @@ pub(super) fn privacy(frame: Frame<'_>, config: &Config, door: Door) -> String {
     })
 }
 
-impl Note {
+impl<'a> Note<'a> {
     /// On the page of a device that is not online.
-    fn alone(awaited: Awaited, t: &Strings) -> Self {
+    fn alone(awaited: Awaited, t: Strings<'a>) -> Self {
         let (title, takes_digits, see) = (awaited.title(t), awaited.takes_digits(), awaited.see(t));
         Self { title, text: awaited.text(t), takes_digits, see }
     }
 
     /// On the page of a device that is online with something else.
-    fn beside(awaited: Awaited, t: &Strings) -> Self {
+    fn beside(awaited: Awaited, t: Strings<'a>) -> Self {
         Self { text: awaited.added(t), ..Self::alone(awaited, t) }
     }
 }

@@ -21,7 +21,7 @@ use super::response::{self, Reply};
 use super::{desk, form};
 use crate::captive::{
     Access, AfterLogin, Answer, Asked, Awaited, Door, Form, Head, Hosts, Notice, Outage, Page, PlanCard,
-    SamePage, Standing, after_login, answer, api, origin_is_ours, same_page, secure_origin,
+    SamePage, Standing, Strings, after_login, answer, api, origin_is_ours, same_page, secure_origin,
 };
 use crate::config::{Config, Policy};
 use crate::domain::{self, Mac, Now, Refusal, SessionView, Uplink};
@@ -66,7 +66,7 @@ pub(super) fn bare_notice(visit: &Visit, notice: Notice) -> Vec<u8> {
     let asked = Asked::unread(&config.gateway.language);
     let dress = visit.context.wardrobe.dress(&config);
     let page = pages::notice(Frame::new(&asked, &config, &dress, "/"), notice, None, &Entry::none());
-    response::raw(response::refusal(notice, asked.strings.tag, &dress, String::new()), &page)
+    response::raw(response::refusal(notice, asked.language.tag, &dress, String::new()), &page)
 }
 
 fn head(request: &Request<Incoming>) -> Head<'_> {
@@ -119,7 +119,7 @@ impl Guest<'_> {
         }
         let origin = self.visit.here(self.config).to_string();
         let body = pages::soon(self.frame_for("/status", mac).leading_to(origin), &wanted.host);
-        response::not_yet(self.asked.strings.tag, self.dress, body, pages::REFRESH_SOON)
+        response::not_yet(self.asked.language.tag, self.dress, body, pages::REFRESH_SOON)
     }
 
     async fn show(&self, page: Page) -> Reply {
@@ -150,7 +150,7 @@ impl Guest<'_> {
             return response::captive_json(api(access, self.visit.here(self.config), now));
         }
         let token = self.visit.context.key.token(mac, now.wall);
-        let t = self.asked.strings;
+        let t = self.t();
         let outage = self.outage(session.as_ref(), now);
         let standing = session.map(|session| Standing::of(&session, &self.config.plans, t, now));
         let awaited = self.awaited(mac);
@@ -167,7 +167,7 @@ impl Guest<'_> {
                 pages::welcome(frame("/"), self.config, standing, outage, &token, &self.asked.typed)
             }
         };
-        response::page(StatusCode::OK, t.tag, self.dress, body)
+        response::page(StatusCode::OK, t.language.tag, self.dress, body)
     }
 
     async fn take(&self, form: Form, request: Request<Incoming>) -> Reply {
@@ -219,7 +219,7 @@ impl Guest<'_> {
 
     /// What the desk says to who wants to be let in.
     fn let_in(&self, reply: Option<domain::Reply>, mac: Mac, entry: &Entry) -> Reply {
-        let language = self.asked.strings.tag;
+        let language = self.asked.language.tag;
         response::closing(match after_login(reply) {
             AfterLogin::Online => self.go_to("/status"),
             AfterLogin::Refused(notice) => self.refused(notice, Some(mac), entry),
@@ -283,14 +283,14 @@ impl Guest<'_> {
         }
         let view = self.visit.context.view.borrow();
         let trial = view.trial.as_ref().filter(|trial| trial.had.wait(mac, now).is_none())?;
-        Some(PlanCard::of(&trial.plan, self.asked.strings))
+        Some(PlanCard::of(&trial.plan, self.t()))
     }
 
-    fn outage(&self, session: Option<&SessionView>, now: Now) -> Option<Outage> {
-        Outage::of(self.visit.context.view.borrow().uplink, session, self.asked.strings, now)
+    fn outage(&self, session: Option<&SessionView>, now: Now) -> Option<Outage<'_>> {
+        Outage::of(self.visit.context.view.borrow().uplink, session, self.t(), now)
     }
 
-    fn internet(&self, outage: Option<Outage>) -> Internet {
+    fn internet<'a>(&self, outage: Option<Outage<'a>>) -> Internet<'a> {
         match (outage, self.visit.context.view.borrow().uplink.uplink) {
             (Some(outage), _) => Internet::Down(outage),
             (None, Uplink::Up) => Internet::Up,
@@ -301,6 +301,10 @@ impl Guest<'_> {
     /// Whether the operator, or the cloud, treats `mac` so.
     fn is_listed(&self, mac: Mac, policy: Policy) -> bool {
         self.config.devices.iter().any(|listed| listed.mac == mac && listed.policy == policy)
+    }
+
+    fn t(&self) -> Strings<'_> {
+        self.dress.strings(self.asked.language)
     }
 
     fn token(&self, mac: Mac) -> String {
@@ -316,7 +320,7 @@ impl Guest<'_> {
     }
 
     fn page(&self, path: &'static str, write: impl FnOnce(Frame<'_>) -> String) -> Reply {
-        response::page(StatusCode::OK, self.asked.strings.tag, self.dress, write(self.frame(path)))
+        response::page(StatusCode::OK, self.asked.language.tag, self.dress, write(self.frame(path)))
     }
 
     /// The page of `notice`; with the field again for `mac`, holding what was typed.
@@ -324,10 +328,10 @@ impl Guest<'_> {
         let token = mac.map(|mac| self.token(mac));
         let frame = mac.map_or_else(|| self.frame("/"), |mac| self.frame_for("/", mac));
         let body = pages::notice(frame, notice, token.as_deref(), entry);
-        response::refusal(notice, self.asked.strings.tag, self.dress, body)
+        response::refusal(notice, self.asked.language.tag, self.dress, body)
     }
 
     fn go_to(&self, path: &str) -> Reply {
-        response::see_other(&localized(path, self.asked.strings, self.asked.chosen))
+        response::see_other(&localized(path, self.asked.language, self.asked.chosen))
     }
 }

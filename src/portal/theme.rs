@@ -9,8 +9,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::markup;
-use crate::captive::LANGUAGES;
+use super::{markup, wording};
+use crate::captive::{LANGUAGES, Language, Own};
 use crate::config::{Finding, Gateway, Notice};
 use crate::wire::enrolment::base64;
 
@@ -23,6 +23,8 @@ const LARGEST_STYLE: usize = 16 * 1024;
 const LARGEST_LOGO: usize = 4 * 1024;
 const LARGEST_FRAME: usize = 2 * 1024;
 const LARGEST_TEXT: usize = 8 * 1024;
+/// Room for all strings of a language.
+const LARGEST_WORDS: usize = 32 * 1024;
 /// Names of the folder that are looked at: it may hold all but the operator's photographs.
 const MOST_NAMES: usize = 100;
 
@@ -40,6 +42,8 @@ pub(super) struct Theme {
     /// By the tag of the language.
     terms: Vec<(&'static str, String)>,
     privacy: Vec<(&'static str, String)>,
+    /// In the place of the built-in strings.
+    words: Vec<(&'static str, Vec<Own>)>,
 }
 
 /// Why a part is left out.
@@ -65,22 +69,29 @@ impl Theme {
 
     /// The operator's terms of use in the language `tag`.
     pub(super) fn terms(&self, tag: &str) -> Option<&str> {
-        own(&self.terms, tag)
+        of_language(&self.terms, tag).map(String::as_str)
     }
 
     /// What the operator says of privacy in the language `tag`.
     pub(super) fn privacy(&self, tag: &str) -> Option<&str> {
-        own(&self.privacy, tag)
+        of_language(&self.privacy, tag).map(String::as_str)
     }
 
-    /// Bytes that every page is longer.
-    pub(super) fn weight(&self) -> usize {
-        [&self.style, &self.logo, &self.header, &self.footer].map(String::len).iter().sum()
+    /// The operator's own strings in the language `tag`.
+    pub(super) fn own(&self, tag: &str) -> &[Own] {
+        of_language(&self.words, tag).map_or(&[], Vec::as_slice)
+    }
+
+    /// Bytes that a page in that language is longer, at most, but for its style.
+    pub(super) fn weight(&self, language: &Language) -> usize {
+        let parts: usize = [&self.logo, &self.header, &self.footer].map(String::len).iter().sum();
+        let longer = |(place, text): &Own| text.len().saturating_sub(language.built_in(*place).len());
+        parts + self.own(language.tag).iter().map(longer).sum::<usize>()
     }
 }
 
-fn own<'a>(texts: &'a [(&str, String)], tag: &str) -> Option<&'a str> {
-    texts.iter().find(|(own, _)| *own == tag).map(|(_, text)| text.as_str())
+fn of_language<'a, T>(parts: &'a [(&str, T)], tag: &str) -> Option<&'a T> {
+    parts.iter().find(|(own, _)| *own == tag).map(|(_, part)| part)
 }
 
 impl Wrong {
@@ -119,7 +130,7 @@ impl Folder<'_> {
             let name = name.to_string_lossy();
             if !name.starts_with('.') && !is_part(&name) {
                 let what = "is no part of the pages; there are style.css, logo.svg, logo.png, header.html, \
-                    footer.html, terms.LANGUAGE.html and privacy.LANGUAGE.html";
+                    footer.html, terms.LANGUAGE.html, privacy.LANGUAGE.html and strings.LANGUAGE.txt";
                 let name = name.escape_debug().to_string();
                 self.notice(&name, Wrong::whole(what));
             }
@@ -136,12 +147,21 @@ impl Folder<'_> {
             footer: self.text(FOOTER, LARGEST_FRAME, markup::check).unwrap_or_default(),
             terms: self.texts("terms"),
             privacy: self.texts("privacy"),
+            words: LANGUAGES.iter().filter_map(|language| self.words(language)).collect(),
         }
     }
 
     fn texts(&mut self, page: &str) -> Vec<(&'static str, String)> {
         let read = |tag| Some((tag, self.text(&text_name(page, tag), LARGEST_TEXT, markup::check)?));
         LANGUAGES.iter().map(|language| language.tag).filter_map(read).collect()
+    }
+
+    /// Line by line: a broken one is left out alone.
+    fn words(&mut self, language: &'static Language) -> Option<(&'static str, Vec<Own>)> {
+        let name = words_name(language.tag);
+        let (own, wrong) = wording::read(&self.bytes(&name, LARGEST_WORDS)?, language);
+        wrong.into_iter().for_each(|wrong| self.notice(&name, wrong));
+        Some((language.tag, own))
     }
 
     fn logo(&mut self, name: &str, kind: &str) -> Option<String> {
@@ -207,12 +227,18 @@ fn text_name(page: &str, tag: &str) -> String {
     format!("{page}.{tag}.html")
 }
 
+fn words_name(tag: &str) -> String {
+    format!("strings.{tag}.txt")
+}
+
 fn is_part(name: &str) -> bool {
     [STYLE, HEADER, FOOTER].contains(&name)
         || LOGOS.iter().any(|(logo, _)| *logo == name)
-        || LANGUAGES
-            .iter()
-            .any(|own| ["terms", "privacy"].iter().any(|page| text_name(page, own.tag) == name))
+        || LANGUAGES.iter().any(|own| {
+            [text_name("terms", own.tag), text_name("privacy", own.tag), words_name(own.tag)]
+                .iter()
+                .any(|own| own == name)
+        })
 }
 
 /// A style may end neither its element nor load anything.

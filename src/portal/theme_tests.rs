@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use super::*;
+use crate::captive::Strings;
 use crate::portal::tests::config;
 
 /// What is written to the folder, read.
@@ -22,6 +23,16 @@ fn of(folder: &Path) -> (Theme, Vec<String>) {
     (theme, notices.iter().map(|notice| notice.to_string().replace(&folder, "")).collect())
 }
 
+/// Bytes that reach every English page.
+fn weight(theme: &Theme) -> usize {
+    theme.style.len() + theme.weight(Language::of("en").unwrap())
+}
+
+/// What is on the pages in the language `tag`.
+fn strings<'a>(theme: &'a Theme, tag: &str) -> Strings<'a> {
+    Language::of(tag).unwrap().with(theme.own(tag))
+}
+
 #[test]
 fn what_is_right_is_taken_as_it_is() {
     let (theme, notices) = read(&[
@@ -31,6 +42,7 @@ fn what_is_right_is_taken_as_it_is() {
         ("footer.html", "<small>Asante ж</small>".as_bytes()),
         ("terms.sw.html", b"<p>Masharti</p>"),
         ("privacy.en.html", b"<p>We keep little</p>"),
+        ("strings.sw.txt", b"# Yetu\r\nwelcome = Karibu kwetu\r\n"),
         (".hidden", b"\0"),
     ]);
     assert_eq!(notices, [""; 0]);
@@ -39,6 +51,30 @@ fn what_is_right_is_taken_as_it_is() {
     assert_eq!([theme.header.as_str(), &theme.footer], ["<p>Karibu</p>\n", "<small>Asante ж</small>"]);
     assert_eq!([theme.terms("sw"), theme.terms("en")], [Some("<p>Masharti</p>"), None]);
     assert_eq!([theme.privacy("sw"), theme.privacy("en")], [None, Some("<p>We keep little</p>")]);
+    assert_eq!(["sw", "en"].map(|tag| strings(&theme, tag).welcome()), ["Karibu kwetu", "Get online"]);
+}
+
+#[test]
+fn of_words_only_the_lines_that_are_wrong_are_left_out() {
+    let (theme, mut notices) = read(&[
+        ("strings.en.txt", b"welcom = Hello\nonline = Enjoy\n\nhelp_say = Call us\nterms = \xff\n"),
+        ("strings.fr.txt", &[b'\n'; LARGEST_WORDS + 1]),
+        ("strings.xx.txt", b""),
+    ]);
+    notices.sort();
+    for (notice, expected) in notices.iter().zip([
+        "/strings.en.txt:1: portal_dir: there is no string welcom; did you mean 'welcome'?",
+        "/strings.en.txt:4: portal_dir: help_say lacks {site}; put it",
+        "/strings.en.txt:5: portal_dir: is not UTF-8",
+        "/strings.fr.txt:1: portal_dir: is larger than 32768",
+        "/strings.xx.txt:1: portal_dir: is no part",
+    ]) {
+        assert!(notice.starts_with(expected), "{notice}");
+    }
+    assert_eq!(notices.len(), 5);
+    let t = strings(&theme, "en");
+    assert_eq!([t.welcome(), t.online(), t.terms()], ["Get online", "Enjoy", "Terms"]);
+    assert_eq!(t.help_say("a", "b"), "If asked: this is b, and your device is a.");
 }
 
 #[test]
@@ -61,7 +97,7 @@ fn what_is_wrong_is_left_out_alone_and_told_with_its_line() {
         let (theme, notices) = read(&[(name, bytes), ("privacy.en.html", b"<p>kept</p>")]);
         let [notice] = notices.as_slice() else { panic!("{name}: {notices:?}") };
         assert!(notice.starts_with(&format!("/{name}{expected}")), "{notice}");
-        assert_eq!((theme.weight(), theme.terms("en")), (0, None), "{name}");
+        assert_eq!((weight(&theme), theme.terms("en")), (0, None), "{name}");
         assert_eq!(theme.privacy("en"), Some("<p>kept</p>"));
     }
 }
@@ -77,7 +113,7 @@ fn nothing_outside_the_folder_is_read_and_nothing_waits() {
     nix::unistd::mkfifo(&folder.path().join("style.css"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let (theme, mut notices) = of(folder.path());
     notices.sort();
-    assert_eq!(theme.weight(), 0);
+    assert_eq!(weight(&theme), 0);
     assert_eq!(
         notices,
         [
@@ -87,7 +123,7 @@ fn nothing_outside_the_folder_is_read_and_nothing_waits() {
         ]
     );
     let (theme, notices) = of(&folder.path().join("gone"));
-    assert_eq!(theme.weight(), 0);
+    assert_eq!(weight(&theme), 0);
     assert!(notices[0].starts_with("/:1: portal_dir: cannot be read: No such file"), "{notices:?}");
 }
 
@@ -99,5 +135,5 @@ fn the_example_is_without_a_fault() {
     assert!(theme.style.contains("--fill") && theme.logo.contains("svg+xml"));
     assert!(!theme.header.is_empty() && !theme.footer.is_empty() && theme.terms("en").is_some());
     // It costs guests no second round trip.
-    assert!(theme.weight() < 1024, "{}", theme.weight());
+    assert!(weight(&theme) < 1024, "{}", weight(&theme));
 }

@@ -43,10 +43,29 @@ fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_b
         assert!(start.body.contains(part), "{part}");
     }
     assert!(!start.body.contains(built_in));
+    for (path, own) in [("/?lang=en", "<h1>Coffee and Wi-Fi</h1>"), ("/?lang=sw", "<h1>Kahawa na Wi-Fi</h1>")]
+    {
+        assert!(page(path, own), "{own}");
+    }
     assert!(page("/terms?lang=en", "<h2>What you buy</h2>") && !page("/terms?lang=sw", "What you buy"));
     assert_eq!(doctor(&daemon)[0], "ok");
     let checked = daemon.check();
     assert!(checked.code == 0 && !checked.out.contains("portal_dir"), "{checked:?}");
+
+    // Of the words only what is wrong gives way.
+    let words = "welcom = Come in\ncode_label = Your <b>coffee</b> code\nplan_metered = {times} online\n";
+    fs::write(folder.join("strings.en.txt"), words).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    wait_until("the words", SOON, || page("/?lang=en", "Your &#60;b&#62;coffee&#60;/b&#62; code</label>"));
+    assert!(page("/?lang=en", "<h1>Get online</h1>") && page("/?lang=sw", "<h1>Kahawa na Wi-Fi</h1>"));
+    let [state, message] = doctor(&daemon);
+    let said =
+        format!("{}:1: portal_dir: there is no string welcom", folder.join("strings.en.txt").display());
+    assert!(state == "warn" && message.starts_with(&said) && message.contains(", and 1 more"), "{message}");
+    let told = "strings.en.txt:3: portal_dir: plan_metered has no placeholder {times}; it has {time}";
+    let checked = daemon.check();
+    assert!(checked.code == 0 && checked.out.contains(told), "{checked:?}");
+    assert!(daemon.log().contains("did you mean 'welcome'?"));
 
     // A part that would swallow the form, and one that would load from elsewhere.
     fs::write(folder.join("header.html"), "<p>Karibu</p>\n<textarea>").unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::*;
 use crate::captive::{
-    Asked, Awaited, Door, LANGUAGES, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried,
+    Asked, Awaited, Door, LANGUAGES, Language, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried,
 };
 use crate::domain::{Boot, Uplink, UplinkState};
 use crate::portal::dress::Dress;
@@ -35,18 +35,18 @@ struct Site {
 }
 
 /// Every state of every page in the language `t`, at a hotspot as they are.
-pub(super) fn states(t: &'static Strings) -> Vec<State> {
+pub(super) fn states(language: &'static Language) -> Vec<State> {
     let mut config = usual();
-    let mut states = Site::new(&config, t, "").local();
+    let mut states = Site::new(&config, language, "").local();
     config.cloud = Some(cloud::a_cloud());
-    states.extend(Site::new(&config, t, "DFJ9B1FPQ8 Confirmed. 500 TZS paid").all());
+    states.extend(Site::new(&config, language, "DFJ9B1FPQ8 Confirmed. 500 TZS paid").all());
     config.plans = (0..20).map(|n| plan(n, "Wiki nzima")).collect();
-    states.push(Site::new(&config, t, "").plain("welcome-20-plans"));
+    states.push(Site::new(&config, language, "").plain("welcome-20-plans"));
     states
 }
 
 /// The same at a hotspot that has everything, with the longest names there may be.
-fn longest(t: &'static Strings) -> Vec<State> {
+fn longest(language: &'static Language) -> Vec<State> {
     let mut config = usual();
     config.cloud = Some(cloud::a_cloud());
     config.plans = (0..40).map(|n| plan(n, &"Ж".repeat(40))).collect();
@@ -55,8 +55,8 @@ fn longest(t: &'static Strings) -> Vec<State> {
     (gateway.title, gateway.controller) = ("Ж".repeat(64), "ж ".repeat(100));
     (gateway.site, gateway.support_phone) = ("m".repeat(64), format!("+{}", "9".repeat(15)));
     gateway.whatsapp = "9".repeat(15);
-    let mut states = Site::new(&config, t, &"Umepokea TZS 500 <ж> ".repeat(16)).all();
-    states.extend(Site::new(&config, t, "").local());
+    let mut states = Site::new(&config, language, &"Umepokea TZS 500 <ж> ".repeat(16)).all();
+    states.extend(Site::new(&config, language, "").local());
     states
 }
 
@@ -91,23 +91,27 @@ fn plan(hours: u64, title: &str) -> Plan {
 }
 
 impl Site {
-    fn new(config: &Config, t: &'static Strings, typed: &str) -> Self {
+    fn new(config: &Config, language: &'static Language, typed: &str) -> Self {
         let now = Clock::new().now();
         Self {
             dress: Dress::of(config),
             config: config.clone(),
-            asked: Asked { strings: t, chosen: true, typed: String::new() },
+            asked: Asked { language, chosen: true, typed: String::new() },
             now: Now { boot: now.boot.plus(Duration::from_secs(9000)), ..now },
             typed: typed.to_owned(),
         }
+    }
+
+    fn t(&self) -> Strings<'_> {
+        self.dress.strings(self.asked.language)
     }
 
     fn frame(&self, path: &'static str) -> Frame<'_> {
         Frame::new(&self.asked, &self.config, &self.dress, path).of_device(Some(mac(0xa7)))
     }
 
-    fn standing(&self, session: &SessionView) -> Standing {
-        Standing::of(session, &self.config.plans, self.asked.strings, self.now)
+    fn standing(&self, session: &SessionView) -> Standing<'_> {
+        Standing::of(session, &self.config.plans, self.t(), self.now)
     }
 
     fn session(&self, left: u64) -> SessionView {
@@ -119,9 +123,9 @@ impl Site {
         SessionView { clockwork, ..self.session(2400) }
     }
 
-    fn outage(&self, session: Option<&SessionView>) -> Option<Outage> {
+    fn outage(&self, session: Option<&SessionView>) -> Option<Outage<'_>> {
         let down = UplinkState { uplink: Uplink::Down, since: self.since() };
-        Outage::of(down, session, self.asked.strings, self.now)
+        Outage::of(down, session, self.t(), self.now)
     }
 
     /// A moment ago.
@@ -140,10 +144,10 @@ impl Site {
 
     /// Where there is no cloud.
     fn local(&self) -> Vec<State> {
-        let mut bare = Site::new(&self.config, self.asked.strings, "");
+        let mut bare = Site::new(&self.config, self.asked.language, "");
         bare.config.plans.clear();
         (bare.config.gateway.support_phone, bare.config.gateway.whatsapp) = Default::default();
-        let trial = PlanCard::of(&self.config.plans[0], self.asked.strings);
+        let trial = PlanCard::of(&self.config.plans[0], self.t());
         let tried =
             pages::welcome(self.frame("/").offering(Some(trial)), &self.config, None, None, TOKEN, "");
         vec![
@@ -234,17 +238,18 @@ impl Site {
 #[test]
 fn every_page_is_one_request_of_one_round_trip() {
     let mut largest = (0, String::new());
-    for t in LANGUAGES {
-        for State { name, html } in longest(t).into_iter().chain(states(t)) {
+    for language in LANGUAGES {
+        for State { name, html } in longest(language).into_iter().chain(states(language)) {
             let dress = Dress::of(&usual());
             let wire =
-                response::raw(response::refusal(Notice::Full, t.tag, &dress, String::new()), &html).len();
-            assert!(wire <= ROUND_TRIP, "{} {name}: {wire} bytes", t.tag);
-            largest = largest.max((wire, format!("{} {name}", t.tag)));
+                response::raw(response::refusal(Notice::Full, language.tag, &dress, String::new()), &html)
+                    .len();
+            assert!(wire <= ROUND_TRIP, "{} {name}: {wire} bytes", language.tag);
+            largest = largest.max((wire, format!("{} {name}", language.tag)));
             let outside = html.replace("<link rel=\"icon\" href=\"data:,\">", "");
             for needs_more in ["<link", "src=", "url(", "@import", "<iframe", "<object", "srcset", "poster="]
             {
-                assert!(!outside.contains(needs_more), "{} {name}: {needs_more}", t.tag);
+                assert!(!outside.contains(needs_more), "{} {name}: {needs_more}", language.tag);
             }
         }
     }
@@ -254,12 +259,12 @@ fn every_page_is_one_request_of_one_round_trip() {
 #[test]
 fn every_page_is_there_to_be_looked_at() {
     let gallery = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");
-    for t in LANGUAGES {
-        let folder = gallery.join(t.tag);
+    for language in LANGUAGES {
+        let folder = gallery.join(language.tag);
         // States that are no more are not to be looked at.
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let states = states(t);
+        let states = states(language);
         for State { name, html } in &states {
             assert!(html.starts_with("<!doctype html>") && html.contains("<h1>"), "{name}");
             fs::write(folder.join(name).with_extension("html"), html).unwrap();
@@ -267,4 +272,35 @@ fn every_page_is_there_to_be_looked_at() {
         let names: std::collections::BTreeSet<_> = states.iter().map(|state| &state.name).collect();
         assert!(names.len() == states.len() && names.len() > 50, "each state once: {}", states.len());
     }
+}
+
+/// Every string set to what would break a page that took it for more than text.
+#[test]
+fn whatever_an_operator_s_words_are_they_stand_as_text_in_whole_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = usual();
+    config.cloud = Some(cloud::a_cloud());
+    config.gateway.portal_dir = Some(folder.path().into());
+    for language in LANGUAGES {
+        let file = folder.path().join(format!("strings.{}.txt", language.tag));
+        let keys = language.keys().into_iter().enumerate();
+        let lines = keys.map(|(place, key)| match language.built_in(place) {
+            "" => String::new(),
+            text => format!("{key} = \" '></title></style></p><script> {text} \u{202e}\\}}&amp;\n"),
+        });
+        fs::write(&file, lines.collect::<String>()).unwrap();
+        let site = Site::new(&config, language, "<typed>");
+        assert_eq!(site.dress.theme.own(language.tag).len(), lines_of(&file));
+        for State { name, html } in site.local().into_iter().chain(site.all()) {
+            assert!(html.trim_end().ends_with("</html>") && html.contains("&#62;&#60;/title&#62;"), "{name}");
+            for once in ["<script>", "</script>", "</title>", "</style>", "</main>"] {
+                assert_eq!(html.matches(once).count(), 1, "{} {name}: {once}", language.tag);
+            }
+            assert!(!html.contains("{time}") && !html.contains("{n}"), "{} {name}", language.tag);
+        }
+    }
+}
+
+fn lines_of(file: &Path) -> usize {
+    fs::read_to_string(file).unwrap().lines().count()
 }

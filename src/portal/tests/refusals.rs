@@ -43,12 +43,12 @@ fn each_has_its_status_and_all_wear_the_same_dress() {
     let dress = Dress::of(&config);
     for (why, status, retry_after, has_form, heading) in PAGES {
         assert_eq!((why.status(), why.retry_after()), (status, retry_after), "{why:?}");
-        for strings in LANGUAGES {
-            let asked = Asked { strings, ..Asked::unread("en") };
+        for language in LANGUAGES {
+            let asked = Asked { language, ..Asked::unread("en") };
             let page = notice(Frame::new(&asked, &config, &dress, "/"), why, Some("token"), &Entry::none());
-            let what = format!("{why:?} in {}: {page}", strings.tag);
-            assert!(strings.tag != "en" || page.contains(&format!("<h1>{heading}</h1>")), "{what}");
-            assert!(page.contains(&format!("<html lang=\"{}\"", strings.tag)), "{what}");
+            let what = format!("{why:?} in {}: {page}", language.tag);
+            assert!(language.tag != "en" || page.contains(&format!("<h1>{heading}</h1>")), "{what}");
+            assert!(page.contains(&format!("<html lang=\"{}\"", language.tag)), "{what}");
             assert_eq!(page.matches("<h1>").count(), 1, "{what}");
             assert_eq!(page.contains("<form"), has_form, "{what}");
             for part in ["<header>", "class=\"hero\" role=\"", "href=\"tel:", "href=\"/terms\"", "?lang=sw\""]

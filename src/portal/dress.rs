@@ -52,7 +52,7 @@ impl Dress {
         let Accent { fill, on_light, on_dark } = Accent::of(&config.gateway.colour);
         let colours = format!(":root{{--fill:{fill};--light:{on_light};--dark:{on_dark}}}");
         let (theme, _) = Theme::read(&config.gateway);
-        let style = colours + STYLE + &theme.style;
+        let style = colours + if theme.style.is_empty() { STYLE } else { &theme.style };
         let policy = policy(&style);
         Self { colour: fill, style, policy, theme }
     }
@@ -64,7 +64,7 @@ impl Dress {
 
     /// Bytes that a page in that language is longer than one with built-in parts alone, at most.
     pub(super) fn weight(&self, language: &Language) -> usize {
-        self.theme.style.len() + self.theme.weight(language)
+        self.theme.style.len().saturating_sub(STYLE.len()) + self.theme.weight(language)
     }
 
     pub(super) fn script(&self) -> &'static str {

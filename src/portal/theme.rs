@@ -31,7 +31,7 @@ const MOST_NAMES: usize = 100;
 /// The parts that are there and right. What is not is empty.
 #[derive(Default)]
 pub(super) struct Theme {
-    /// Follows the built-in style.
+    /// In the place of the built-in one.
     pub(super) style: String,
     /// An element, in the place of the built-in one.
     pub(super) logo: String,
@@ -82,7 +82,7 @@ impl Theme {
         of_language(&self.words, tag).map_or(&[], Vec::as_slice)
     }
 
-    /// Bytes that a page in that language is longer, at most, but for its style.
+    /// Bytes that a page in that language is longer, at most, but for the style.
     pub(super) fn weight(&self, language: &Language) -> usize {
         let parts: usize = [&self.logo, &self.header, &self.footer].map(String::len).iter().sum();
         let longer = |(place, text): &Own| text.len().saturating_sub(language.built_in(*place).len());

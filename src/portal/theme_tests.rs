@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::captive::Strings;
+use crate::portal::dress::Dress;
 use crate::portal::tests::config;
 
 /// What is written to the folder, read.
@@ -135,5 +136,8 @@ fn the_example_is_without_a_fault() {
     assert!(theme.style.contains("--fill") && theme.logo.contains("svg+xml"));
     assert!(!theme.header.is_empty() && !theme.footer.is_empty() && theme.terms("en").is_some());
     // It costs guests no second round trip.
-    assert!(weight(&theme) < 1024, "{}", weight(&theme));
+    let mut config = config(1);
+    config.gateway.portal_dir = Some(example);
+    let weight = Dress::of(&config).weight(Language::of("en").unwrap());
+    assert!(weight < 1024, "{weight}");
 }

@@ -28,8 +28,8 @@ fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_b
     let daemon = Daemon::start(&lab, &settings);
     let phone = Browser::of(&lab.phones[0]);
     let page = |path: &str, text: &str| phone.get(path).body.contains(text);
-    let built_in = "<svg width=\"28\"";
-    assert!(page("/", built_in) && !page("/", "bus station"));
+    let (built_in, built_in_style) = ("<svg width=\"28\"", "--good:");
+    assert!(page("/", built_in) && page("/", built_in_style) && !page("/", "bus station"));
 
     for file in fs::read_dir(example).unwrap() {
         let file = file.unwrap();
@@ -42,7 +42,7 @@ fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_b
     for part in ["data:image/svg+xml;base64,", "--fill:#8a1c4a", "7:00–22:00", "name=\"code\""] {
         assert!(start.body.contains(part), "{part}");
     }
-    assert!(!start.body.contains(built_in));
+    assert!(!start.body.contains(built_in) && !start.body.contains(built_in_style));
     for (path, own) in [("/?lang=en", "<h1>Coffee and Wi-Fi</h1>"), ("/?lang=sw", "<h1>Kahawa na Wi-Fi</h1>")]
     {
         assert!(page(path, own), "{own}");
@@ -76,7 +76,9 @@ fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_b
     for gone in ["Karibu</p>", "<textarea>", "#8a1c4a", "example.net"] {
         assert!(!start.body.contains(gone), "{gone}");
     }
-    assert!(start.body.contains("name=\"code\"") && start.body.contains("7:00–22:00"));
+    for kept in ["name=\"code\"", "7:00–22:00", built_in_style] {
+        assert!(start.body.contains(kept), "{kept}");
+    }
     let [state, message] = doctor(&daemon);
     assert_eq!(state, "warn", "{message}");
     let said =

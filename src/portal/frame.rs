@@ -10,6 +10,9 @@ use crate::captive::{
 use crate::config::{Config, Gateway};
 use crate::domain::Mac;
 
+/// Stands where an element goes into a text. No configuration holds one.
+const GAP: &str = "\0";
+
 /// What all pages share.
 pub(super) struct Frame<'a> {
     pub(super) t: Strings<'a>,
@@ -99,10 +102,12 @@ impl<'a> Frame<'a> {
         }
         let device = self.device.map(Mac::tail);
         let message = device.as_ref().map(|device| self.t.whatsapp_text(device, site));
+        let parts = |text: String| text.split(GAP).map(str::to_owned).collect();
         Some(Help {
             phone: Some(support_phone.as_str()).filter(|phone| !phone.is_empty()),
             whatsapp: (!whatsapp.is_empty()).then(|| whatsapp_link(whatsapp, message.as_deref())),
-            say: device.map(|device| self.t.help_say(&device, site)),
+            say: parts(self.t.help_say(GAP, site)),
+            device,
         })
     }
 }
@@ -112,8 +117,10 @@ pub(super) struct Help<'a> {
     pub(super) phone: Option<&'a str>,
     /// A link.
     pub(super) whatsapp: Option<String>,
-    /// What to tell who helps.
-    pub(super) say: Option<String>,
+    /// The guest's, as who helps knows it.
+    pub(super) device: Option<String>,
+    /// What to tell who helps, around the device.
+    pub(super) say: Vec<String>,
 }
 
 /// `path`, with the language if the guest chose it by the switch.

@@ -304,3 +304,15 @@ fn whatever_an_operator_s_words_are_they_stand_as_text_in_whole_pages() {
 fn lines_of(file: &Path) -> usize {
     fs::read_to_string(file).unwrap().lines().count()
 }
+
+#[test]
+fn what_is_written_from_the_left_keeps_its_order_on_one_line() {
+    for language in LANGUAGES {
+        let states = states(language);
+        let State { html, .. } = states.iter().find(|state| state.name == "move").unwrap();
+        for apart in ["<bdi dir=\"ltr\">…00:00:a7</bdi>", "<bdi dir=\"ltr\">+255700000000</bdi>"] {
+            assert_eq!(html.matches(apart).count(), 1, "{}: {apart}", language.tag);
+        }
+        assert!(html.contains("bdi[dir]{white-space:nowrap}"));
+    }
+}

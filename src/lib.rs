@@ -22,7 +22,7 @@
 //! - [`dns`]: DNS for guests: what a name leads to before login; learns the garden's addresses
 //! - [`sync`]: the client of the cloud: the feed down, the outbox up, lookups
 //! - [`control`]: the socket between the commands and the daemon
-//! - [`process`]: exit codes, signals, the panic hook
+//! - [`process`]: exit codes, signals, the panic hook, what the process may do
 //! - [`telemetry`]: log lines to stderr or syslog
 //!
 //! And what puts them to use:

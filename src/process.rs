@@ -1,10 +1,12 @@
 //! The process itself: how it ends and what it is told by signals.
 //!
 //! Owns: the exit codes of the interface, the panic hook, SIGHUP, SIGTERM and SIGINT, the limit of open files; in
-//! `privileges`, whose process it is.
+//! `privileges`, whose process it is; in `seal`, what it may ask of the kernel, by the lists of `calls`.
 //! Never: what to do about them; that is `app`'s.
 
+mod calls;
 mod privileges;
+mod seal;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,6 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 pub use privileges::{Owner, become_user, confine, is_root, make_over};
+pub use seal::{is_sealed, seal};
 
 /// How a command ends, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

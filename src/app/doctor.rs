@@ -12,6 +12,7 @@ use super::{certificate, link, time};
 use crate::config::Gateway;
 use crate::domain::{Lack, Mac, Uplink};
 use crate::portal;
+use crate::process::is_sealed;
 use crate::uplink::Report;
 use crate::wire::control::{Check, Health};
 
@@ -25,7 +26,7 @@ pub(super) async fn of_gateway(desk: &Desk) -> Vec<Check> {
     let config = desk.config.borrow().clone();
     let mut checks = vec![rules(desk), offload(desk)];
     checks.extend(config.gateway.interfaces.iter().map(|interface| guest_interface(interface)));
-    checks.extend([uplink(desk), storage(desk).await, time::checked(desk), plans(desk), room(desk)]);
+    checks.extend([uplink(desk), storage(desk).await, time::checked(desk), plans(desk), room(desk), seal()]);
     checks.extend(certificate::checked(desk));
     checks.extend(theme(&config.gateway));
     checks.extend(link::checked(desk).await);
@@ -199,6 +200,16 @@ fn room(desk: &Desk) -> Check {
     } else {
         warn("guests", format!("full: {online} online"), "raise option max_clients")
     }
+}
+
+/// Nothing to mend: a kernel is built with filters or without.
+fn seal() -> Check {
+    let message = if is_sealed() {
+        "the kernel refuses the program what it does not need"
+    } else {
+        "the kernel does not filter what the program asks of it: it has no CONFIG_SECCOMP_FILTER"
+    };
+    ok("seal", message.to_owned())
 }
 
 /// The operator's own parts of the pages, as their files are now.

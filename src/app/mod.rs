@@ -71,7 +71,7 @@ use crate::domain::{Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
 use crate::ordered::OrdSet;
 use crate::portal::{self, Connections, Handshakes, SentBack, Shown, Wardrobe};
-use crate::process::{Exit, Signals, raise_file_limit};
+use crate::process::{Exit, Signals, raise_file_limit, seal};
 use crate::store::{self, Found, Opened};
 use crate::wire::control::{Request, Response};
 use crate::wire::enrolment::Enrolled;
@@ -236,7 +236,11 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
     .await
 }
 
+/// From here on guests are heard, so before it the program gives up what it does not need of the kernel.
 fn open_doors(config: &Config, servers: &Servers) -> Doors {
+    if let Err(error) = seal() {
+        tracing::warn!(event = "not_sealed", %error, "this kernel does not filter what the program asks of it");
+    }
     let mut doors = Doors::default();
     doors.keep(&config.gateway, servers);
     doors

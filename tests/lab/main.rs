@@ -26,6 +26,7 @@ mod isolation;
 mod leak;
 mod owners;
 mod presence;
+mod sealed;
 mod service;
 mod speed;
 mod stale;

@@ -126,6 +126,8 @@ pub(crate) struct Daemon {
     /// Whose resolver the program asks.
     names: AskedOf,
     level: &'static str,
+    /// What starts it, and becomes it.
+    by: Vec<OsString>,
     child: Option<Child>,
 }
 
@@ -149,8 +151,17 @@ impl Daemon {
         let guest = lab.phones.first().expect("a lab with a phone").clone();
         let gateway = Arc::clone(&lab.gateway);
         let (folder, names) = (lab.folder().to_owned(), AskedOf::Machine);
-        let daemon =
-            Self { gateway, folder, guest, clock: None, boot: None, names, level: "info", child: None };
+        let daemon = Self {
+            gateway,
+            folder,
+            guest,
+            clock: None,
+            boot: None,
+            names,
+            level: "info",
+            by: Vec::new(),
+            child: None,
+        };
         for folder in [daemon.state(), daemon.run_dir()] {
             fs::create_dir_all(folder).expect("a folder");
         }
@@ -189,6 +200,11 @@ impl Daemon {
     /// From the daemon's next start on, it logs all that it can.
     pub(crate) fn logs_everything(&mut self) {
         self.level = "trace";
+    }
+
+    /// From the daemon's next start on, another program starts it, and becomes it.
+    pub(crate) fn started_by(&mut self, words: impl IntoIterator<Item = impl Into<OsString>>) {
+        self.by = words.into_iter().map(Into::into).collect();
     }
 
     /// From the daemon's next start on, it asks the gateway's own resolver, as on a router.
@@ -239,7 +255,7 @@ impl Daemon {
     pub(crate) fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let mut command = self.command();
+        let mut command = self.command(&self.by);
         command.args(["run", "--config"]).arg(self.config()).args([
             "--log",
             "stderr",
@@ -313,7 +329,7 @@ impl Daemon {
 
     /// Runs a command of the program against this daemon.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.command();
+        let mut command = self.command(&[]);
         command.args(arguments).arg("--socket").arg(self.socket());
         self.outcome(command)
     }
@@ -325,7 +341,7 @@ impl Daemon {
 
     /// Runs a command of the program that needs no daemon, with its configuration.
     pub(crate) fn without_it(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.command();
+        let mut command = self.command(&[]);
         command.args(arguments).arg("--config").arg(self.config());
         self.outcome(command)
     }
@@ -406,9 +422,10 @@ impl Daemon {
         self.folder.join("lango.conf")
     }
 
-    /// The program, in the boot that was asked for.
-    fn command(&self) -> Command {
+    /// The program, in the boot that was asked for, and what is to start it there.
+    fn command(&self, by: &[OsString]) -> Command {
         let mut words = self.boot.as_ref().map_or_else(|| vec![lango()], Boot::words);
+        words.splice(0..0, by.iter().cloned());
         if self.names == AskedOf::Gateway {
             // Which becomes the program, with the gateway's resolv.conf over the machine's.
             words.splice(0..0, ["ip", "netns", "exec", self.gateway.name()].map(OsString::from));

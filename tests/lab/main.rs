@@ -23,6 +23,7 @@ mod http_floods;
 mod https;
 mod https_floods;
 mod isolation;
+mod jailed;
 mod leak;
 mod owners;
 mod presence;

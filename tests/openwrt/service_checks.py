@@ -3,45 +3,21 @@
 OpenWrt's shell functions are replaced by ones that answer from a configuration and write down what they were told.
 """
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+import procd
 import uci_text
 from builds import TOP
 from ledger import check, same
 
 FILES = TOP / "openwrt/lango/files"
 
-# How OpenWrt's functions of these names behave; `foreach` and `load` know the configuration.
-FUNCTIONS = """
-list_contains() { eval "case \\" \\$$1 \\" in *\\" $2 \\"*) return 0 ;; esac"; return 1; }
-append() { eval "$1=\\"\\${$1:+\\$$1 }$2\\""; }
-config_load() { package=$1; }
-config_get() {
-    eval "config_value=\\$${package}_$2_$3"
-    eval "$1=\\${config_value:-\\$4}"
-}
-config_get_bool() {
-    config_get "$1" "$2" "$3" "$4"
-    eval "case \\$$1 in 1|on|true|yes|enabled) $1=1 ;; *) $1=0 ;; esac"
-}
-config_foreach() {
-    eval "config_sections=\\$${package}_sections_$2"
-    for config_section in $config_sections; do "$1" "$config_section"; done
-}
-logger() { echo "logger $*" >&3; }
-for it in procd_open_instance procd_close_instance procd_set_param procd_open_data procd_close_data \\
-    procd_add_reload_trigger json_add_array json_close_array json_add_object json_close_object json_add_string; do
-    eval "$it() { echo \\"$it \\$*\\" >&3; }"
-done
-"""
-PROGRAM = """#!/bin/sh
-echo "lango $*" >&3
-[ "$1" != check ] || [ ! -e "$ROOT/wrong" ] || { echo "/etc/config/lango:3: portal_port: no port"; exit 78; }
-"""
 NETWORK = """
 config interface 'lan'
 	option device 'br-lan'
@@ -71,6 +47,24 @@ config gateway 'main'
 	list interface 'wlan1'
 	option portal_port '8080'
 """
+JAILED = LANGO + """
+	option user 'lango'
+	option portal_dir '/srv/portal'
+	option certificate '/etc/acme/portal.crt'
+	option key '/etc/lango/key'
+config cloud
+	option url 'https://bos.example.net'
+	option ca_file '/srv/cloud/ca.pem'
+"""
+
+UNJAILED = [
+    "command lango run --config /etc/config/lango", "file /etc/config/lango", "reload_signal HUP",
+    "respawn 3600 5 0", "term_timeout 15", "stdout 0", "stderr 0",
+]  # fmt: skip
+SHOWN = [
+    "/etc/config", "/etc/hosts", "/etc/resolv.conf", "/etc/ssl/certs", "/tmp/resolv.conf.d",
+    "/proc/sys/kernel/random",
+]  # fmt: skip
 
 
 def run() -> None:
@@ -78,6 +72,9 @@ def run() -> None:
     check("service: shellcheck has nothing to say", _linted)
     check("service: switched off, nothing is started or asked", _switched_off)
     check("service: the daemon as it is handed to procd", _started)
+    check("service: another user in a jail, where there is a jailer", _jailed)
+    check("service: the capabilities of the jail are those that the daemon keeps", _capabilities)
+    check("service: another jail takes a new start, anything else only a signal", _another_jail)
     check("service: the firewall is opened for the zones of the guests, and for nothing else", _firewall)
     check("service: a configuration with errors starts nothing, and is told", _wrong)
     check("service: a reload by a configuration with errors leaves what runs", _reloaded)
@@ -95,40 +92,9 @@ def _linted() -> None:
         assert not [line for line in lines if line.startswith(" ")], "indented by blanks"
 
 
-def _configured(text: str, package: str) -> str:
-    """The configuration as variables of a shell."""
-    lines, kinds = [], {}
-    for number, section in enumerate(uci_text.read(text)):
-        name = section.name or f"cfg{number:02}"
-        kinds.setdefault(section.kind, []).append(name)
-        for key, value in section.options.items():
-            joined = " ".join(value) if isinstance(value, list) else value
-            lines.append(f"{package}_{name}_{key}={uci_text.quoted(joined)}")
-    lines += [f"{package}_sections_{kind}={uci_text.quoted(' '.join(names))}" for kind, names in kinds.items()]
-    return "\n".join(lines)
-
-
-def _told(script: str, function: str, lango: str = LANGO, *, wrong: bool = False) -> tuple[int, list[str]]:
-    """The exit code of a function of an init script, and what was called, in order."""
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch)
-        (root / "lango").write_text(PROGRAM)
-        (root / "lango").chmod(0o755)
-        if wrong:
-            (root / "wrong").touch()
-        text = (FILES / script).read_text().replace("/usr/sbin/lango", f"{root}/lango")
-        shell = "\n".join([
-            FUNCTIONS, _configured(lango, "lango"), _configured(NETWORK, "network"),
-            _configured(FIREWALL, "firewall"), text, function,
-        ])  # fmt: skip
-        (root / "script").write_text(shell)
-        log = root / "log"
-        with log.open("w") as out:
-            done = subprocess.run(
-                [shutil.which("busybox") or "busybox", "sh", "-c", f'. {root}/script 3>"{log}"'],
-                env={"PATH": "/usr/bin:/bin", "ROOT": scratch}, stdout=out, stderr=subprocess.PIPE, check=False,
-            )  # fmt: skip
-        return done.returncode, [line.replace(f"{root}/lango", "lango") for line in log.read_text().splitlines()]
+def _told(script: str, function: str, lango: str = LANGO, **how: bool) -> tuple[int, list[str]]:
+    configured = {"lango": lango, "network": NETWORK, "firewall": FIREWALL}
+    return procd.told(FILES / script, function, configured, **how)
 
 
 def _switched_off() -> None:
@@ -140,11 +106,53 @@ def _started() -> None:
     code, told = _told("lango.init", "start_service")
     same(code, 0)
     same(told[0], "lango check --config /etc/config/lango")
-    instance = [line.removeprefix("procd_set_param ") for line in told if line.startswith("procd_set_param ")]
-    same(instance, [
-        "command lango run --config /etc/config/lango", "file /etc/config/lango", "reload_signal HUP",
-        "respawn 3600 5 0", "term_timeout 15", "stdout 0", "stderr 0",
-    ])  # fmt: skip
+    # Guests are held, and folders made over, before procd has anything to start.
+    same(told[1], "lango hold --config /etc/config/lango")
+    same(_params(told), UNJAILED)
+    assert not [line for line in told if "jail" in line], told
+    # Nor without a user to become.
+    same(_params(_told("lango.init", "start_service", jailer=True)[1]), UNJAILED)
+
+
+def _params(told: list[str]) -> list[str]:
+    return [line.removeprefix("procd_set_param ") for line in told if line.startswith("procd_set_param ")]
+
+
+def _mounts(told: list[str], call: str) -> list[str]:
+    (line,) = [line for line in told if line.startswith(f"{call} ")]
+    return line.split()[1:]
+
+
+def _jailed() -> None:
+    _, told = _told("lango.init", "start_service", JAILED, jailer=True)
+    same(_params(told), [*UNJAILED, "capabilities lango.json", "user lango", "no_new_privs 1"])
+    same(_mounts(told, "procd_add_jail"), ["lango", "log"])
+    same(_mounts(told, "procd_add_jail_mount_rw"), ["/etc/lango", "/var/run/lango"])
+    # Folders, once each; a file of its own folders that it keeps is there already.
+    same(_mounts(told, "procd_add_jail_mount"), [*SHOWN, "/srv/portal", "/etc/acme", "/srv/cloud"])
+    opened, jail, closed = (told.index(f"procd_{it}") for it in ("open_instance ", "add_jail lango log", "close_instance "))
+    assert opened < jail < closed, told
+
+
+def _capabilities() -> None:
+    sets = json.loads((FILES / "lango.json").read_text())
+    same(set(sets), {"bounding", "effective", "ambient", "permitted", "inheritable"})
+    source = (TOP / "src/process/privileges.rs").read_text().split("const KEPT")[1].split(";")[0]
+    kept = sorted("CAP_" + name for name in re.findall(r"CapabilitySet::([A-Z_]+)", source))
+    same(len(kept), 3)
+    for name, powers in sets.items():
+        same((name, powers), (name, kept))
+
+
+def _another_jail() -> None:
+    stubs = "start() { echo start >&3; }; restart() { echo restart >&3; }; "
+    with_key = JAILED.replace("option key '/etc/lango/key'", "option key '/etc/other/key'")
+    _, told = _told("lango.init", 'start_service; cat "$JAILED" >&3', JAILED, jailer=True)
+    for lango, again in ((JAILED, "start"), (JAILED.replace("8080", "8081"), "start"), (with_key, "restart")):
+        done = _told("lango.init", f"{stubs}reload_service", lango, jailer=True, jailed=told[-1])
+        same(done, (0, ["lango check --config /etc/config/lango", again]))
+    # It was never started since the boot.
+    same(_told("lango.init", f"{stubs}reload_service", JAILED, jailer=True)[1][-1], "start")
 
 
 def _rules(told: list[str]) -> list[dict[str, str]]:

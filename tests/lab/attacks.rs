@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
+use crate::handshakes::client;
 use crate::harness::{
     Authority, Browser, Daemon, GATEWAY_V4, Key, Lab, Phone, Settings, portal_v4, wait_until,
 };
-use crate::https_floods::client;
 use judge::{MARK, complaints};
 use table::{Attack, Prey};
 

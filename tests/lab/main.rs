@@ -17,6 +17,7 @@ mod dns;
 mod floods;
 mod forms;
 mod garden;
+mod handshakes;
 mod harness;
 mod hold;
 mod http_floods;

@@ -1,7 +1,7 @@
 //! Measures what Lango promises, on the lab's phones and world, and prints a table.
 //!
-//! `cargo test --release --test measure`, as root; about five minutes. After `--`, names of parts to be run
-//! alone: `small large many feed forwarding`. Phones, gateway and world share this machine's cores, so absolute
+//! `cargo test --release --test measure`, as root; about six minutes. After `--`, names of parts to be run
+//! alone: `small large many feed tls forwarding`. Phones, gateway and world share this machine's cores, so absolute
 //! times are an upper bound; a promise counts as broken, and the exit code is 1, only when it is missed by more
 //! than [`SLACK`]. Not part of a plain `cargo test`.
 
@@ -11,10 +11,13 @@
 mod blast;
 mod feed;
 mod forwarding;
+#[expect(clippy::unwrap_used, reason = "shared with the lab tests")]
+mod handshakes;
 #[expect(clippy::unwrap_used, dead_code, unused_imports, reason = "shared with the lab tests")]
 mod harness;
 mod load;
 mod many;
+mod tls;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -75,11 +78,12 @@ impl Row {
 }
 
 fn main() -> ExitCode {
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("small", small),
         ("large", large),
         ("many", many::measure),
         ("feed", feed::measure),
+        ("tls", tls::measure),
         ("forwarding", forwarding::measure),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

@@ -10,7 +10,7 @@ use super::phone::Phone;
 pub(crate) const VALID_DAYS: i64 = 90;
 
 /// Of which kind a key is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Ecdsa,
     Rsa,

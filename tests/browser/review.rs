@@ -10,7 +10,8 @@ use crate::chromium::Chromium;
 use crate::fetched;
 
 const WIDTHS: [u32; 3] = [320, 390, 1280];
-const SCHEMES: [&str; 2] = ["light", "dark"];
+/// Light and dark, and what is examined in each: the colours are all that differs.
+const SCHEMES: [(&str, Rules); 2] = [("light", ALL), ("dark", OF_COLOUR)];
 /// The width at which rules are checked that do not depend on it.
 const USUAL: u32 = 390;
 
@@ -46,13 +47,11 @@ impl Review {
         let mut found = ill_fitting(window, language);
         for width in WIDTHS {
             set_width(window, width);
-            for scheme in SCHEMES {
+            for (scheme, rules) in SCHEMES {
                 set_scheme(window, scheme);
                 picture(window, &screens().join(language).join(format!("{name}-{width}-{scheme}.png")));
                 if width == USUAL {
-                    found.extend(
-                        self.violations(window, ALL).into_iter().map(|one| format!("{scheme}: {one}")),
-                    );
+                    found.extend(self.violations(window, scheme, rules));
                 }
             }
         }
@@ -68,9 +67,9 @@ impl Review {
              for (const fold of document.querySelectorAll('details')) fold.open = true"
         ));
         let mut found = ill_fitting(window, language);
-        for (scheme, rules) in SCHEMES.into_iter().zip([ALL, OF_COLOUR]) {
+        for (scheme, rules) in SCHEMES {
             set_scheme(window, scheme);
-            found.extend(self.violations(window, rules).into_iter().map(|one| format!("{scheme}: {one}")));
+            found.extend(self.violations(window, scheme, rules));
         }
         self.add(found, language, name);
     }
@@ -84,8 +83,8 @@ impl Review {
         assert!(self.wrong.is_empty(), "{} wrong:\n{}", self.wrong.len(), self.wrong.join("\n"));
     }
 
-    /// What axe-core finds against these of its rules.
-    fn violations(&self, window: &Chromium<'_>, rules: Rules) -> Vec<String> {
+    /// What axe-core finds against these of its rules, in the colours of `scheme`.
+    fn violations(&self, window: &Chromium<'_>, scheme: &str, rules: Rules) -> Vec<String> {
         if window.run("return typeof axe") != "object" {
             window.run(&self.axe);
         }
@@ -99,7 +98,7 @@ impl Review {
         ));
         assert!(found["checked"].as_u64() >= Some(rules.fewest), "axe-core checked nothing: {found}");
         let wrong = found["wrong"].as_array().unwrap().iter();
-        wrong.map(|one| one.as_str().unwrap().to_owned()).collect()
+        wrong.map(|one| format!("{scheme}: {}", one.as_str().unwrap())).collect()
     }
 }
 

@@ -94,10 +94,17 @@ fn pages_of_guests_with_a_voucher() {
             window.go(&page(path, language));
             look(name);
         }
-        for (path, name) in [("/status", "not-online"), ("/nowhere", "not-found")] {
+        for (path, name) in [("/status", "not-online"), ("/nowhere", "not-found"), ("/login", "wrong-method")]
+        {
             window.go(&page(path, language));
             look(name);
         }
+        // As much as the field takes, in letters that are long on the wire.
+        window.go(&page("/", language));
+        window.run("const code = document.querySelector('#code'); code.value = 'م'.repeat(code.maxLength)");
+        window.tap("form:has(#code) button:not([type=button])");
+        window.sees(language, "too_large_title");
+        look("too-large");
         let code = daemon.voucher("week");
         Browser::of(&lab.phones[1]).must_login(&code);
         window.go(&page("/", language));

@@ -1,6 +1,6 @@
 //! Handshakes of TLS with the portal, by rustls: one after the other, and the flood of a device that begins all
-//! it can. Whoever calls is in the namespace of a phone; which device it is, the stream says.
-//! What they do to others is seen in `https_floods.rs` and measured in `tls.rs`.
+//! it can; and the plain portal, as others see it meanwhile. Who shakes hands is in the namespace of a phone, and
+//! the stream says of which device. `https_floods.rs` sees what that does to others, `tls.rs` measures it.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
-use crate::harness::{GATEWAY_V4, Phone};
+use crate::harness::{GATEWAY_V4, Phone, portal_v4};
 
 /// A connection over TLS.
 pub(crate) type Shaken = StreamOwned<ClientConnection, TcpStream>;
@@ -122,4 +122,18 @@ pub(crate) fn shake_hands(mut stream: TcpStream, client: &Arc<ClientConfig>) -> 
         connection.complete_io(&mut stream)?;
     }
     Ok(StreamOwned::new(connection, stream))
+}
+
+/// How long `phone` waits for the plain portal, which leads to the one over TLS: again and again.
+pub(crate) fn plain(phone: &Phone, spell: Duration) -> Vec<Duration> {
+    let from = Instant::now();
+    let mut times = Vec::new();
+    while from.elapsed() < spell {
+        let began = Instant::now();
+        let page = phone.get(portal_v4(), "captive.apple.com", "/").unwrap();
+        times.push(began.elapsed());
+        assert_eq!(page.status, 302);
+        thread::sleep(Duration::from_millis(3));
+    }
+    times
 }

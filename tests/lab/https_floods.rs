@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use lango::process::raise_file_limit;
 
-use crate::handshakes::{Flood, client};
-use crate::harness::{Authority, Daemon, Key, Lab, Phone, Settings, portal_v4};
+use crate::handshakes::{Flood, client, plain};
+use crate::harness::{Authority, Daemon, Key, Lab, Settings};
 
 const SPELL: Duration = Duration::from_secs(5);
 
@@ -22,12 +22,12 @@ fn a_flood_of_handshakes_of_one_device_leaves_the_portal_to_the_others() {
     daemon.wall_step(0);
     daemon.run();
     let before = daemon.memory();
-    let [flooder, plain, other] = [0, 1, 2].map(|n| &lab.phones[n]);
+    let [flooder, guest, other] = [0, 1, 2].map(|n| &lab.phones[n]);
     let (flood, client) = (Flood::default(), client(&authority.root()));
     thread::scope(|scope| {
         flood.begin(scope, flooder, &client);
         let pages = scope.spawn(|| {
-            let times = probe(plain);
+            let times = plain(guest, SPELL);
             flood.stop();
             times
         });
@@ -56,18 +56,4 @@ fn a_flood_of_handshakes_of_one_device_leaves_the_portal_to_the_others() {
         assert!(grown < 10.0, "{grown} MB");
     });
     assert!(daemon.is_alive());
-}
-
-/// How long `phone` waits for the plain portal, again and again.
-fn probe(phone: &Phone) -> Vec<Duration> {
-    let from = Instant::now();
-    let mut times = Vec::new();
-    while from.elapsed() < SPELL {
-        let began = Instant::now();
-        let page = phone.get(portal_v4(), "captive.apple.com", "/").unwrap();
-        times.push(began.elapsed());
-        assert_eq!(page.status, 302);
-        thread::sleep(Duration::from_millis(3));
-    }
-    times
 }

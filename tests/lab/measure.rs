@@ -1,6 +1,6 @@
 //! Measures what Lango promises, on the lab's phones and world, and prints a table.
 //!
-//! `cargo test --release --test measure`, as root; about six minutes. After `--`, names of parts to be run
+//! `cargo test --release --test measure`, as root; about seven minutes. After `--`, names of parts to be run
 //! alone: `small large many feed tls forwarding`. Phones, gateway and world share this machine's cores, so absolute
 //! times are an upper bound; a promise counts as broken, and the exit code is 1, only when it is missed by more
 //! than [`SLACK`]. Not part of a plain `cargo test`.

@@ -4,7 +4,6 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,11 +12,11 @@ use rustls::client::Resumption;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, HandshakeKind};
 
-use crate::handshakes::{Flood, Shaken, client, client_of, secure, shake_hands};
+use crate::handshakes::{Flood, Shaken, client, client_of, plain, secure, shake_hands};
 use crate::harness::{
     Authority, Cloud, Daemon, Key, Lab, Phone, Request, Settings, read_response, wait_until,
 };
-use crate::load::{Latencies, SlowConnections, pages_one_by_one, pages_until};
+use crate::load::Latencies;
 use crate::{Aim, Row, row};
 
 /// Phones at once.
@@ -75,7 +74,6 @@ pub(crate) fn measure(rows: &mut Vec<Row>) {
         }
         beside_handshakes(rows, &lab, &authority, key);
         if key == Key::Ecdsa {
-            beside_slow_ones(rows, &lab, &phones, &authority);
             rows.push(row("resident memory, having served all this", daemon.memory(), "MB", Aim::Known));
         }
     }
@@ -201,34 +199,18 @@ fn kept(rows: &mut Vec<Row>, guests: &Guests) {
 /// The plain portal before and while a device begins all the handshakes that it can.
 fn beside_handshakes(rows: &mut Vec<Row>, lab: &Lab, authority: &Authority, key: Key) {
     let (flood, client) = (Flood::default(), client(&authority.root()));
-    let others = &lab.phones[1..];
     let read = || {
-        let over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                thread::sleep(SPELL);
-                over.store(true, Ordering::Relaxed);
-            });
-            pages_until(others, Duration::from_millis(3), &over)
-        })
+        let mut times = Latencies::default();
+        plain(&lab.phones[1], SPELL).into_iter().for_each(|time| times.add(time));
+        times
     };
-    show(rows, &format!("plain page, no handshakes beside it ({key:?})"), read());
+    show(rows, &format!("plain portal, no handshakes beside it ({key:?})"), read());
     thread::scope(|scope| {
         flood.begin(scope, &lab.phones[0], &client);
         wait_until("the flood", Duration::from_secs(20), || flood.tally()[0] > 20);
-        show(rows, &format!("plain page, a flood of handshakes beside it ({key:?})"), read());
+        show(rows, &format!("plain portal, a flood of handshakes beside it ({key:?})"), read());
         flood.stop();
     });
     let [tried, done] = flood.tally();
     println!("(the flood, {key:?}: {tried} whole handshakes were tried, {done} were let in)");
-}
-
-/// Pages beside a thousand connections to the plain portal that never end their request.
-fn beside_slow_ones(rows: &mut Vec<Row>, lab: &Lab, phones: &[Phone], authority: &Authority) {
-    let slow = SlowConnections::open(phones, 1000);
-    show(rows, "plain page, 1,000 slow connections", pages_one_by_one(&lab.phones[0], 300));
-    thread::sleep(BETWEEN_ROUNDS);
-    let guests = Guests::new(phones, authority, MANNERS[0]);
-    show(rows, "HTTPS page, TLS 1.3, ECDSA, 1,000 slow connections", guests.one_by_one());
-    println!("(slow connections still held at the end: {})", slow.held());
 }

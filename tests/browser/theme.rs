@@ -9,11 +9,12 @@ use serde_json::Value;
 use crate::chromium::{Chromium, SOON};
 use crate::harness::{Daemon, Lab, wait_until};
 use crate::review::Review;
-use crate::settings;
 use crate::walks::page;
+use crate::{settings, text};
 
-/// One that has terms of its own in the example, and one that has none and runs from right to left.
-const LANGUAGES: [&str; 2] = ["en", "ar"];
+/// One with terms and words of its own in the example, one with words, and one that has neither and runs from right
+/// to left.
+const LANGUAGES: [&str; 3] = ["en", "sw", "ar"];
 
 fn example() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("portal-html/example")
@@ -24,6 +25,13 @@ fn first_text(file: &str) -> String {
     let html = fs::read_to_string(example().join(file)).unwrap();
     let mut texts = html.split('<').filter_map(|piece| piece.split_once('>')).map(|(_, text)| text.trim());
     texts.find(|text| !text.is_empty()).unwrap().to_owned()
+}
+
+/// What the example says in place of the heading of the start page; the built-in text where it has none.
+fn heading(language: &str) -> String {
+    let words = fs::read_to_string(example().join(format!("strings.{language}.txt"))).unwrap_or_default();
+    let own = words.lines().find_map(|line| line.strip_prefix("welcome = "));
+    own.map_or_else(|| text(language, "welcome"), str::to_owned)
 }
 
 /// In what the band on top and the button are painted.
@@ -54,6 +62,7 @@ fn a_hotspot_in_its_own_clothes_is_seen_so_and_shuts_nobody_out() {
         window.go(&page("/", "en"));
         window.says().contains(&header)
     });
+    assert_ne!(heading("en"), text("en", "welcome"));
     let mut review = Review::new();
     for language in LANGUAGES {
         for (path, name) in
@@ -69,6 +78,7 @@ fn a_hotspot_in_its_own_clothes_is_seen_so_and_shuts_nobody_out() {
             );
             assert_eq!(logo, true, "the logo on {path} in {language}");
             if path == "/" {
+                assert!(says.contains(&heading(language)), "{language}: {says}");
                 let worn = colours(&window);
                 assert!(worn[0] != built_in[0] && worn[1] != built_in[1], "{worn}, {built_in}");
             }

@@ -157,7 +157,10 @@ fn open(phone: &Phone, client: &Arc<ClientConfig>) -> Shaken {
 }
 
 fn connect(phone: &Phone) -> TcpStream {
-    phone.tcp_here(secure()).expect("a connection")
+    let stream = phone.tcp_here(secure()).expect("a connection");
+    // As browsers do.
+    stream.set_nodelay(true).expect("a socket");
+    stream
 }
 
 fn ask(shaken: &mut Shaken) {

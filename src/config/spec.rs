@@ -74,7 +74,7 @@ pub(super) static GATEWAY: SectionSpec = SectionSpec {
         one("site_key_file", ""),
         many("issuing_key", "0"),
         one("colour", "#0b7285"),
-        one("controller", "").later(),
+        one("controller", ""),
         one("terms_required", "0").later(),
         one("key_from_cloud", "0").later(),
         one("anomaly", "report"),

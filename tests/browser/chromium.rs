@@ -99,15 +99,13 @@ impl<'a> Chromium<'a> {
 
     /// Types into a field, in place of what is there.
     pub(crate) fn fill(&self, selector: &str, text: &str) {
-        let field = self.find(selector);
-        self.post(&format!("{field}/clear"), &json!({}));
-        self.post(&format!("{field}/value"), &json!({ "text": text }));
+        self.on_element(selector, "clear", &json!({}));
+        self.on_element(selector, "value", &json!({ "text": text }));
     }
 
     /// Taps a button or a link, and waits until what it leads to is loaded.
     pub(crate) fn tap(&self, selector: &str) {
-        let element = self.find(selector);
-        self.post(&format!("{element}/click"), &json!({}));
+        self.on_element(selector, "click", &json!({}));
     }
 
     /// Types `value` into the field `name`, and taps the button of its form.
@@ -185,9 +183,23 @@ impl<'a> Chromium<'a> {
         urls.collect()
     }
 
-    fn find(&self, selector: &str) -> String {
-        let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
-        format!("/element/{}", found[ELEMENT].as_str().unwrap())
+    /// Does something with the first element that there is. A page may be followed by another one between finding it
+    /// and that: then it is looked for again.
+    fn on_element(&self, selector: &str, action: &str, what: &Value) {
+        let from = Instant::now();
+        loop {
+            let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
+            let path = format!("{}/element/{}/{action}", self.session, found[ELEMENT].as_str().unwrap());
+            let answer = self.try_ask("POST", &path, what).unwrap_or_else(|| panic!("{path}: no answer"));
+            let is_of_page_before = answer["error"] == "stale element reference"
+                || answer["message"]
+                    .as_str()
+                    .is_some_and(|why| why.contains("does not belong to the document"));
+            if !is_of_page_before || from.elapsed() > SOON {
+                assert!(answer["error"].is_null(), "{action} {selector}: {answer}");
+                return;
+            }
+        }
     }
 
     fn get(&self, path: &str) -> Value {

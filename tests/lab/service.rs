@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -154,29 +155,36 @@ fn all_methods_of_ubus_do_what_they_say() {
     assert!(!call("doctor", json!({"mac": phone.mac}))["checks"].as_array().unwrap().is_empty());
 }
 
-/// The value of a line of /proc/PID/status.
-fn status(daemon: &Daemon, name: &str) -> String {
-    let text = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+/// The value of a line of the status in `proc`, which is /proc/PID.
+fn status(proc: &Path, name: &str) -> String {
+    let text = fs::read_to_string(proc.join("status")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {name} in: {text}")).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn assert_is_nobody(daemon: &Daemon) {
+/// Asserts that a process is nobody, has three powers, can gain none, and is sealed.
+pub(crate) fn assert_confined(proc: &Path) {
     // CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW.
     let (three, none) = ("0000000000003400", "0000000000000000");
     for (name, expected) in [
         ("Uid", "65534 65534 65534 65534"),
         ("Gid", "65534 65534 65534 65534"),
-        ("Groups", "65534"),
         ("CapEff", three),
         ("CapPrm", three),
         ("CapBnd", three),
         ("CapInh", none),
         ("CapAmb", none),
         ("NoNewPrivs", "1"),
+        ("Seccomp", "2"),
     ] {
-        assert_eq!(status(daemon, name), expected, "{name}");
+        assert_eq!(status(proc, name), expected, "{name}");
     }
+}
+
+fn assert_is_nobody(daemon: &Daemon) {
+    let proc = Path::new("/proc").join(daemon.pid().to_string());
+    assert_confined(&proc);
+    assert_eq!(status(&proc, "Groups"), "65534");
     let state = daemon.state();
     let kept = ["lango.db", "lango.db-wal", "device.key"].map(|name| (state.join(name), 0o600));
     for (path, mode) in kept.into_iter().chain([(state, 0o755), (daemon.socket(), 0o660)]) {

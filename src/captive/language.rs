@@ -1,7 +1,8 @@
 //! The languages of the portal: texts laid out by `build.rs` from `portal-html/locales`, and the choice.
 //!
-//! One method per string; one that nobody calls does not compile. An operator's own string takes the place of one. The browser's wish counts, else the
-//! operator's, else English. The switch on the pages goes by the URL, see `route.rs`.
+//! One method per string; one that nobody calls does not compile. An operator's own string takes the place of one.
+//! The browser's wish counts, else the operator's, else English. The switch on the pages goes by the URL, see
+//! `route.rs`.
 
 include!(concat!(env!("OUT_DIR"), "/strings.rs"));
 

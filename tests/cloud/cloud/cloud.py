@@ -3,6 +3,7 @@
 import collections
 import pathlib
 import secrets
+import threading
 import time
 
 from .certificates import Certificates
@@ -10,6 +11,7 @@ from .faults import Faults
 from .store import Store, make_site
 
 REQUESTS_REMEMBERED = 10_000
+ANSWER_PATIENCE_S = 2
 
 
 class Cloud:
@@ -25,6 +27,8 @@ class Cloud:
         self.signing_key = self.certificates.signing_key()
         self.last_page = {}
         self._requests = collections.deque(maxlen=REQUESTS_REMEMBERED)
+        self._answers_going_out = 0
+        self._noting = threading.Condition()
 
     def site(self, name, site_key=b"", token=None):
         """Makes a site if there is none of that name; without a site key the gateway makes its own."""
@@ -46,12 +50,24 @@ class Cloud:
         return answer if site["key"] is None else answer | {"site_key": site["key"].hex()}
 
     def noted(self, method, path, status, sent, began):
-        """Remembers a request."""
+        """Remembers a request, whose answer went out since `answers` was told if there was one."""
         took = round(time.time() - began, 3)
-        self._requests.append(
-            {"at": round(began, 3), "took": took, "method": method, "path": path, "status": status, "bytes": sent}
-        )
+        with self._noting:
+            self._requests.append(
+                {"at": round(began, 3), "took": took, "method": method, "path": path, "status": status, "bytes": sent}
+            )
+
+    def answers(self, by):
+        """The answers that are going out are more by this many."""
+        with self._noting:
+            self._answers_going_out += by
+            self._noting.notify_all()
 
     def asked(self):
-        """The requests of late, oldest first."""
-        return list(self._requests)
+        """The requests of late, oldest first; whoever has an answer in hand finds its request here.
+
+        An answer that trickles is not waited for to its end.
+        """
+        with self._noting:
+            self._noting.wait_for(lambda: self._answers_going_out == 0, ANSWER_PATIENCE_S)
+            return list(self._requests)

@@ -78,12 +78,14 @@ class Connection(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Answers any method: the route decides."""
-        began, self.body_sent = time.time(), 0
+        cloud, began = self.server.cloud, time.time()
+        self.body_sent, self.answering = 0, 0
         status = "closed"
         try:
             status = self._answer()
         finally:
-            self.server.cloud.noted(self.command, self.path.split("?")[0], status, self.body_sent, began)
+            cloud.noted(self.command, self.path.split("?")[0], status, self.body_sent, began)
+            cloud.answers(-self.answering)
 
     do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = do_GET
 
@@ -173,6 +175,8 @@ class Connection(http.server.BaseHTTPRequestHandler):
         return self._send(status, body, headers, cut="cut" in faults, rate=faults.get("trickle"))
 
     def _send(self, status, body, headers, cut=False, rate=None):
+        self.answering = 1
+        self.server.cloud.answers(self.answering)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

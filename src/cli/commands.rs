@@ -1,20 +1,15 @@
-//! The table of commands: parsing, help and dispatch all read it.
+//! The table of commands: parsing, help, completion and the manual all read it.
+//!
+//! Owns: what a command is called, what it takes, and what is said of it. Never: what its arguments mean
+//! (`invocations`). Neighbours: `options` has how each option is written.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
+use super::invocations::{clock, code, enrol, errand_of, login, logout, mac, one, run, setup, voucher_new};
 use super::options::Opt;
-use super::parse::{Given, usage};
-use super::setup::{Setup, Wish};
-use super::{Ask, Errand, Failure, Invocation, Place, Request, Run, Style, persons};
-use crate::domain::{BatchId, CodeForm, Mac, PlanId, SessionId, make_code};
-use crate::telemetry;
-use crate::wire::control::{Code, Form, NewVouchers, Target, TypedCode, VOUCHERS_MAX};
-
-pub(super) const DEFAULT_CONFIG: &str = "/etc/config/lango";
-/// Bytes of a code as typed; every accident of typing included.
-pub(super) const LONGEST_CODE: usize = 256;
-pub(super) const DEFAULT_SOCKET: &str = "/var/run/lango/lango.sock";
+use super::parse::Given;
+use super::{Errand, Failure, Invocation, Request, persons};
+use crate::domain::BatchId;
 
 /// One command.
 pub(super) struct Command {
@@ -77,7 +72,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: LIVE,
         about: "uplink, cloud, clock, sessions, vouchers, rules",
         example: "lango status --json",
-        build: |given| ask(given, Request::Status),
+        build: |given| one(given, Request::Status),
     },
     Command {
         words: "sessions",
@@ -86,7 +81,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: LIVE,
         about: "who is online, what is left, what is used",
         example: "lango sessions",
-        build: |given| ask(given, Request::Sessions),
+        build: |given| one(given, Request::Sessions),
     },
     Command {
         words: "login",
@@ -134,7 +129,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: STORED,
         about: "what became of a voucher",
         example: "lango voucher show '4821 9937 05'",
-        build: |given| ask(given, Request::VoucherShow { code: code(given)? }),
+        build: |given| one(given, Request::VoucherShow { code: code(given)? }),
     },
     Command {
         words: "voucher revoke",
@@ -143,7 +138,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: STORED,
         about: "withdraw a voucher; who uses it is cut",
         example: "lango voucher revoke '4821 9937 05'",
-        build: |given| ask(given, Request::VoucherRevoke { code: code(given)? }),
+        build: |given| one(given, Request::VoucherRevoke { code: code(given)? }),
     },
     Command {
         words: "voucher list",
@@ -152,7 +147,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Batch, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
         about: "all vouchers, without their codes",
         example: "lango voucher list --batch B20261122-2217",
-        build: |given| ask(given, Request::VoucherList { batch: given.id::<BatchId>(Opt::Batch)? }),
+        build: |given| one(given, Request::VoucherList { batch: given.id::<BatchId>(Opt::Batch)? }),
     },
     Command {
         words: "voucher import",
@@ -161,7 +156,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: STORED,
         about: "take vouchers over; first line: code,plan,batch,activate_by",
         example: "lango voucher import vouchers.csv",
-        build: |given| errand(given, Errand::Import(given.word().unwrap_or_default().into())),
+        build: |given| errand_of(given, Errand::Import(given.word().unwrap_or_default().into())),
     },
     Command {
         words: "plan list",
@@ -170,7 +165,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: STORED,
         about: "what is for sale",
         example: "lango plan list --json",
-        build: |given| ask(given, Request::PlanList),
+        build: |given| one(given, Request::PlanList),
     },
     Command {
         words: "export",
@@ -189,7 +184,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         about: "what is stored of a person",
         example: "lango export --mac 02:00:00:00:00:01 --format csv > person.csv",
-        build: |given| ask(given, persons::export(given)?),
+        build: |given| one(given, persons::export(given)?),
     },
     Command {
         words: "forget",
@@ -207,7 +202,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         about: "cut a person and delete what is stored; at once, and for good",
         example: "lango forget --phone '+255 700 000417'",
-        build: |given| ask(given, persons::forget(given)?),
+        build: |given| one(given, persons::forget(given)?),
     },
     Command {
         words: "sync",
@@ -216,7 +211,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Now, Opt::Json, Opt::Socket],
         about: "how it stands with the cloud; --now: exchange everything first",
         example: "lango sync --now",
-        build: |given| ask(given, if given.has(Opt::Now) { Request::SyncNow } else { Request::Sync }),
+        build: |given| one(given, if given.has(Opt::Now) { Request::SyncNow } else { Request::Sync }),
     },
     Command {
         words: "enrol",
@@ -234,7 +229,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: LIVE,
         about: "what is wrong and what to do; with a MAC: why it is held or open",
         example: "lango doctor 02:00:00:00:00:01",
-        build: |given| ask(given, Request::Doctor { mac: mac(given)? }),
+        build: |given| one(given, Request::Doctor { mac: mac(given)? }),
     },
     Command {
         words: "clock",
@@ -252,174 +247,9 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Socket],
         about: "numbers for Prometheus, as text",
         example: "lango metrics",
-        build: |given| ask(given, Request::Metrics),
+        build: |given| one(given, Request::Metrics),
     },
 ];
 
 /// Commands that Lango will have, and does not have yet.
 pub(super) const LATER: &[&str] = &["audit", "topup", "extend", "refund", "move", "backup", "restore", "top"];
-
-fn run(given: &Given) -> Result<Invocation, Failure> {
-    let log = match given.text(Opt::Log)?.as_deref() {
-        None => telemetry::Target::Auto,
-        Some("stderr") => telemetry::Target::Stderr,
-        Some("syslog") => telemetry::Target::Syslog,
-        Some(other) => return Err(given.wrong(Opt::Log, &format!("{other:?} is neither stderr nor syslog"))),
-    };
-    let level = match given.text(Opt::LogLevel)?.as_deref() {
-        None | Some("info") => tracing::Level::INFO,
-        Some("error") => tracing::Level::ERROR,
-        Some("warn") => tracing::Level::WARN,
-        Some("debug") => tracing::Level::DEBUG,
-        Some("trace") => tracing::Level::TRACE,
-        Some(other) => return Err(given.wrong(Opt::LogLevel, &format!("{other:?} is no level"))),
-    };
-    Ok(Invocation::Run(Run { config: given.config()?, log, level }))
-}
-
-fn setup(given: &Given) -> Result<Invocation, Failure> {
-    let wish = match (given.has(Opt::Apply), given.has(Opt::Undo)) {
-        (false, false) => Wish::Show,
-        (true, false) => Wish::Apply,
-        (false, true) => Wish::Undo,
-        (true, true) => return Err(given.usage("--apply and --undo exclude each other")),
-    };
-    Ok(Invocation::Setup(Setup { config: given.path(Opt::Config)?, wish, style: given.style() }))
-}
-
-fn login(given: &Given) -> Result<Invocation, Failure> {
-    let plan = given.needed_id::<PlanId>(Opt::Plan)?;
-    let mac = mac(given)?.ok_or_else(|| given.usage("a MAC is missing"))?;
-    ask(given, Request::Login { mac, plan })
-}
-
-fn logout(given: &Given) -> Result<Invocation, Failure> {
-    let target = match (mac(given)?, given.id::<SessionId>(Opt::Session)?) {
-        (Some(mac), None) => Target::Mac { mac },
-        (None, Some(session)) => Target::Session { session },
-        (None, None) => return Err(given.usage("a MAC or --session is missing")),
-        (Some(_), Some(_)) => return Err(given.usage("a MAC and --session exclude each other")),
-    };
-    ask(given, Request::Logout(target))
-}
-
-fn clock(given: &Given) -> Result<Invocation, Failure> {
-    match given.word() {
-        None => ask(given, Request::Clock),
-        Some("reset") => ask(given, Request::ClockReset),
-        Some(other) => Err(given.usage(&format!("{other:?} is not reset"))),
-    }
-}
-
-fn voucher_new(given: &Given) -> Result<Invocation, Failure> {
-    if given.has(Opt::Print) && given.has(Opt::Json) {
-        return Err(given.usage("--print and --json exclude each other"));
-    }
-    let plan = given.needed_id::<PlanId>(Opt::Plan)?;
-    if given.has(Opt::SelfVerifying) {
-        for other in [Opt::Form, Opt::Weak, Opt::Prefix] {
-            if given.has(other) {
-                return Err(given.wrong(other, "codes that prove themselves have one form only"));
-            }
-        }
-        let (count, form) = (count(given)?, Form::SelfVerifying);
-        return ask(given, Request::VoucherNew(NewVouchers { plan, count, prefix: None, form }));
-    }
-    let (form, shape) = match (given.text(Opt::Form)?.as_deref(), given.has(Opt::Weak)) {
-        (None | Some("digits"), false) => (Form::Digits, CodeForm::Digits),
-        (None | Some("digits"), true) => (Form::WeakDigits, CodeForm::WeakDigits),
-        // Letters are as strong as it takes, so there is nothing to permit.
-        (Some("letters"), _) => (Form::Letters, CodeForm::Letters),
-        (Some(other), _) => {
-            return Err(given.wrong(Opt::Form, &format!("{other:?} is neither digits nor letters")));
-        }
-    };
-    let prefix = given.text(Opt::Prefix)?.filter(|prefix| !prefix.is_empty());
-    if let Err(error) = make_code(shape, prefix.as_deref().unwrap_or_default(), [0; 16]) {
-        return Err(given.wrong(Opt::Prefix, &error.to_string()));
-    }
-    ask(given, Request::VoucherNew(NewVouchers { plan, count: count(given)?, prefix, form }))
-}
-
-fn enrol(given: &Given) -> Result<Invocation, Failure> {
-    let mut words = given.words();
-    let (url, claim) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    if claim.is_empty() || claim.len() > LONGEST_CODE {
-        return Err(given.usage("the claim is empty, or longer than any claim"));
-    }
-    let (url, claim) = (url.to_owned(), TypedCode::new(claim.to_owned()));
-    let joining = Errand::Enrol { url, claim, ca: given.path(Opt::Ca)? };
-    if !given.has(Opt::Config) || given.has(Opt::Offline) {
-        return errand(given, joining);
-    }
-    if given.has(Opt::Socket) {
-        return Err(given.usage("--config and --socket exclude each other"));
-    }
-    let place = Place::Offline(given.config()?);
-    Ok(Invocation::Ask(Ask { errand: joining, place, style: given.style() }))
-}
-
-fn count(given: &Given) -> Result<u32, Failure> {
-    let Some(text) = given.text(Opt::Count)? else { return Ok(1) };
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(count) if plain && (1..=VOUCHERS_MAX).contains(&count) => Ok(count),
-        Ok(_) | Err(_) => {
-            Err(given.wrong(Opt::Count, &format!("{text:?} is not a number from 1 to {VOUCHERS_MAX}")))
-        }
-    }
-}
-
-/// The argument, if there is one, in the usual spelling of a MAC.
-fn mac(given: &Given) -> Result<Option<String>, Failure> {
-    match given.word().map(str::parse::<Mac>) {
-        None => Ok(None),
-        Some(Ok(mac)) => Ok(Some(mac.to_string())),
-        Some(Err(error)) => Err(given.usage(&error.to_string())),
-    }
-}
-
-/// The argument as a code; the error does not repeat it.
-fn code(given: &Given) -> Result<TypedCode, Failure> {
-    match given.word().unwrap_or_default() {
-        "" => Err(given.usage("the code is empty")),
-        text if text.len() > LONGEST_CODE => Err(given.usage("the code is longer than any code")),
-        text => Ok(TypedCode::new(text.to_owned())),
-    }
-}
-
-fn ask(given: &Given, request: Request) -> Result<Invocation, Failure> {
-    errand(given, Errand::One(request))
-}
-
-fn errand(given: &Given, errand: Errand) -> Result<Invocation, Failure> {
-    let place = match (given.has(Opt::Offline), given.has(Opt::Socket), given.has(Opt::Config)) {
-        (true, false, _) => Place::Offline(given.config()?),
-        (true, true, _) => return Err(given.usage("--offline and --socket exclude each other")),
-        (false, _, true) => return Err(given.usage("--config needs --offline")),
-        (false, _, false) => Place::Socket(given.path(Opt::Socket)?.unwrap_or_else(|| DEFAULT_SOCKET.into())),
-    };
-    Ok(Invocation::Ask(Ask { errand, place, style: given.style() }))
-}
-
-pub(super) fn not_yet(what: &str) -> Failure {
-    Failure::new(Code::Unsupported, format!("{what} is not in this version of Lango"), usage(""))
-}
-
-impl Given {
-    fn style(&self) -> Style {
-        if self.has(Opt::Json) {
-            Style::Json
-        } else if self.has(Opt::Print) {
-            Style::Sheet
-        } else if self.text(Opt::Format).is_ok_and(|format| format.as_deref() == Some("csv")) {
-            Style::Csv
-        } else {
-            Style::Plain
-        }
-    }
-
-    fn config(&self) -> Result<PathBuf, Failure> {
-        Ok(self.path(Opt::Config)?.unwrap_or_else(|| DEFAULT_CONFIG.into()))
-    }
-}

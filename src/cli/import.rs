@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::Failure;
-use super::commands::LONGEST_CODE;
 use super::csv::{Row, Rows};
+use super::invocations::LONGEST_CODE;
 use crate::wire::control::{Code, ImportRow, RowError, TypedCode};
 
 const HEADER: &str = "code,plan,batch,activate_by";

@@ -3,9 +3,10 @@
 //! Owns: the command line, what is printed, and the exit code of every outcome.
 //! Never: what a command means; that is the daemon's, or without one `app`'s, which get a `Request`.
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
-//! Within: `commands` and `options` the one table, `parse` reads a command line by it, `help` prints it, `ask` and
-//! `check` do a command, `print` shows answers, `sheet` prints vouchers, `csv` and `import` read files of them,
-//! `persons` what is stored of one, `rpcd` is the way from LuCI, `setup` changes the settings of the system.
+//! Within: `commands` and `options` the one table, `parse` reads a command line by it, `invocations` says what it asks
+//! for, `help` prints the table, `ask` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `csv`
+//! and `import` read files of them, `persons` what is stored of one, `rpcd` is the way from LuCI, `setup` changes the
+//! settings of the system.
 
 mod ask;
 mod check;
@@ -13,6 +14,7 @@ mod commands;
 mod csv;
 mod help;
 mod import;
+mod invocations;
 mod options;
 mod parse;
 mod persons;

@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use lexopt::Arg;
 
-use super::commands::{COMMANDS, Command, LATER, not_yet};
+use super::commands::{COMMANDS, Command, LATER};
+use super::invocations::not_yet;
 use super::options::Opt;
 use super::{Failure, Invocation, Style, help};
 use crate::telemetry::clean;

@@ -8,7 +8,7 @@
 
 use std::io::{self, Write};
 
-use super::commands::LONGEST_CODE;
+use super::invocations::LONGEST_CODE;
 use super::options::Opt;
 use super::parse::Given;
 use super::{Failure, Request};

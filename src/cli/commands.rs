@@ -5,10 +5,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::invocations::{clock, code, enrol, errand_of, login, logout, mac, one, run, setup, voucher_new};
+use super::invocations::{
+    clock, code, completion, enrol, errand_of, login, logout, mac, one, run, setup, voucher_new,
+};
 use super::options::Opt;
 use super::parse::Given;
-use super::{Errand, Failure, Invocation, Request, persons};
+use super::{Errand, Failure, Invocation, Request, man, persons};
 use crate::domain::BatchId;
 
 /// One command.
@@ -20,7 +22,10 @@ pub(super) struct Command {
     pub(super) takes: RangeInclusive<usize>,
     pub(super) options: &'static [Opt],
     pub(super) about: &'static str,
+    /// Runs as it stands, with a code, a batch or a file of one's own.
     pub(super) example: &'static str,
+    /// When it ends with 1; empty: it never does.
+    pub(super) refused: &'static str,
     /// Makes an invocation of a command line that has only the options and as many arguments as it takes.
     pub(super) build: fn(&Given) -> Result<Invocation, Failure>,
 }
@@ -36,6 +41,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Config, Opt::Log, Opt::LogLevel],
         about: "the daemon, in the foreground",
         example: "lango run --config /etc/config/lango --log stderr",
+        refused: "",
         build: run,
     },
     Command {
@@ -45,6 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Config, Opt::Json],
         about: "read the configuration and print every error",
         example: "lango check --config /etc/config/lango",
+        refused: "",
         build: |given| Ok(Invocation::Check(given.config()?, given.style())),
     },
     Command {
@@ -54,6 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Config],
         about: "hold guests from boot on, until the daemon starts; changes nothing where one was",
         example: "lango hold",
+        refused: "",
         build: |given| Ok(Invocation::Hold(given.config()?)),
     },
     Command {
@@ -63,6 +71,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Apply, Opt::Undo, Opt::Json, Opt::Config],
         about: "the settings of OpenWrt that a hotspot needs: shown, applied, or taken back",
         example: "lango setup --apply",
+        refused: "something is in the way, or uci refuses",
         build: setup,
     },
     Command {
@@ -72,6 +81,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: LIVE,
         about: "uplink, cloud, clock, sessions, vouchers, rules",
         example: "lango status --json",
+        refused: "",
         build: |given| one(given, Request::Status),
     },
     Command {
@@ -81,6 +91,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: LIVE,
         about: "who is online, what is left, what is used",
         example: "lango sessions",
+        refused: "",
         build: |given| one(given, Request::Sessions),
     },
     Command {
@@ -90,6 +101,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Plan, Opt::Json, Opt::Socket],
         about: "open a device by hand",
         example: "lango login 02:00:00:00:00:01 --plan hour",
+        refused: "no such plan, the device is blocked, or the hotspot is full",
         build: login,
     },
     Command {
@@ -99,6 +111,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Session, Opt::Json, Opt::Socket],
         about: "cut a device or a session",
         example: "lango logout --session s-310",
+        refused: "the device is not online, or no such session",
         build: logout,
     },
     Command {
@@ -120,6 +133,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         about: "make vouchers; prints CSV",
         example: "lango voucher new --plan hour --count 24 --print > vouchers.html",
+        refused: "no such plan",
         build: voucher_new,
     },
     Command {
@@ -129,6 +143,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: STORED,
         about: "what became of a voucher",
         example: "lango voucher show '4821 9937 05'",
+        refused: "no such voucher",
         build: |given| one(given, Request::VoucherShow { code: code(given)? }),
     },
     Command {
@@ -138,6 +153,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: STORED,
         about: "withdraw a voucher; who uses it is cut",
         example: "lango voucher revoke '4821 9937 05'",
+        refused: "no such voucher",
         build: |given| one(given, Request::VoucherRevoke { code: code(given)? }),
     },
     Command {
@@ -147,6 +163,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Batch, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
         about: "all vouchers, without their codes",
         example: "lango voucher list --batch B20261122-2217",
+        refused: "",
         build: |given| one(given, Request::VoucherList { batch: given.id::<BatchId>(Opt::Batch)? }),
     },
     Command {
@@ -156,6 +173,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: STORED,
         about: "take vouchers over; first line: code,plan,batch,activate_by",
         example: "lango voucher import vouchers.csv",
+        refused: "the file is none of vouchers, or has no good row",
         build: |given| errand_of(given, Errand::Import(given.word().unwrap_or_default().into())),
     },
     Command {
@@ -165,6 +183,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: STORED,
         about: "what is for sale",
         example: "lango plan list --json",
+        refused: "",
         build: |given| one(given, Request::PlanList),
     },
     Command {
@@ -184,6 +203,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         about: "what is stored of a person",
         example: "lango export --mac 02:00:00:00:00:01 --format csv > person.csv",
+        refused: "nothing is stored of whoever is meant",
         build: |given| one(given, persons::export(given)?),
     },
     Command {
@@ -202,6 +222,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         about: "cut a person and delete what is stored; at once, and for good",
         example: "lango forget --phone '+255 700 000417'",
+        refused: "nothing is stored of whoever is meant, or it is not clear who is",
         build: |given| one(given, persons::forget(given)?),
     },
     Command {
@@ -211,6 +232,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Now, Opt::Json, Opt::Socket],
         about: "how it stands with the cloud; --now: exchange everything first",
         example: "lango sync --now",
+        refused: "there is no cloud, or it was not reached",
         build: |given| one(given, if given.has(Opt::Now) { Request::SyncNow } else { Request::Sync }),
     },
     Command {
@@ -220,6 +242,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Ca, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
         about: "join a cloud; with --config PATH while no daemon runs",
         example: "lango enrol https://bos.example.net 4f07a1c2",
+        refused: "the cloud refused, or was not reached",
         build: enrol,
     },
     Command {
@@ -229,6 +252,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: LIVE,
         about: "what is wrong and what to do; with a MAC: why it is held or open",
         example: "lango doctor 02:00:00:00:00:01",
+        refused: "something is wrong",
         build: |given| one(given, Request::Doctor { mac: mac(given)? }),
     },
     Command {
@@ -238,6 +262,7 @@ pub(super) const COMMANDS: &[Command] = &[
         options: LIVE,
         about: "how late it is, who says so, what that is good for; reset: it was wrong",
         example: "lango clock reset",
+        refused: "",
         build: clock,
     },
     Command {
@@ -247,7 +272,28 @@ pub(super) const COMMANDS: &[Command] = &[
         options: &[Opt::Socket],
         about: "numbers for Prometheus, as text",
         example: "lango metrics",
+        refused: "",
         build: |given| one(given, Request::Metrics),
+    },
+    Command {
+        words: "completion",
+        usage: "bash|zsh",
+        takes: 1..=1,
+        options: &[],
+        about: "what makes a shell complete commands and options",
+        example: "lango completion bash > /etc/bash_completion.d/lango",
+        refused: "",
+        build: completion,
+    },
+    Command {
+        words: "man",
+        usage: "",
+        takes: 0..=0,
+        options: &[],
+        about: "the manual of all this, for man(1)",
+        example: "lango man > /usr/share/man/man8/lango.8",
+        refused: "",
+        build: |_| Ok(Invocation::Say(man::page())),
     },
 ];
 

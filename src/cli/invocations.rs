@@ -70,6 +70,15 @@ pub(super) fn clock(given: &Given) -> Result<Invocation, Failure> {
     }
 }
 
+pub(super) fn completion(given: &Given) -> Result<Invocation, Failure> {
+    match given.word() {
+        Some("bash") => Ok(Invocation::Say(super::completion::bash())),
+        Some("zsh") => Ok(Invocation::Say(super::completion::zsh())),
+        Some(other) => Err(given.usage(&format!("{other:?} is neither bash nor zsh"))),
+        None => Err(given.usage("the shell is missing")),
+    }
+}
+
 pub(super) fn voucher_new(given: &Given) -> Result<Invocation, Failure> {
     if given.has(Opt::Print) && given.has(Opt::Json) {
         return Err(given.usage("--print and --json exclude each other"));

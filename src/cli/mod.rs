@@ -4,17 +4,19 @@
 //! Never: what a command means; that is the daemon's, or without one `app`'s, which get a `Request`.
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
 //! Within: `commands` and `options` the one table, `parse` reads a command line by it, `invocations` says what it asks
-//! for, `help` prints the table, `ask` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `csv`
+//! for, `help`, `completion` and `man` print the table, `ask` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `csv`
 //! and `import` read files of them, `persons` what is stored of one, `rpcd` is the way from LuCI, `setup` changes the
 //! settings of the system.
 
 mod ask;
 mod check;
 mod commands;
+mod completion;
 mod csv;
 mod help;
 mod import;
 mod invocations;
+mod man;
 mod options;
 mod parse;
 mod persons;

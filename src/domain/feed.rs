@@ -6,7 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AccountKey, BatchId, CloudId, CodeKey, Hint, Mac, Person, Plan, PlanId, ReferenceKey, Wall};
+use super::{
+    AccountKey, Action, BatchId, CloudId, CodeKey, Hint, Mac, Person, Plan, PlanId, ReferenceKey, Wall,
+};
 
 /// How far the feed was read: `epoch.seq`, both growing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,6 +222,18 @@ pub enum CloudCommand {
     Grant { mac: Mac, plan: PlanId },
     Block(Mac),
     ReloadPlans,
+}
+
+impl CloudCommand {
+    /// What the trail calls it.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Kick(_) => Action::Logout,
+            Self::Grant { .. } => Action::Login,
+            Self::Block(_) => Action::Block,
+            Self::ReloadPlans => Action::Reload,
+        }
+    }
 }
 
 /// What the cloud wants done about a person.

@@ -2,7 +2,7 @@
 //!
 //! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
 //! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs`, `persons.rs` and `report.rs` decide,
-//! `apply.rs` changes, `facts.rs` says what the cloud is told; `entitlement.rs` counts.
+//! `apply.rs` changes, `facts.rs` says what the cloud is told, `trail.rs` what the trail tells; `entitlement.rs` counts.
 //!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
 //! `apply` takes the records of a decision into the Gate and cannot fail. Between the two stands the
@@ -21,6 +21,7 @@ mod redeem;
 mod report;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod trial;
 
 use std::time::Duration;
@@ -28,7 +29,7 @@ use std::time::Duration;
 use super::{
     Attempts, Awaits, Blame, Boot, BootId, Claims, Closing, Cloud, CodeKey, Decision, Downtime, Effect,
     Ending, Entitlement, EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Owners, Pace, Plan,
-    PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Traffic,
+    PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Traffic, Trail,
     TrialView, Trials, Trust, Uplink, Usage, View, Wall,
 };
 use crate::expiring::ExpiringMap;
@@ -107,6 +108,7 @@ pub struct Gate {
     attempts: Attempts,
     pace: Pace,
     trials: Trials,
+    trail: Trail,
     next_entitlement: u64,
     next_session: u64,
     checkpoint_due: Boot,
@@ -148,6 +150,7 @@ impl Gate {
             attempts: Attempts::default(),
             pace: Pace::default(),
             trials: Trials::restored(restored.trials.clone(), restored.floor, now),
+            trail: Trail::restored(restored.trail.clone()),
             next_entitlement: restored.last_entitlement + 1,
             next_session: restored.last_session + 1,
             checkpoint_due: now.boot.plus(limits.checkpoint),
@@ -227,6 +230,8 @@ impl Gate {
             Input::StartOver => self.start_over(),
             Input::Acked(seq) => Decision { records: vec![Record::Acked(seq)], ..Decision::done() },
             Input::ResetFloor { to } => self.reset_floor(to, moment),
+            Input::Ordered { by, action, input } => self.order(&by, action, *input, now),
+            Input::Noted { by, action, detail } => self.only_noted(&by, action, &detail, now),
         }
     }
 

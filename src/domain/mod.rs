@@ -9,6 +9,7 @@
 mod account;
 mod anomalies;
 mod attempts;
+mod audit;
 mod book;
 mod claim;
 mod cloud;
@@ -42,6 +43,7 @@ mod voucher;
 pub use account::AccountName;
 pub use anomalies::{Anomalies, Anomaly, AnomalyCounts, Sight};
 pub use attempts::Blame;
+pub use audit::{Action, Actor, Broken, End, Noted, Verifier};
 pub use claim::{Awaits, Bridged, Claim};
 pub use code::{CodeForm, FormError, Normal, Shape, SiteKey, make_code, shape};
 pub use downtime::{Downtime, Moment};
@@ -77,6 +79,7 @@ pub use view::{Grant, SessionView, TrialView, View};
 pub use voucher::{Kind, Proof, Voucher, VoucherState};
 
 use attempts::Attempts;
+use audit::Trail;
 use book::Book;
 use claim::Claims;
 use cloud::Cloud;

@@ -4,8 +4,8 @@
 //! Neighbours: `feed.rs` is the other direction.
 
 use super::{
-    Closing, CloudId, Cursor, EntitlementId, Mac, Now, PlanId, ReferenceKey, RowName, SessionId, Traffic,
-    Trust, Wall,
+    Closing, CloudId, Cursor, EntitlementId, Mac, Noted, Now, PlanId, ReferenceKey, RowName, SessionId,
+    Traffic, Trust, Wall,
 };
 
 /// Number of a fact: grows, and is never given out again by the same database.
@@ -71,6 +71,8 @@ pub enum Fact {
         id: Option<CloudId>,
         why: String,
     },
+    /// The trail has a row more.
+    Noted(Box<Noted>),
 }
 
 impl Fact {
@@ -90,4 +92,14 @@ pub enum Outcome {
     /// It was done, and this is what was asked for, as JSON.
     Delivered(String),
     Failed(String),
+}
+
+impl Outcome {
+    /// Whether the command was carried out.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Self::Done | Self::Remarked(_) | Self::Delivered(_) => true,
+            Self::Failed(_) => false,
+        }
+    }
 }

@@ -13,7 +13,7 @@ use ring::hmac;
 
 use super::{BatchId, Origin, PlanId, VoucherState};
 use super::{
-    Bytes, Claim, CodeKey, EntitlementId, Hint, Mac, PhoneTail, ReferenceKey, SessionId, Traffic, Wall,
+    Bytes, Claim, CodeKey, EntitlementId, Hint, Mac, Noted, PhoneTail, ReferenceKey, SessionId, Traffic, Wall,
 };
 use crate::ordered::OrdSet;
 
@@ -129,6 +129,8 @@ pub struct Dossier {
     pub purchases: Vec<Purchase>,
     pub visits: Vec<Visit>,
     pub claims: Vec<Claim>,
+    /// What operators and the cloud did to it.
+    pub deeds: Vec<Noted>,
 }
 
 /// A device.

@@ -7,10 +7,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    Alias, Blame, Boot, BootId, Claim, Closing, CloudCommand, CloudId, CodeKey, Cursor, Downtime, Ending,
-    Entitlement, EntitlementId, Forgotten, Hint, Issued, Mac, Outcome, PhoneTail, Plan, PlanId, ReferenceKey,
-    Reported, Row, RowName, Seq, Session, SessionId, Stamp, Stand, Terms, Traffic, UplinkState, Usage,
-    Voucher, Wall,
+    Action, Actor, Alias, Blame, Boot, BootId, Claim, Closing, CloudCommand, CloudId, CodeKey, Cursor,
+    Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hint, Issued, Mac, Noted, Outcome,
+    PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq, Session, SessionId, Stamp, Stand,
+    Terms, Traffic, UplinkState, Usage, Voucher, Wall,
 };
 
 /// Something happened, or somebody asks for something.
@@ -125,6 +125,18 @@ pub enum Input {
     StartOver,
     /// The cloud has all facts up to this one.
     Acked(Seq),
+    /// Somebody wants this done, which the trail is to tell unless it is refused.
+    Ordered {
+        by: Actor,
+        action: Action,
+        input: Box<Self>,
+    },
+    /// Somebody did what the Gate has no part in.
+    Noted {
+        by: Actor,
+        action: Action,
+        detail: String,
+    },
 }
 
 /// What the pages of a feed are about.
@@ -308,6 +320,8 @@ pub enum Record {
     /// What is stored of a person goes, or is of an alias from now on. What the person used has ended before, by
     /// records of its own.
     Forgotten(Box<Forgotten>),
+    /// The next row of the trail.
+    Noted(Box<Noted>),
     /// A wrong code. Kept in memory only: guessing must not wear out the flash.
     TryFailed {
         mac: Mac,
@@ -481,4 +495,6 @@ pub struct Restored {
     /// Of the last day on which codes that prove themselves were redeemed: the day, counted since 1970, and how
     /// many.
     pub issued_on: (u32, u32),
+    /// The last row of the trail.
+    pub trail: End,
 }

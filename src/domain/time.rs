@@ -88,6 +88,16 @@ pub enum Trust {
     Floor,
 }
 
+impl Trust {
+    /// As it is written down, and told.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Floor => "floor",
+        }
+    }
+}
+
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {

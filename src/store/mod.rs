@@ -28,8 +28,8 @@ use tokio::sync::oneshot;
 use self::files::Place;
 use self::thread::{Database, Job, Thread};
 use crate::domain::{
-    BatchId, CodeKey, Dossier, Entitlement, EntitlementId, Issued, Mac, Record, Restored, Seq, Traces,
-    Voucher, Wall, Whom,
+    BatchId, Broken, CodeKey, Dossier, End, Entitlement, EntitlementId, Issued, Mac, Noted, Record, Restored,
+    Seq, Traces, Voucher, Wall, Whom,
 };
 
 /// Opens the database in `state_dir`; makes both if they are missing. Blocks.
@@ -169,6 +169,16 @@ impl Store {
     /// All that is stored of somebody.
     pub async fn dossier(&self, of: Traces) -> Result<Dossier, StoreError> {
         self.ask(move |database| read::persons::dossier(database.conn(), &of)).await
+    }
+
+    /// The latest rows of the trail, at most so many, in their order.
+    pub async fn trail(&self, most: u64) -> Result<Vec<Noted>, StoreError> {
+        self.ask(move |database| read::audit::latest(database.conn(), most)).await
+    }
+
+    /// Reads the whole trail: how many rows there are and which is the last, or where it is broken.
+    pub async fn verify_trail(&self) -> Result<Result<(u64, End), Broken>, StoreError> {
+        self.ask(|database| read::audit::verify(database.conn())).await
     }
 
     /// Makes the copy that is opened should the database be damaged, unless there is a recent one. Writes

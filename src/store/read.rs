@@ -3,8 +3,9 @@
 //! Owns: every `SELECT`. A value that is not of the type, length or wording that `write.rs` writes is
 //! damage. Never: writes. Neighbours: `schema.rs` says what the columns mean; `thread.rs` calls these between
 //! its transactions; `codes.rs` reads what guests redeem, `cloud.rs` what comes from the cloud and goes there,
-//! `persons.rs` what is whose.
+//! `persons.rs` what is whose, `audit.rs` the trail.
 
+pub(super) mod audit;
 pub(super) mod cloud;
 pub(super) mod codes;
 pub(super) mod persons;
@@ -99,6 +100,7 @@ pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
         blocked: cloud::blocked(conn)?,
         trials: trials(conn, clocks.floor)?,
         issued_on: cloud::issued_on(conn)?,
+        trail: audit::end(conn)?,
     })
 }
 

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE];
+const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE, TRAIL];
 
 const FIRST: &str = "
 CREATE TABLE meta (
@@ -248,6 +248,28 @@ ALTER TABLE feed ADD COLUMN in_force     -- rows of generations before it are no
           INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX entitlement_trial ON entitlement (opened) WHERE origin = 'trial';
+";
+
+/// Whoever only reads the tables sees whether rows of the trail are missing: `meta` knows where it begins and ends.
+const TRAIL: &str = "
+CREATE TABLE audit (
+  seq    INTEGER PRIMARY KEY, -- grows by one
+  at     INTEGER NOT NULL,    -- wall time
+  clock  TEXT NOT NULL,       -- trusted, floor
+  who    TEXT NOT NULL,       -- uid of an operator, command of the cloud, or the gateway
+  action TEXT NOT NULL,       -- what was done
+  detail TEXT NOT NULL,       -- to what, by numbers of sessions, entitlements and batches
+  hash   TEXT NOT NULL        -- SHA-256 over this row and the hash of the one before
+) STRICT;
+
+ALTER TABLE meta ADD COLUMN audit_base   -- audit.seq before the first row that is kept
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN audit_base_hash -- its hash
+          TEXT NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000';
+ALTER TABLE meta ADD COLUMN audit_end    -- audit.seq of the last row
+          INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN audit_end_hash -- its hash
+          TEXT NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000';
 ";
 
 /// What `PRAGMA user_version` says.

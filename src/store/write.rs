@@ -4,7 +4,7 @@
 //! values. Never: transactions; `thread.rs` decides what is committed together.
 //! Neighbours: `schema.rs` says what the columns mean, `read.rs` is the way back; `codes.rs` writes what guests
 //! redeem, `sales.rs` what that opens, `cloud.rs` and `outbox.rs` what comes from the cloud and goes there,
-//! `persons.rs` who is forgotten.
+//! `persons.rs` who is forgotten, `audit.rs` the trail.
 
 /// Parameters with what a plan promises among them, in the order of the columns: those before it, the terms,
 /// those after it.
@@ -28,6 +28,7 @@ macro_rules! params_with_terms {
     };
 }
 
+mod audit;
 mod cloud;
 mod codes;
 mod outbox;
@@ -38,6 +39,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Statement, params};
 
+use self::audit::Audit;
 use self::cloud::Cloud;
 pub(super) use self::cloud::SERIALS;
 use self::codes::Codes;
@@ -57,6 +59,7 @@ pub(super) struct Writer<'c> {
     cloud: Cloud<'c>,
     outbox: Outbox<'c>,
     persons: Persons<'c>,
+    audit: Audit<'c>,
     raise_floor: Statement<'c>,
     reset_floor: Statement<'c>,
     forget_wall: Statement<'c>,
@@ -73,6 +76,7 @@ impl<'c> Writer<'c> {
             cloud: Cloud::prepare(conn)?,
             outbox: Outbox::prepare(conn)?,
             persons: Persons::prepare(conn)?,
+            audit: Audit::prepare(conn)?,
             raise_floor: conn.prepare("UPDATE meta SET floor = ?1 WHERE floor < ?1")?,
             reset_floor: conn.prepare("UPDATE meta SET floor = ?1")?,
             forget_wall: conn.prepare("UPDATE meter SET expires = NULL WHERE expires IS NOT NULL")?,
@@ -86,7 +90,7 @@ impl<'c> Writer<'c> {
 
     /// Writes one record into the transaction that is open.
     pub(super) fn write(&mut self, record: &Record) -> Result<(), StoreError> {
-        let Self { codes, sales, cloud, outbox, persons, .. } = self;
+        let Self { codes, sales, cloud, outbox, persons, audit, .. } = self;
         match record {
             Record::VouchersMade(vouchers) => codes.made(vouchers),
             Record::VoucherRevoked(key) => codes.revoked(*key),
@@ -122,6 +126,7 @@ impl<'c> Writer<'c> {
             Record::CommandDone(id) => cloud.command_done(id),
             Record::DeviceBlocked(mac) => cloud.device_blocked(*mac),
             Record::Forgotten(gone) => persons.forgotten(gone, codes, outbox),
+            Record::Noted(row) => audit.noted(row),
             // Kept in memory only.
             Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => Ok(()),
         }

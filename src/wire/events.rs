@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::{
     BootId, CloudId, EntitlementId, Fact, Forgotten, Mac, Outcome, ReferenceKey, Reported, Seq, SessionId,
-    Trust, Wall,
+    Wall,
 };
 
 /// Bytes of a batch before compression: on a line of 64 kbit/s a cut costs eight seconds.
@@ -20,11 +20,7 @@ pub const BATCH_MAX: usize = 64 * 1024;
 
 /// The JSON of an event, without its number: what the outbox keeps.
 pub fn write(reported: &Reported) -> String {
-    let clock = match reported.clock {
-        Trust::Trusted => "trusted",
-        Trust::Floor => "floor",
-    };
-    let event = Event { at: reported.at, clock, what: What::of(&reported.fact) };
+    let event = Event { at: reported.at, clock: reported.clock.word(), what: What::of(&reported.fact) };
     serde_json::to_string(&event).unwrap_or_default()
 }
 
@@ -211,6 +207,13 @@ enum What<'a> {
         id: Option<&'a str>,
         why: &'a str,
     },
+    Audit {
+        row: u64,
+        who: &'a str,
+        action: &'a str,
+        detail: &'a str,
+        hash: &'a str,
+    },
 }
 
 impl<'a> What<'a> {
@@ -255,6 +258,13 @@ impl<'a> What<'a> {
                 id: id.as_ref().map(CloudId::as_str),
                 why,
             },
+            Fact::Noted(row) => Self::Audit {
+                row: row.seq,
+                who: &row.who,
+                action: &row.action,
+                detail: &row.detail,
+                hash: &row.hash,
+            },
         }
     }
 }
@@ -269,7 +279,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        Alias, Bytes, Closing, CodeKey, Cursor, Forgetter, PlanId, RowName, Traces, Traffic,
+        Alias, Bytes, Closing, CodeKey, Cursor, Forgetter, PlanId, RowName, Traces, Traffic, Trust,
     };
 
     const MAC: Mac = Mac::new([2, 0x77, 0, 0, 0, 1]);

@@ -168,6 +168,26 @@ def codes_and_keys_are_those_of_the_golden_file(_):
         assert codes.self_verifying(site_key, row["number"], row["plan"], row["serial"]) == row["code"], row
 
 
+def rows_of_the_trail_are_bound_as_in_the_golden_file(_):
+    golden = json.loads((HERE.parent / "golden" / "audit.json").read_text())
+    before = "0" * 64
+    for row in golden["rows"]:
+        assert codes.bound(before, row | {"row": row["seq"]}) == row["hash"], row
+        before = row["hash"]
+
+
+def a_row_of_the_trail_that_does_not_follow_is_noted(cloud):
+    first = fact(1, "audit", row=7, who="uid 0", action="login", detail="s-1", hash="1" * 64)
+    right = fact(2, "audit", row=8, who="cloud c-1", action="logout", detail="s-1")
+    right["hash"] = codes.bound(first["hash"], right)
+    wrong = fact(3, "audit", row=9, who="uid 0", action="reload", detail="", hash="2" * 64)
+    again = fact(4, "audit", row=9, who="uid 0", action="reload", detail="", hash="2" * 64)
+    cloud.send(first, right)
+    assert cloud.tell("ledger")["trouble"] == []
+    cloud.send(wrong, again)
+    assert [row["seq"] for row in cloud.tell("ledger")["trouble"]] == [3, 4]
+
+
 def a_first_sync_comes_in_pages_and_ends_in_the_digest(cloud):
     cloud.tell("plan", "hour", metered_s=3600, title={"en": "1 hour"}, price="500", currency="TZS")
     cloud.tell("voucher", "hour", count=500, batch="B1")
@@ -499,6 +519,7 @@ def running(folder, *options):
 CHECKS = (
     the_description_is_openapi,
     codes_and_keys_are_those_of_the_golden_file,
+    rows_of_the_trail_are_bound_as_in_the_golden_file,
     a_first_sync_comes_in_pages_and_ends_in_the_digest,
     what_changes_comes_alone,
     a_row_that_goes_in_the_middle_of_a_reset_is_gone_after_it,
@@ -509,6 +530,7 @@ CHECKS = (
     facts_are_kept_once,
     a_hole_is_asked_about_once,
     a_new_database_counts_anew,
+    a_row_of_the_trail_that_does_not_follow_is_noted,
     events_may_come_compressed,
     a_command_stays_until_it_is_done,
     a_lookup_finds_what_was_paid,

@@ -10,7 +10,11 @@ CREATE TABLE meta (
           INTEGER NOT NULL DEFAULT 0, device       -- what the cloud calls this database; null: a copy, or not named yet
           TEXT, issued_day   -- the last day on which a code that proves itself was redeemed, since 1970
           INTEGER NOT NULL DEFAULT 0, issued_count -- how many were on that day
-          INTEGER NOT NULL DEFAULT 0) STRICT;
+          INTEGER NOT NULL DEFAULT 0, audit_base   -- audit.seq before the first row that is kept
+          INTEGER NOT NULL DEFAULT 0, audit_base_hash -- its hash
+          TEXT NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000', audit_end    -- audit.seq of the last row
+          INTEGER NOT NULL DEFAULT 0, audit_end_hash -- its hash
+          TEXT NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000') STRICT;
 
 CREATE TABLE name (
   id      INTEGER PRIMARY KEY,
@@ -188,4 +192,14 @@ CREATE TABLE blocked (
 
 CREATE INDEX entitlement_trial ON entitlement (opened) WHERE origin = 'trial';
 
-PRAGMA user_version = 4;
+CREATE TABLE audit (
+  seq    INTEGER PRIMARY KEY, -- grows by one
+  at     INTEGER NOT NULL,    -- wall time
+  clock  TEXT NOT NULL,       -- trusted, floor
+  who    TEXT NOT NULL,       -- uid of an operator, command of the cloud, or the gateway
+  action TEXT NOT NULL,       -- what was done
+  detail TEXT NOT NULL,       -- to what, by numbers of sessions, entitlements and batches
+  hash   TEXT NOT NULL        -- SHA-256 over this row and the hash of the one before
+) STRICT;
+
+PRAGMA user_version = 5;

@@ -56,7 +56,7 @@ impl Told {
                 self.lasted(*session, *seconds);
                 assert!(self.closed.insert(*session), "told twice: {fact:?}");
             }
-            Fact::Claimed { .. } | Fact::Done { .. } | Fact::Refused { .. } => {
+            Fact::Claimed { .. } | Fact::Done { .. } | Fact::Refused { .. } | Fact::Noted(_) => {
                 panic!("nobody did that: {fact:?}")
             }
         }
@@ -89,7 +89,11 @@ fn event_of(fact: &Fact) -> Option<Event> {
             Some(Event::Opened(*session, *entitlement, *mac))
         }
         Fact::SessionClosed { session, .. } => Some(Event::Closed(*session)),
-        Fact::Usage { .. } | Fact::Claimed { .. } | Fact::Done { .. } | Fact::Refused { .. } => None,
+        Fact::Usage { .. }
+        | Fact::Claimed { .. }
+        | Fact::Done { .. }
+        | Fact::Refused { .. }
+        | Fact::Noted(_) => None,
     }
 }
 

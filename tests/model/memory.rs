@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, BootId, Claim, CloudId, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Generation, Kind,
-    Mac, Origin, Plan, PlanId, Record, ReferenceKey, Restored, Session, SessionId, Stamp, Stand, Terms,
+    Boot, BootId, Claim, CloudId, CodeKey, Downtime, End, Ending, Entitlement, EntitlementId, Generation,
+    Kind, Mac, Origin, Plan, PlanId, Record, ReferenceKey, Restored, Session, SessionId, Stamp, Stand, Terms,
     Uplink, UplinkState, Voucher, VoucherState, Wall,
 };
 
@@ -74,6 +74,7 @@ impl Flash for Memory {
             blocked: self.blocked.clone(),
             trials: self.trials_since(a_day_ago),
             issued_on: self.issued_on,
+            trail: End::default(),
         }
     }
 }
@@ -145,7 +146,7 @@ impl Memory {
             | Record::SerialUsed { .. }
             | Record::CommandDone(_)
             | Record::DeviceBlocked(_) => self.write_of_cloud(record),
-            Record::Forgotten(_) => panic!("nobody asked for that: {record:?}"),
+            Record::Forgotten(_) | Record::Noted(_) => panic!("nobody asked for that: {record:?}"),
         }
     }
 

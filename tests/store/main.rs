@@ -16,6 +16,7 @@ mod rows;
 mod sales;
 mod schema;
 mod size;
+mod trail;
 
 use std::time::Duration;
 

@@ -29,6 +29,7 @@ impl Gate {
         self.cloud.settle();
         self.claims.settle();
         self.trials.settle();
+        self.trail.settle();
         self.floor_settled = self.floor;
         self.reached_settled = self.reached;
         self.downtime_settled = self.downtime;
@@ -49,6 +50,7 @@ impl Gate {
         self.cloud.revert();
         self.claims.revert();
         self.trials.revert();
+        self.trail.revert();
         self.floor = self.floor_settled;
         self.reached = self.reached_settled;
         self.downtime = self.downtime_settled;
@@ -175,6 +177,7 @@ impl Gate {
                     self.cloud.told((*cursor, id.clone(), why.clone()));
                 }
             }
+            Record::Noted(row) => self.trail.goes_on(row),
             // Kept in the store alone.
             Record::RowsPut { .. } | Record::RowGone(_) | Record::Acked(_) => {}
             // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.

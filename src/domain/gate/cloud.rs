@@ -7,8 +7,8 @@
 
 use super::{Closing, Decision, Effect, Gate, Mac, Moment, Now, Record, Refusal, Reply};
 use crate::domain::{
-    Awaits, CloudCommand, CloudId, Cursor, Fact, Generation, Origin, Outcome, PageKind, Plan, PlanId, Row,
-    RowName, RowsFrom, Stand, Voucher, Walk,
+    Actor, Awaits, CloudCommand, CloudId, Cursor, Fact, Generation, Origin, Outcome, PageKind, Plan, PlanId,
+    Row, RowName, RowsFrom, Stand, Voucher, Walk,
 };
 
 impl Gate {
@@ -93,6 +93,13 @@ impl Gate {
                 (Decision { effects: vec![Effect::ReadPlans], ..Decision::done() }, Outcome::Done)
             }
         };
+        if let Some(action) = result.is_done().then(|| command.action()) {
+            let detail = match &decision.reply {
+                Reply::Online(session) | Reply::Closed(session) => session.to_string(),
+                Reply::Waiting | Reply::Done | Reply::Refused(_) => String::new(),
+            };
+            self.note(&Actor::Cloud(id.clone()), action, &detail, moment.now, &mut decision.records);
+        }
         self.answer_command(id, result, moment, &mut decision);
         decision
     }

@@ -6,8 +6,9 @@
 //! What a person bought ends as used up, so no code of it opens anything again. What others use as well goes on
 //! without the person's device, which keeps its place among the devices bound to it, under an alias.
 
+use super::trail::about_person;
 use super::{Closing, Decision, Effect, Ending, EntitlementId, Gate, Mac, Moment, Record, Refusal};
-use crate::domain::{Alias, CloudId, Forgetter, Forgotten, Outcome, Traces};
+use crate::domain::{Action, Actor, Alias, CloudId, Forgetter, Forgotten, Outcome, Traces};
 
 impl Gate {
     /// `by`: the command of the cloud that wants it.
@@ -35,8 +36,11 @@ impl Gate {
         if traces.devices.iter().any(|mac| self.is_kept_out(*mac)) {
             decision.effects.push(Effect::KeepOut);
         }
+        let about = about_person(&gone);
         decision.records.push(Record::Forgotten(gone));
         if let Some(id) = by {
+            let (by, now) = (Actor::Cloud(id.clone()), moment.now);
+            self.note(&by, Action::Forget, &about, now, &mut decision.records);
             self.answer_command(id, Outcome::Done, moment, &mut decision);
         }
         decision
@@ -73,6 +77,10 @@ impl Gate {
     pub(super) fn tell(&self, id: CloudId, result: Outcome, moment: Moment) -> Decision {
         let mut decision = Decision::done();
         if !self.has_done(&id) {
+            if let Outcome::Delivered(data) = &result {
+                let (by, about) = (Actor::Cloud(id.clone()), format!("{} bytes", data.len()));
+                self.note(&by, Action::Export, &about, moment.now, &mut decision.records);
+            }
             self.answer_command(id, result, moment, &mut decision);
         }
         decision

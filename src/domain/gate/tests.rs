@@ -17,6 +17,7 @@ mod presence;
 mod redeeming;
 mod time;
 mod top_ups;
+mod trail;
 mod trial;
 
 use std::time::Duration;
@@ -201,6 +202,7 @@ impl Desk {
             | Record::Acked(_)
             | Record::DeviceBlocked(_)
             | Record::Forgotten(_)
+            | Record::Noted(_)
             | Record::SessionCounted(_)
             | Record::UplinkChanged(_)
             | Record::BootReached(_)
@@ -268,6 +270,7 @@ impl Desk {
             blocked: self.gate.kept_out().collect(),
             trials: self.trials.iter().map(|(id, (mac, opened))| (*mac, *id, *opened)).collect(),
             issued_on: self.gate.cloud.issued_on.get(&()).copied().unwrap_or_default(),
+            trail: self.gate.trail.end().clone(),
         };
         let plans = self.gate.file_plans.values().cloned().collect();
         let (gate, records) = Gate::restore(restored, plans, self.gate.limits.clone(), &boot, self.now);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::{cloud, codes, ending, mac, number, origin, phone, text, wall};
+use super::{audit, cloud, codes, ending, mac, number, origin, phone, text, wall};
 use crate::domain::{
     Bytes, Claim, CodeKey, Dossier, EntitlementId, Hint, Kind, KnownDevice, Mac, Permission, Person,
     PhoneTail, Proof, Purchase, ReferenceKey, SessionId, Traces, Traffic, Visit, VoucherState, Whom,
@@ -30,7 +30,11 @@ pub(in crate::store) fn traces(conn: &Connection, whom: &Whom) -> Result<Traces,
 
 /// All that is stored of whoever left `traces`.
 pub(in crate::store) fn dossier(conn: &Connection, traces: &Traces) -> Result<Dossier, StoreError> {
-    Ok(Tables::read(conn)?.dossier(conn, traces)?)
+    let mut found = Tables::read(conn)?.dossier(conn, traces)?;
+    let bought = found.purchases.iter().filter_map(|one| one.entitlement).map(|id| id.to_string());
+    let visits = found.visits.iter().map(|visit| visit.session.to_string());
+    found.deeds = audit::about(conn, &bought.chain(visits).collect())?;
+    Ok(found)
 }
 
 /// What leads from one thing to another, by devices.
@@ -150,6 +154,7 @@ impl Tables {
             purchases,
             visits: self.visits.into_iter().filter(|v| of.has_use(v.mac, v.entitlement)).collect(),
             claims,
+            deeds: Vec::new(),
         })
     }
 }

@@ -150,7 +150,8 @@ fn usage_of(fact: &Fact) -> Option<SessionId> {
         | Fact::SessionClosed { .. }
         | Fact::Claimed { .. }
         | Fact::Done { .. }
-        | Fact::Refused { .. } => None,
+        | Fact::Refused { .. }
+        | Fact::Noted(_) => None,
     }
 }
 
@@ -162,7 +163,8 @@ fn said_again(fact: &Fact) -> Option<SessionId> {
         | Fact::SessionOpened { .. }
         | Fact::Claimed { .. }
         | Fact::Done { .. }
-        | Fact::Refused { .. } => None,
+        | Fact::Refused { .. }
+        | Fact::Noted(_) => None,
     }
 }
 

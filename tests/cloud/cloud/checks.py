@@ -11,6 +11,9 @@ PHONE = re.compile(r"\+?[0-9]{5,15}", re.ASCII)
 OTP = re.compile(r"[0-9]{4,8}", re.ASCII)
 AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
+# What a row of the trail has besides its number.
+WORDS = ("who", "action", "detail", "hash")
+ANY = re.compile(r".*", re.DOTALL)
 CLOCKS = ("trusted", "floor")
 SEQ_MAX = 2**63 - 1
 
@@ -29,6 +32,8 @@ def batch(body):
             return "an event has a number, from 1"
         if not (_is_time(fact.get("at")) and fact.get("clock") in CLOCKS and _is(fact.get("type"), NAME)):
             return f"event {fact['seq']} lacks at, clock or type"
+        if fact["type"] == "audit" and not (_is_whole(fact.get("row")) and all(_is(fact.get(f), ANY) for f in WORDS)):
+            return f"event {fact['seq']} is no row of a trail"
         fact["seq"] = int(fact["seq"])
     return body | {"events": sorted(facts, key=lambda fact: fact["seq"])}
 

@@ -1,6 +1,6 @@
-"""What cloud and gateway compute alike: normal forms, keys, digests, self-verifying codes.
+"""What cloud and gateway compute alike: normal forms, keys, digests, self-verifying codes, the trail.
 
-tests/golden/codes.json holds what must come out; `tests/cloud/check` compares.
+tests/golden/codes.json and audit.json hold what must come out; `tests/cloud/check` compares.
 """
 
 import hashlib
@@ -31,6 +31,12 @@ def key(site_key, kind, text):
 def digest(lines):
     """SHA-256 over the `kind:key` lines of all live rows, sorted by their bytes, each ended by a line feed."""
     return hashlib.sha256("".join(line + "\n" for line in sorted(lines)).encode()).hexdigest()
+
+
+def bound(before, fact):
+    """The hash of an event `audit` whose row follows one with the hash `before`."""
+    lines = (before, *(fact[field] for field in ("row", "at", "clock", "who", "action", "detail")))
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def listed():

@@ -2,11 +2,13 @@
 
 Numbers only grow, but a full outbox drops intermediate `usage`, so there may be holes. A hole between two batches is
 first answered with 409, in case a batch was lost; a gateway that then begins at the same number again has nothing
-before it. Every hole is noted, and so is a number that comes back with another fact.
+before it. Every hole is noted, and so is a number that comes back with another fact, and a row of the trail that is not
+bound to the one before.
 """
 
 import json
 
+from . import codes
 from .store import one
 
 
@@ -27,12 +29,27 @@ def take(db, site, batch):
         if fact["seq"] > acked + 1:
             _note(db, name, device, fact["seq"], f"hole from {acked + 1}")
         acked = fact["seq"]
+        if fact["type"] == "audit":
+            _followed(db, name, device, fact)
         values = (name, device, acked, batch["boot"], fact["type"], _text(fact))
         db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", values)
         if fact["type"] == "done":
             db.execute("DELETE FROM op WHERE site = ? AND kind = 'do' AND name = ?", (name, fact.get("command")))
     _update(db, name, device, "acked = ?, refused = NULL", acked)
     return 200, acked
+
+
+def _followed(db, site, device, fact):
+    query = "SELECT body FROM event WHERE site = ? AND device = ? AND type = 'audit' ORDER BY seq DESC LIMIT 1"
+    last = one(db, query, site, device)
+    if last is None:
+        return
+    last = json.loads(last["body"])
+    # There are rows that no cloud is told of: while none was configured.
+    if fact["row"] <= last["row"]:
+        _note(db, site, device, fact["seq"], "row of the trail that was there before")
+    elif fact["row"] == last["row"] + 1 and fact["hash"] != codes.bound(last["hash"], fact):
+        _note(db, site, device, fact["seq"], "row of the trail that is not bound to the one before")
 
 
 def _repeated(db, site, device, fact):

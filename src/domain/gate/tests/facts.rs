@@ -2,6 +2,7 @@
 //! is no cloud.
 
 use super::*;
+use crate::domain::{Action, Actor, End, Noted};
 
 fn site() -> Desk {
     Desk::with_limits(vec![family(), metered("bridge", MINUTE), valid("day", DAY)], REPORTING)
@@ -102,8 +103,10 @@ fn what_a_command_brought_about_is_told_before_that_it_is_done() {
     desk.redeem(mac(1), code);
     let command: CloudId = "c-1".parse().unwrap();
     let input = Input::Do { id: command.clone(), command: CloudCommand::Kick(mac(1)) };
-    let done = Fact::Done { command, result: Outcome::Done };
-    assert_eq!(told(&mut desk, input), [closed(1, Closing::Kicked, 0), done]);
+    let done = Fact::Done { command: command.clone(), result: Outcome::Done };
+    let row = Noted::after(&End::default(), &Actor::Cloud(command), Action::Logout, "s-1", desk.now);
+    let noted = Fact::Noted(Box::new(row));
+    assert_eq!(told(&mut desk, input), [closed(1, Closing::Kicked, 0), noted, done]);
 }
 
 #[test]

@@ -146,7 +146,7 @@ const REFUSED: &[&str] = &[
     "voucher revoke 0000000000",
     "voucher import /nonexistent",
     "voucher import VOUCHERS",
-    "audit",
+    "topup e-1",
     "enrol https://127.0.0.1:1 c",
     "enrol https://bos.example.net c --ca /nonexistent",
     "export --all",

@@ -11,9 +11,10 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use super::desk::Desk;
-use super::{doctor, persons, plans, vouchers};
+use super::{doctor, persons, plans, trail, vouchers};
 use crate::domain::{
-    self, AnomalyCounts, IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView, Trust,
+    self, Action, Actor, AnomalyCounts, IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView,
+    Trust,
 };
 use crate::wire::control::{
     Anomalies, Answer, Clock, Code, Failure, Request, Response, Session, Status, Target, Uplink, Vouchers,
@@ -33,25 +34,25 @@ enum Answered {
 
 impl Desk {
     /// Does what `request` asks, and tells `reply` what came of it, now or later.
-    pub(super) async fn ask(&mut self, request: Request, reply: oneshot::Sender<Response>) {
+    pub(super) async fn ask(&mut self, request: Request, by: &Actor, reply: oneshot::Sender<Response>) {
         // Who does not wait for the answer does not get it.
         let tell = |answer| drop(reply.send(response(answer)));
-        match self.answer_to(request).await {
+        match self.answer_to(request, by).await {
             Ok(Answered::Now(answer)) => tell(Ok(*answer)),
             Ok(Answered::Later(later)) => drop(spawn_local(async move { tell(later.await) })),
             Err(failure) => tell(Err(failure)),
         }
     }
 
-    async fn answer_to(&mut self, request: Request) -> Asked<Answered> {
+    async fn answer_to(&mut self, request: Request, by: &Actor) -> Asked<Answered> {
         let answer = match request {
             Request::Status => Answer::Status(Box::new(self.status().await?)),
             Request::Sessions => {
                 self.count().await;
                 Answer::Sessions(self.sessions())
             }
-            Request::Login { mac, plan } => Answer::Login(self.log_in(&mac, &plan).await?),
-            Request::Logout(target) => Answer::Logout(self.log_out(&target).await?),
+            Request::Login { mac, plan } => Answer::Login(self.log_in(&mac, &plan, by).await?),
+            Request::Logout(target) => Answer::Logout(self.log_out(&target, by).await?),
             Request::Doctor { mac } => Answer::Doctor(match mac {
                 Some(mac) => doctor::of_device(self, parse(&mac)?),
                 None => {
@@ -60,35 +61,37 @@ impl Desk {
                 }
             }),
             Request::Clock => Answer::Clock(self.clock_shown()),
-            Request::ClockReset => Answer::ClockReset(self.reset_clock().await?),
+            Request::ClockReset => Answer::ClockReset(self.reset_clock(by).await?),
             Request::Metrics => {
                 let link = self.link_counts().await?;
                 Answer::Metrics(exposition(&self.status().await?, link.as_ref()))
             }
             Request::SyncNow => return Ok(Answered::Later(self.sync_now()?)),
-            Request::Enrol(wish) => return Ok(Answered::Later(self.enrol(wish).await?)),
+            Request::Enrol(wish) => return Ok(Answered::Later(self.enrol(wish, by).await?)),
             Request::Sync => Answer::Sync(self.sync_shown().await?),
             Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),
             Request::Export { whose } => {
                 self.count().await;
-                let found = persons::export(&self.ledger, &self.keys, &whose);
+                let found = persons::export(&mut self.ledger, &self.keys, &whose, by);
                 self.kernel.guard_while(found).await?
             }
-            Request::Forget { whose } => return Ok(Answered::Later(self.forget(&whose).await?)),
+            Request::Forget { whose } => return Ok(Answered::Later(self.forget(&whose, by).await?)),
             Request::VoucherRevoke { code } => {
                 // Sessions may end with it, which the kernel has to know.
                 let found = vouchers::revocation(&self.ledger, &self.keys.site, &code);
                 let (voucher, input) = self.kernel.guard_while(found).await?;
-                let replies = self.transact(vec![input]).await;
-                accepted(replies.into_iter().next())?;
+                let order = trail::ordered(by, Action::VoucherRevoke, input);
+                accepted(self.transact(vec![order]).await.into_iter().next())?;
                 Answer::VoucherRevoke(vouchers::show_key(&self.ledger, voucher).await?)
             }
             request @ (Request::VoucherNew(_)
             | Request::VoucherShow { .. }
             | Request::VoucherList { .. }
-            | Request::VoucherImport { .. }) => {
+            | Request::VoucherImport { .. }
+            | Request::Audit
+            | Request::AuditVerify) => {
                 let config = self.config.borrow().clone();
-                let work = vouchers::answer(&mut self.ledger, &self.keys, &config, request);
+                let work = vouchers::answer(&mut self.ledger, &self.keys, &config, request, by);
                 self.kernel.guard_while(work).await?
             }
         };
@@ -96,10 +99,11 @@ impl Desk {
     }
 
     /// Forgets whoever is meant. The files are written anew beside the loop, which goes on meanwhile.
-    async fn forget(&mut self, whose: &Whose) -> Asked<Later> {
+    async fn forget(&mut self, whose: &Whose, by: &Actor) -> Asked<Later> {
         let found = persons::forgetting(&self.ledger, &self.keys, whose);
         let (input, erased) = self.kernel.guard_while(found).await?;
-        accepted(self.transact(vec![input]).await.into_iter().next())?;
+        let order = trail::ordered(by, Action::Forget, input);
+        accepted(self.transact(vec![order]).await.into_iter().next())?;
         let (store, now) = (self.ledger.store.clone(), self.ledger.clock.now());
         Ok(Box::pin(async move {
             persons::clean(store.keep_copy(now.wall).await)?;
@@ -138,16 +142,16 @@ impl Desk {
         view.sessions.iter().map(|(mac, session)| self.session(session, addresses(mac))).collect()
     }
 
-    async fn log_in(&mut self, mac: &str, plan: &str) -> Asked<Session> {
+    async fn log_in(&mut self, mac: &str, plan: &str, by: &Actor) -> Asked<Session> {
         let (mac, plan) = (parse::<Mac>(mac)?, parse::<PlanId>(plan)?);
-        let reply = self.transact(vec![Input::Grant { mac, plan }]).await.into_iter().next();
-        accepted(reply)?;
+        let order = trail::ordered(by, Action::Login, Input::Grant { mac, plan });
+        accepted(self.transact(vec![order]).await.into_iter().next())?;
         let view = self.view.borrow().clone();
         let session = view.sessions.get(&mac);
         session.map(|session| self.session(session, &self.addresses(mac))).ok_or_else(|| not_online(mac))
     }
 
-    async fn log_out(&mut self, target: &Target) -> Asked<Session> {
+    async fn log_out(&mut self, target: &Target, by: &Actor) -> Asked<Session> {
         let view = self.view.borrow().clone();
         let (session, input) = match target {
             Target::Mac { mac } => {
@@ -161,7 +165,8 @@ impl Desk {
             }
         };
         let closed = self.session(session, &self.addresses(session.mac));
-        accepted(self.transact(vec![input]).await.into_iter().next())?;
+        let order = trail::ordered(by, Action::Logout, input);
+        accepted(self.transact(vec![order]).await.into_iter().next())?;
         Ok(closed)
     }
 

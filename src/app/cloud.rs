@@ -177,7 +177,7 @@ impl Desk {
                 tracing::warn!(event = "page_refused", why, "a page of the cloud is not applied");
                 self.transact(vec![Input::NotApplied { cursor, id: None, why }]).await;
             }
-            sync::Call::Time { wall } => self.told_time(wall),
+            sync::Call::Time { wall } => self.told_time(wall).await,
         }
     }
 

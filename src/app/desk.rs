@@ -28,7 +28,7 @@ use super::roll::Roll;
 use crate::config::Config;
 use crate::control;
 use crate::dns;
-use crate::domain::{Boot, Effect, Input, Mac, Now, Reply, View};
+use crate::domain::{Action, Actor, Boot, Effect, Input, Mac, Now, Reply, View};
 use crate::nft::Noticed;
 use crate::ordered::OrdSet;
 use crate::portal;
@@ -137,7 +137,7 @@ impl Desk {
                 Some(back) = inlets.returns.recv() => self.welcome_back(back).await,
                 Some(fault) = inlets.ended.recv() => return Err(fault),
                 signal = inlets.signals.next() => match signal {
-                    Signal::Reload => self.reload().await,
+                    Signal::Reload => self.reload_as_told().await,
                     Signal::Stop => return self.stop().await,
                 },
                 () = tokio::time::sleep(wait) => self.take_turn().await,
@@ -151,7 +151,7 @@ impl Desk {
     async fn serve_operator(&mut self, call: control::Call) {
         let control::Peer { uid, pid, .. } = call.peer;
         tracing::debug!(event = "asked", uid, pid, request = ?call.request, "an operator asks");
-        self.ask(call.request, call.reply).await;
+        self.ask(call.request, &Actor::Operator { uid }, call.reply).await;
     }
 
     /// Opens addresses of the garden, and lets the answer go that tells of them.
@@ -284,7 +284,7 @@ impl Desk {
             self.kernel.cut(now);
         }
         if self.next_look_at_clock <= now.boot {
-            self.look_at_clock();
+            self.look_at_clock().await;
             self.tell_gate_of_uplink().await;
         }
         if self.next_look_at_table <= now.boot {
@@ -340,8 +340,8 @@ impl Desk {
         self.next_look_at_table = now.boot.plus(wait);
     }
 
-    /// Reads the configuration anew. One with errors changes nothing.
-    async fn reload(&mut self) {
+    /// Reads the configuration anew, and tells whether it is in force. One with errors changes nothing.
+    pub(super) async fn reload(&mut self) -> bool {
         let parsed = match enrolment::load(&self.path) {
             Ok((parsed, _)) => parsed,
             Err(error) => {
@@ -350,7 +350,7 @@ impl Desk {
                     tracing::error!(event = "reload_refused", "{line}");
                 }
                 tracing::error!(event = "reload_refused", "the running configuration stays in force");
-                return;
+                return false;
             }
         };
         super::mention(&parsed);
@@ -377,6 +377,7 @@ impl Desk {
         self.next_tick = self.ledger.gate.poll_timeout(now);
         self.publish();
         tracing::info!(event = "reloaded", "the configuration was read anew");
+        true
     }
 
     /// Writes down what is in memory only. The table stays: paid guests go on, the others are held.
@@ -385,6 +386,7 @@ impl Desk {
         self.secured.withdraw();
         self.count().await;
         let sessions = self.ledger.gate.sessions();
+        self.note(Action::Stop, format!("{sessions} online")).await;
         self.ledger.close().await?;
         tracing::info!(event = "stopped", sessions, "stopped; the table stays in force");
         Ok(())

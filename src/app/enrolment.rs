@@ -17,10 +17,11 @@ use super::fault::Fault;
 use super::keys::{self, Keys};
 use super::ledger::Ledger;
 use super::link::{busy, failure_of};
+use super::trail;
 use super::vouchers::unreadable;
 use crate::clock::Clock;
 use crate::config::{self, Cloud, ConfigError, Parsed};
-use crate::domain::{Normal, SiteKey};
+use crate::domain::{Action, Actor, Normal, SiteKey};
 use crate::portal;
 use crate::store;
 use crate::sync::{self, BadCertificate, InTheClear, Trouble, Url};
@@ -123,10 +124,11 @@ pub(super) fn token(cloud: &Cloud, enrolled: Option<&Enrolled>) -> Result<Token,
 
 impl Desk {
     /// Joins a cloud. The loop does not wait for it.
-    pub(super) async fn enrol(&self, wish: Wish) -> Asked<Later> {
+    pub(super) async fn enrol(&mut self, wish: Wish, by: &Actor) -> Asked<Later> {
         let place = self.waiters.clone().try_acquire_owned().map_err(|_| busy())?;
         let (path, state_dir) = (self.path.clone(), self.config.borrow().gateway.state_dir.clone());
         let joiner = Joiner::of(path, state_dir, self.device.clone(), &self.keys, &self.ledger).await?;
+        trail::note(&mut self.ledger, by, Action::Enrol, wish.url.clone()).await;
         Ok(Box::pin(async move {
             let _place = place;
             joiner.join(wish).await

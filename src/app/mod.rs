@@ -36,6 +36,7 @@ mod pin;
 mod plans;
 mod roll;
 mod time;
+mod trail;
 mod uplink;
 mod vouchers;
 
@@ -45,6 +46,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::unistd::Uid;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
@@ -67,7 +69,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Parsed};
 use crate::control::{self, Server};
 use crate::dns::{self, Responder};
-use crate::domain::{Input, Limits, Mac, Record, Reports, View};
+use crate::domain::{Action, Actor, Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
 use crate::ordered::OrdSet;
 use crate::portal::{self, Connections, Handshakes, SentBack, Shown, Wardrobe};
@@ -116,12 +118,14 @@ fn try_run(path: &Path) -> Result<(), Fault> {
 
 /// Does what `request` asks without a daemon.
 pub fn offline(path: &Path, request: Request) -> Response {
+    let by = Actor::Operator { uid: Uid::current().as_raw() };
     let done = load_for(&request, path).and_then(|(config, enrolled)| {
         // What is written is to be the daemon's.
         owner::step_down(&config.gateway)?;
         on_runtime(async {
             let (mut ledger, records, keys, device) = open_ledger(&config, enrolled.as_ref(), &Clock::new())?;
             let answer = if let Request::Enrol(wish) = request {
+                trail::note(&mut ledger, &by, Action::Enrol, wish.url.clone()).await;
                 let state_dir = config.gateway.state_dir.clone();
                 match Joiner::of(path.to_owned(), state_dir, device, &keys, &ledger).await {
                     Ok(joiner) => joiner.join(wish).await,
@@ -132,7 +136,7 @@ pub fn offline(path: &Path, request: Request) -> Response {
                     // What others go on using is stamped with this boot.
                     ledger.begin(records).await;
                 }
-                vouchers::answer(&mut ledger, &keys, &config, request).await
+                vouchers::answer(&mut ledger, &keys, &config, request, &by).await
             };
             ledger.store.close().await.map_err(Fault::Store)?;
             Ok(answer)
@@ -170,7 +174,7 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
     let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
     let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
     let (mut ledger, records, keys, device) = open_ledger(&config, enrolled, &clock)?;
-    ledger.begin(records).await;
+    trail::begin(&mut ledger, records, path).await;
     keep_out(&mut config, &ledger.gate);
     let (ends, ended) = mpsc::channel(1);
     let (kernel, how) = open_kernel(&config, &mut ledger, ends.clone()).await?;

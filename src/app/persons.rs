@@ -3,14 +3,16 @@
 //! Owns: whom a request means, when that is too vague, and what is said of what was found. Never: what is whose (the
 //! store), what ends with a person (the Gate). Neighbours: `ask` for the daemon, `vouchers` without one, `cloud`.
 
-use super::ask::{Asked, accepted, parse};
+use super::ask::{Asked, parse};
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::vouchers::unreadable;
+use super::trail;
+use super::vouchers::{order, unreadable};
 use crate::clock::random;
 use crate::domain::{
-    AccountName, Alias, CloudId, CodeKey, Dossier, Forgetter, Forgotten, Hint, Input, KnownDevice, Mac,
-    Normal, Outcome, Permission, Person, PhoneTail, Purchase, Reference, Traces, Visit, Wall, Whom, Wish,
+    AccountName, Action, Actor, Alias, CloudId, CodeKey, Dossier, Forgetter, Forgotten, Hint, Input,
+    KnownDevice, Mac, Normal, Outcome, Permission, Person, PhoneTail, Purchase, Reference, Traces, Visit,
+    Wall, Whom, Wish,
 };
 use crate::store::StoreError;
 use crate::wire::control::{
@@ -22,12 +24,14 @@ use crate::wire::control::{
 const DELIVERED_MAX: usize = 48 * 1024;
 
 /// All that is stored of whoever is meant.
-pub(super) async fn export(ledger: &Ledger, keys: &Keys, whose: &Whose) -> Asked<Answer> {
+pub(super) async fn export(ledger: &mut Ledger, keys: &Keys, whose: &Whose, by: &Actor) -> Asked<Answer> {
     let traces = ledger.store.traces(whom(keys, whose)?).await.map_err(unreadable)?;
     let found = ledger.store.dossier(traces).await.map_err(unreadable)?;
     if found == Dossier::default() {
         return Err(nobody());
     }
+    let detail = format!("{} devices, {} purchases", found.devices.len(), found.purchases.len());
+    trail::note(ledger, by, Action::Export, detail).await;
     Ok(Answer::Export(Box::new(exported(ledger, found))))
 }
 
@@ -54,9 +58,9 @@ pub(super) async fn forgetting(ledger: &Ledger, keys: &Keys, whose: &Whose) -> A
 }
 
 /// Does the same without a daemon.
-pub(super) async fn forget_now(ledger: &mut Ledger, keys: &Keys, whose: &Whose) -> Asked<Answer> {
+pub(super) async fn forget_now(ledger: &mut Ledger, keys: &Keys, whose: &Whose, by: &Actor) -> Asked<Answer> {
     let (input, erased) = forgetting(ledger, keys, whose).await?;
-    accepted(ledger.transact(vec![input]).await.replies.into_iter().next())?;
+    order(ledger, by, Action::Forget, input).await?;
     let now = ledger.clock.now();
     clean(ledger.store.keep_copy(now.wall).await)?;
     Ok(Answer::Forget(erased))
@@ -178,7 +182,7 @@ fn exported(ledger: &Ledger, found: Dossier) -> Export {
                 awaits: claim.awaits.word().to_owned(),
             })
             .collect(),
-        audit: [],
+        audit: found.deeds.into_iter().map(trail::row).collect(),
     }
 }
 

@@ -7,31 +7,33 @@ use std::time::Duration;
 
 use super::ask::{Asked, accepted};
 use super::desk::Desk;
-use crate::domain::{Input, Refreshed, Standing, TimeSource, Trust, Wall};
+use super::trail;
+use crate::domain::{Action, Actor, Input, Refreshed, Standing, TimeSource, Trust, Wall};
 use crate::wire::control::{Check, ClockShown, Health, TimeClaim};
 
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
 
 impl Desk {
     /// Asks the kernel how late it is.
-    pub(super) fn look_at_clock(&mut self) {
+    pub(super) async fn look_at_clock(&mut self) {
         self.next_look_at_clock = self.ledger.clock.now().boot.plus(LOOK_AT_CLOCK);
         let refreshed = self.ledger.clock.refresh();
-        self.follow(TimeSource::Ntp, refreshed);
+        self.follow(TimeSource::Ntp, refreshed).await;
         self.look_at_certificate();
     }
 
     /// The cloud says that it is `wall`, on a page that is signed or came over verified TLS.
-    pub(super) fn told_time(&mut self, wall: Wall) {
+    pub(super) async fn told_time(&mut self, wall: Wall) {
         let refreshed = self.ledger.clock.told(wall);
-        self.follow(TimeSource::Cloud, refreshed);
+        self.follow(TimeSource::Cloud, refreshed).await;
     }
 
     /// Lets the wall clock go back where it belongs. What the wrong clock has ended stays over.
-    pub(super) async fn reset_clock(&mut self) -> Asked<ClockShown> {
+    pub(super) async fn reset_clock(&mut self, by: &Actor) -> Asked<ClockShown> {
         let (was, repair) = (self.ledger.clock.now(), self.ledger.clock.repair());
         let to = repair.wall(was.boot);
-        accepted(self.transact(vec![Input::ResetFloor { to }]).await.into_iter().next())?;
+        let order = trail::ordered(by, Action::ClockReset, Input::ResetFloor { to });
+        accepted(self.transact(vec![order]).await.into_iter().next())?;
         self.ledger.clock.mend(repair);
         let source = repair.source.map_or("none", TimeSource::word);
         tracing::warn!(event = "clock_reset", was = %was.wall, is = %to, source, "an operator says that the clock was wrong");
@@ -61,12 +63,14 @@ impl Desk {
         }
     }
 
-    fn follow(&mut self, source: TimeSource, refreshed: Refreshed) {
+    async fn follow(&mut self, source: TimeSource, refreshed: Refreshed) {
         let (now, source) = (self.ledger.clock.now(), source.word());
         match refreshed {
             Refreshed::Unchanged => {}
             Refreshed::Moved => {
                 tracing::info!(event = "clock_set", time = %now.wall, source, "the wall clock is known");
+                let detail = format!("{} by {source}", now.wall);
+                self.note(Action::ClockSet, detail).await;
                 self.wall_changed();
             }
             Refreshed::Disbelieved { claimed } => {

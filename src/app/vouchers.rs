@@ -8,12 +8,12 @@ use super::ask::{Asked, accepted, parse};
 use super::draw::{self, Drawn};
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::{persons, plans};
+use super::{persons, plans, trail};
 use crate::clock::random;
 use crate::config::Config;
 use crate::domain::{
-    BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Kind, Mac, Moment, Normal, Now, Plan, PlanId,
-    SiteKey, Voucher, VoucherState, Wall,
+    Action, Actor, BatchId, CodeForm, CodeKey, Entitlement, Hint, Input, Kind, Mac, Moment, Normal, Now,
+    Plan, PlanId, SiteKey, Voucher, VoucherState, Wall,
 };
 use crate::ordered::OrdSet;
 use crate::store::StoreError;
@@ -31,24 +31,27 @@ pub(super) async fn answer(
     keys: &Keys,
     config: &Config,
     request: Request,
+    by: &Actor,
 ) -> Asked<Answer> {
     let site = &keys.site;
     Ok(match request {
-        Request::VoucherNew(wish) => Answer::VoucherNew(make(ledger, keys, config, &wish).await?),
+        Request::VoucherNew(wish) => Answer::VoucherNew(make(ledger, keys, config, &wish, by).await?),
         Request::VoucherShow { code } => {
             let voucher = find(ledger, site, &code).await?;
             Answer::VoucherShow(show(ledger, &voucher).await?)
         }
         Request::VoucherRevoke { code } => {
             let (key, input) = revocation(ledger, site, &code).await?;
-            accepted(ledger.transact(vec![input]).await.replies.into_iter().next())?;
+            order(ledger, by, Action::VoucherRevoke, input).await?;
             Answer::VoucherRevoke(show_key(ledger, key).await?)
         }
         Request::VoucherList { batch } => Answer::VoucherList(list(ledger, batch.as_deref()).await?),
-        Request::VoucherImport { rows } => Answer::VoucherImport(import(ledger, site, &rows).await?),
+        Request::VoucherImport { rows } => Answer::VoucherImport(import(ledger, site, &rows, by).await?),
         Request::PlanList => Answer::PlanList(plans::list(ledger)),
-        Request::Export { whose } => persons::export(ledger, keys, &whose).await?,
-        Request::Forget { whose } => persons::forget_now(ledger, keys, &whose).await?,
+        Request::Export { whose } => persons::export(ledger, keys, &whose, by).await?,
+        Request::Forget { whose } => persons::forget_now(ledger, keys, &whose, by).await?,
+        Request::Audit => trail::shown(ledger).await?,
+        Request::AuditVerify => trail::verified(ledger).await?,
         Request::Status
         | Request::Sessions
         | Request::Login { .. }
@@ -69,7 +72,19 @@ pub(super) async fn answer(
     })
 }
 
-async fn make(ledger: &mut Ledger, keys: &Keys, config: &Config, wish: &NewVouchers) -> Asked<VouchersMade> {
+/// Does what closes nobody's session, and notes who wanted it.
+pub(super) async fn order(ledger: &mut Ledger, by: &Actor, action: Action, input: Input) -> Asked<()> {
+    let order = trail::ordered(by, action, input);
+    accepted(ledger.transact(vec![order]).await.replies.into_iter().next())
+}
+
+async fn make(
+    ledger: &mut Ledger,
+    keys: &Keys,
+    config: &Config,
+    wish: &NewVouchers,
+    by: &Actor,
+) -> Asked<VouchersMade> {
     let plan: PlanId = parse(&wish.plan)?;
     let sheet = sheet_of(ledger, config, &plan)?;
     if !(1..=VOUCHERS_MAX).contains(&wish.count) {
@@ -93,7 +108,7 @@ async fn make(ledger: &mut Ledger, keys: &Keys, config: &Config, wish: &NewVouch
         state: VoucherState::Unused,
     };
     let vouchers = made.iter().map(voucher).collect();
-    accepted(ledger.transact(vec![Input::MakeVouchers { vouchers }]).await.replies.into_iter().next())?;
+    order(ledger, by, Action::VoucherNew, Input::MakeVouchers { vouchers }).await?;
     let shown = made.into_iter().map(|made| VoucherMade {
         code: made.code,
         plan: plan.to_string(),
@@ -141,7 +156,7 @@ fn batch_name(now: Wall) -> BatchId {
     format!("B{day}-{a:02x}{b:02x}{c:02x}").parse().expect("digits and a dash make a batch name")
 }
 
-async fn import(ledger: &mut Ledger, site: &SiteKey, rows: &[ImportRow]) -> Asked<Imported> {
+async fn import(ledger: &mut Ledger, site: &SiteKey, rows: &[ImportRow], by: &Actor) -> Asked<Imported> {
     let now = ledger.clock.now();
     let mut outcome = Imported::default();
     let (mut read, mut seen) = (Vec::new(), OrdSet::new());
@@ -159,8 +174,7 @@ async fn import(ledger: &mut Ledger, site: &SiteKey, rows: &[ImportRow]) -> Aske
     outcome.added = new.len() as u64;
     if !new.is_empty() {
         let vouchers = new.into_iter().map(|(voucher, _)| voucher).collect();
-        let done = ledger.transact(vec![Input::MakeVouchers { vouchers }]).await;
-        accepted(done.replies.into_iter().next())?;
+        order(ledger, by, Action::VoucherImport, Input::MakeVouchers { vouchers }).await?;
     }
     Ok(outcome)
 }

@@ -160,6 +160,7 @@ fn exit_of(code: Code) -> Exit {
         | Code::Full
         | Code::Refused
         | Code::BadFile
+        | Code::TrailBroken
         | Code::TooLarge => Exit::Refused,
         Code::Unreachable => Exit::Unreachable,
         Code::NotStored | Code::Internal => Exit::Internal,

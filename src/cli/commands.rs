@@ -226,6 +226,16 @@ pub(super) const COMMANDS: &[Command] = &[
         build: |given| one(given, persons::forget(given)?),
     },
     Command {
+        words: "audit",
+        usage: "[--verify]",
+        takes: 0..=0,
+        options: &[Opt::Verify, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
+        about: "what was done and by whom; --verify: whether all of it is there as it was written",
+        example: "lango audit --verify",
+        refused: "with --verify, somebody has written into the trail",
+        build: |given| one(given, if given.has(Opt::Verify) { Request::AuditVerify } else { Request::Audit }),
+    },
+    Command {
         words: "sync",
         usage: "[--now]",
         takes: 0..=0,
@@ -298,4 +308,4 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] = &["audit", "topup", "extend", "refund", "move", "backup", "restore", "top"];
+pub(super) const LATER: &[&str] = &["topup", "extend", "refund", "move", "backup", "restore", "top"];

@@ -29,6 +29,7 @@ pub(super) enum Opt {
     Format,
     Apply,
     Undo,
+    Verify,
 }
 
 /// How an option is written.
@@ -40,7 +41,7 @@ pub(super) struct Spelling {
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -65,6 +66,7 @@ impl Opt {
         Self::Format,
         Self::Apply,
         Self::Undo,
+        Self::Verify,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -94,6 +96,7 @@ impl Opt {
             Self::Format => ("format", Some("json|csv"), "JSON (default), or a table for a spreadsheet"),
             Self::Apply => ("apply", None, "do it, through uci"),
             Self::Undo => ("undo", None, "take back what --apply did"),
+            Self::Verify => ("verify", None, "read it all, and say where it was changed"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }

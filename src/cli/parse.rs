@@ -437,7 +437,7 @@ mod tests {
 
     #[test]
     fn commands_of_later_versions_are_told_from_wrong_ones() {
-        for line in ["audit --verify", "top", "backup /tmp/b", "topup --json"] {
+        for line in ["refund e-1", "top", "backup /tmp/b", "topup --json"] {
             let refused = parse(args(line)).unwrap_err();
             assert_eq!(refused.failure.code, Code::Unsupported, "{line}");
             assert!(refused.failure.message.contains("not in this version"), "{line}");

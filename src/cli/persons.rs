@@ -13,9 +13,9 @@ use super::options::Opt;
 use super::parse::Given;
 use super::{Failure, Request};
 use crate::domain::Mac;
-use crate::wire::control::{Erased, Export, TypedCode, Whose};
+use crate::wire::control::{AuditRow, Erased, Export, TypedCode, Whose};
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 19] = [
     "kind",
     "id",
     "entitlement",
@@ -33,6 +33,8 @@ const COLUMNS: [&str; 17] = [
     "seconds",
     "bytes_up",
     "bytes_down",
+    "who",
+    "detail",
 ];
 
 /// Beyond this a phone number is none.
@@ -136,6 +138,11 @@ pub(super) fn csv(export: &Export, out: &mut impl Write) -> io::Result<()> {
     for claim in &export.claims {
         row("claim", &[("mac", &claim.mac), ("state", &claim.awaits), ("since", &claim.since)], out)?;
     }
+    for AuditRow { seq, at, who, action, detail, .. } in &export.audit {
+        let seq = seq.to_string();
+        let cells = [("id", &seq), ("state", action), ("since", at), ("who", who), ("detail", detail)];
+        row("audit", &cells, out)?;
+    }
     Ok(())
 }
 
@@ -199,7 +206,15 @@ mod tests {
                 since: "2026-11-22T22:17:31Z".to_owned(),
                 awaits: "payment".to_owned(),
             }],
-            audit: [],
+            audit: vec![AuditRow {
+                seq: 12,
+                at: "2026-11-22T22:17:31Z".to_owned(),
+                clock: "trusted".to_owned(),
+                who: "uid 0".to_owned(),
+                action: "logout".to_owned(),
+                detail: "s-9".to_owned(),
+                hash: "00".to_owned(),
+            }],
         }
     }
 
@@ -208,11 +223,12 @@ mod tests {
         let mut out = Vec::new();
         csv(&export(), &mut out).unwrap();
         let expected = "kind,id,entitlement,mac,online,blocked,origin,plan,batch,hint,phone_last4,state,since,until,\
-             seconds,bytes_up,bytes_down\r\n\
-             device,,,02:00:00:00:00:01,true,false,,,,,,,,,,,\r\n\
-             entitlement,e-7,,,,,payment,hour,,'-Q8,0417,active,2026-11-22T22:17:31Z,,60,1,2\r\n\
-             session,s-9,e-7,02:00:00:00:00:01,,,,,,,,open,2026-11-22T22:17:31Z,,,3,4\r\n\
-             claim,,,02:00:00:00:00:01,,,,,,,,payment,2026-11-22T22:17:31Z,,,,\r\n";
+             seconds,bytes_up,bytes_down,who,detail\r\n\
+             device,,,02:00:00:00:00:01,true,false,,,,,,,,,,,,,\r\n\
+             entitlement,e-7,,,,,payment,hour,,'-Q8,0417,active,2026-11-22T22:17:31Z,,60,1,2,,\r\n\
+             session,s-9,e-7,02:00:00:00:00:01,,,,,,,,open,2026-11-22T22:17:31Z,,,3,4,,\r\n\
+             claim,,,02:00:00:00:00:01,,,,,,,,payment,2026-11-22T22:17:31Z,,,,,,\r\n\
+             audit,12,,,,,,,,,,logout,2026-11-22T22:17:31Z,,,,,uid 0,s-9\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

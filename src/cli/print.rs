@@ -10,8 +10,8 @@ use super::{Style, persons, sheet};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
-    Anomalies, Answer, Check, ClockShown, Cloud, Failure, Health, Imported, Joined, Plan, Session, Source,
-    Status, Uplink, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
+    Anomalies, Answer, AuditRow, AuditWhole, Check, ClockShown, Cloud, Failure, Health, Imported, Joined,
+    Plan, Session, Source, Status, Uplink, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
 };
 
 /// Writes the answer, and tells how the command that got it ends.
@@ -43,6 +43,10 @@ pub(super) fn answer(answer: &Answer, style: Style, out: &mut impl Write) -> io:
             Answer::Export(export) if style == Style::Csv => persons::csv(export, out)?,
             Answer::Export(export) => json(export, out)?,
             Answer::Forget(erased) => out.write_all(persons::erased(erased).as_bytes())?,
+            Answer::Audit(rows) => out.write_all(trail(rows).as_bytes())?,
+            Answer::AuditVerify(AuditWhole { rows, last, hash }) => {
+                writeln!(out, "{rows} rows are as they were written; the last is {last}: {}", clean(hash))?
+            }
         },
     }
     Ok(exit(answer))
@@ -78,7 +82,9 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::Enrol(_)
         | Answer::Sync(_)
         | Answer::Export(_)
-        | Answer::Forget(_) => false,
+        | Answer::Forget(_)
+        | Answer::Audit(_)
+        | Answer::AuditVerify(_) => false,
     };
     if refused { Exit::Refused } else { Exit::Done }
 }
@@ -107,6 +113,8 @@ fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
         Answer::Sync(cloud) => json(cloud, out),
         Answer::Export(export) => json(export, out),
         Answer::Forget(erased) => json(erased, out),
+        Answer::Audit(rows) => json(rows, out),
+        Answer::AuditVerify(whole) => json(whole, out),
     }
 }
 
@@ -204,6 +212,14 @@ fn session_table(sessions: &[Session]) -> String {
     });
     let head = ["ID", "MAC", "ADDRESSES", "PLAN", "ORIGIN", "SINCE", "TIME LEFT", "DATA LEFT", "UP", "DOWN"];
     table(head, rows, "nobody is online\n")
+}
+
+fn trail(rows: &[AuditRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        let at = if row.clock == "trusted" { row.at.clone() } else { format!("{} or later", row.at) };
+        vec![row.seq.to_string(), at, row.who.clone(), row.action.clone(), row.detail.clone()]
+    });
+    table(["NO", "AT", "WHO", "WHAT", "DETAIL"], rows, "nothing was done yet\n")
 }
 
 fn left_of(session: &Session) -> String {

@@ -16,8 +16,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use answers::{
-    Anomalies, Check, Clock, ClockShown, Cloud, Health, Imported, Joined, Plan, RowError, Session, Sheet,
-    Source, Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown, Vouchers, VouchersMade,
+    Anomalies, AuditRow, AuditWhole, Check, Clock, ClockShown, Cloud, Health, Imported, Joined, Plan,
+    RowError, Session, Sheet, Source, Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown,
+    Vouchers, VouchersMade,
 };
 pub use frames::{FrameError, Lines, decode, encode};
 pub use persons::{
@@ -75,6 +76,10 @@ pub enum Request {
     Forget {
         whose: Whose,
     },
+    /// What was done, and by whom.
+    Audit,
+    /// Whether that is all still there as it was written.
+    AuditVerify,
 }
 
 /// A cloud to join.
@@ -193,6 +198,8 @@ pub enum Answer {
     Enrol(Joined),
     Export(Box<Export>),
     Forget(Erased),
+    Audit(Vec<AuditRow>),
+    AuditVerify(AuditWhole),
 }
 
 /// Why a request was not done, for a program, for a person, and what the person can do about it.
@@ -234,6 +241,8 @@ pub enum Code {
     BadFile,
     /// It could not be written to flash, so it was not done.
     NotStored,
+    /// The trail is not as it was written.
+    TrailBroken,
     /// The answer is longer than an answer may be.
     TooLarge,
     /// No daemon listens.

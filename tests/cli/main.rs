@@ -6,6 +6,7 @@
 mod daemon;
 mod rpcd;
 mod setup;
+mod trail;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -57,6 +58,8 @@ fn answer(request: Request) -> Response {
             Response::Ok(Answer::Forget(Erased { devices: 2, entitlements: 3, sessions: 5, claims: 1 }))
         }
         Request::Forget { .. } => fail(Code::NoSuchPerson),
+        Request::Audit => Response::Ok(Answer::Audit(Vec::new())),
+        Request::AuditVerify => fail(Code::TrailBroken),
         Request::Login { .. }
         | Request::Logout(_)
         | Request::VoucherRevoke { .. }
@@ -169,7 +172,7 @@ fn with_json_a_failure_is_an_object_on_stdout() {
     assert_eq!((code(&output), printed(&output), stderr(&output)), (1, expected, ""));
     for (args, exit, word) in [
         (["status", "--json", "--frob"].as_slice(), 2, "usage"),
-        (&["audit", "--json"], 1, "unsupported"),
+        (&["topup", "--json"], 1, "unsupported"),
         (&["status", "--json", "--socket", "/nonexistent/lango.sock"], 69, "unreachable"),
         (&["check", "--json", "--config", "/nonexistent"], 78, "configuration"),
         (&["voucher", "import", "/nonexistent", "--json", "--offline"], 1, "bad_file"),

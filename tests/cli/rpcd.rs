@@ -86,7 +86,9 @@ fn answer(request: Request) -> Response {
         | Request::SyncNow
         | Request::Enrol(_)
         | Request::Export { .. }
-        | Request::Forget { .. } => {
+        | Request::Forget { .. }
+        | Request::Audit
+        | Request::AuditVerify => {
             return Response::Error(Failure::new(Code::NoSuchVoucher, "it failed", "do this"));
         }
     })

@@ -7,6 +7,7 @@ mod payments;
 mod persons;
 mod schedules;
 mod traffic;
+mod trail;
 
 use std::time::Duration;
 

@@ -347,9 +347,16 @@ fn with_a_full_disk_sessions_go_on_and_sales_wait() {
     assert!(lab.phones[0].is_open(&lab.world));
     lab.phones[1].assert_held(&lab.world);
     assert_eq!(daemon.sessions().len(), 1);
+    // What has to be written is refused, and what has not is done, though the trail cannot have it either.
+    let made = daemon.cli(&["voucher", "new", "--plan", "hour", "--json"]);
+    assert!(made.code == 70 && made.out.contains("not_stored"), "{made:?}");
+    let exported = daemon.json(&["export", "--mac", &lab.phones[0].mac]);
+    assert_eq!(exported["sessions"].as_array().map(Vec::len), Some(1), "{exported}");
     disk.empty();
     Browser::of(&lab.phones[1]).must_login(&codes[1]);
     assert!(lab.phones[1].is_open(&lab.world));
+    let trail = daemon.json(&["audit", "--verify"]);
+    assert_eq!(trail["rows"], daemon.json(&["audit"]).as_array().unwrap().len(), "{trail}");
     drop(daemon);
 }
 

@@ -184,6 +184,32 @@ pub struct VoucherShown {
     pub devices: Vec<String>,
 }
 
+/// A row of `lango audit`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    pub seq: u64,
+    /// RFC 3339.
+    pub at: String,
+    /// `trusted` or `floor`.
+    pub clock: String,
+    /// `uid 0`, `cloud c-17` or `gateway`.
+    pub who: String,
+    pub action: String,
+    pub detail: String,
+    /// SHA-256 over this row and the hash of the one before, in hex.
+    pub hash: String,
+}
+
+/// `lango audit --verify`, of a trail that is whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditWhole {
+    pub rows: u64,
+    /// The last one's number.
+    pub last: u64,
+    /// The last one's hash, to be compared with what the cloud was told.
+    pub hash: String,
+}
+
 /// A row of `lango voucher list`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoucherListed {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::TypedCode;
+use super::{AuditRow, TypedCode};
 
 /// Whose data is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub struct Export {
     pub entitlements: Vec<ExportedEntitlement>,
     pub sessions: Vec<ExportedSession>,
     pub claims: Vec<ExportedClaim>,
-    /// What operators did about the person: no trail is kept of that.
-    pub audit: [(); 0],
+    /// What operators and the cloud did to the person's sessions and entitlements.
+    pub audit: Vec<AuditRow>,
 }
 
 /// A device of the person.

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Check(config, style)) => cli::check(&config, style, app::look_beyond),
         Ok(Invocation::Hold(config)) => hold(&config),
         Ok(Invocation::Setup(setup)) => cli::setup(&setup),
+        Ok(Invocation::Top(how)) => cli::top(&how),
         Ok(Invocation::Ask(ask)) => cli::ask(ask, app::offline),
         Err(refused) => cli::refuse(&refused),
     };

@@ -9,9 +9,13 @@ mod privileges;
 mod seal;
 
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::SigSet;
+use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
+use nix::sys::signalfd::SignalFd;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 pub use privileges::{Owner, become_user, confine, is_root, make_over};
@@ -59,6 +63,25 @@ pub fn abort_on_panic() {
 pub fn raise_file_limit() -> io::Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
+}
+
+/// What ends a command that has something to put back first: SIGINT, SIGTERM and SIGHUP, to be polled for.
+#[derive(Debug)]
+pub struct EndSignals(SignalFd);
+
+impl EndSignals {
+    /// Takes them over from the system's defaults, for this thread.
+    pub fn take() -> io::Result<Self> {
+        let signals = SigSet::from_iter([SIGINT, SIGTERM, SIGHUP]);
+        signals.thread_block()?;
+        Ok(Self(SignalFd::new(&signals)?))
+    }
+}
+
+impl AsFd for EndSignals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 /// What the system tells the daemon.

@@ -13,7 +13,7 @@ const MAY_NAME: &[(&str, &str)] = &[
         "app",
         "cli config domain captive wire expiring ordered backoff clock nft neigh presence uplink store portal dns sync control process telemetry",
     ),
-    ("cli", "domain wire config control process telemetry"),
+    ("cli", "domain wire config clock control process telemetry"),
     ("config", "domain ordered"),
     // Pure: values in, values out.
     ("domain", "expiring ordered backoff"),

@@ -122,8 +122,8 @@ impl Fault {
                 "join the cloud anew with lango enrol --config PATH, or remove enrolment.json: then codes made under \
                  its site key are unknown"
             }
-            Self::Load(_)
-            | Self::Key(_)
+            Self::Load(_) => "mend the file; 'lango check' names every error of it",
+            Self::Key(_)
             | Self::SiteKey { .. }
             | Self::NoSuchUser(_)
             | Self::Store(_)

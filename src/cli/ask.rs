@@ -1,8 +1,10 @@
 //! Does a command: asks, prints the answer, and tells how it ended.
 
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use super::screen::Paint;
 use super::{Ask, Errand, Failure, Place, Refused, Request, Style, import, print};
 use crate::control::{Client, ClientError};
 use crate::process::Exit;
@@ -24,7 +26,7 @@ pub fn ask(ask: Ask, offline: impl Fn(&Path, Request) -> Response) -> Exit {
         Place::Offline(config) => run(ask.errand, OFFLINE_PART, |request| offline(&config, request)),
     };
     match answer {
-        Ok(answer) => printed(|out| print::answer(&answer, ask.style, out)),
+        Ok(answer) => printed(|out| print::answer(&answer, ask.style, Paint::of_stdout(), out)),
         Err(failure) => fail(&failure, ask.style),
     }
 }
@@ -56,6 +58,17 @@ pub(super) fn run(
     };
     match errand {
         Errand::One(request) => answer(request),
+        Errand::Sessions(order) => {
+            let mut answer = answer(Request::Sessions)?;
+            if let Answer::Sessions(sessions) = &mut answer {
+                order.apply(sessions);
+            }
+            Ok(answer)
+        }
+        Errand::Metrics(path) => {
+            let Answer::Metrics(text) = answer(Request::Metrics)? else { return Err(stray()) };
+            replace(&path, &text).map(|()| Answer::Metrics(String::new()))
+        }
         Errand::Enrol { url, claim, ca } => {
             let ca = ca.map(|path| pem(&path)).transpose()?;
             answer(Request::Enrol(Joining { url, claim, ca }))
@@ -72,8 +85,26 @@ fn pem(path: &Path) -> Result<String, Failure> {
     let bad = |why: &str| {
         Failure::new(Code::BadFile, format!("{}: {why}", path.display()), "--ca takes certificates, as PEM")
     };
-    let text = std::fs::read_to_string(path).map_err(|error| bad(&error.to_string()))?;
+    let text = fs::read_to_string(path).map_err(|error| bad(&error.to_string()))?;
     if text.len() > REQUEST_MAX / 2 { Err(bad("is too long")) } else { Ok(text) }
+}
+
+/// Writes `text` to `path`, so that whoever reads it meanwhile finds the whole of what was there before. What is not
+/// finished has another ending, by which the collector of node-exporter passes over it.
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}.new", std::process::id()));
+    let put = || {
+        // Never through a link that is there.
+        File::create_new(&unfinished)?.write_all(text.as_bytes())?;
+        fs::rename(&unfinished, path)
+    };
+    put().map_err(|error| {
+        // It may never have been there.
+        let _ = fs::remove_file(&unfinished);
+        let remedy = "--file takes a file in a folder that you may write to";
+        Failure::new(Code::BadFile, format!("{}: {error}", path.display()), remedy)
+    })
 }
 
 /// Sends the rows part by part. What was sent before a failure stays, and is skipped the next time.
@@ -85,7 +116,7 @@ fn import_all(
     let mut total = Imported { errors, ..Imported::default() };
     for rows in parts {
         let Answer::VoucherImport(part) = ask(Request::VoucherImport { rows })? else {
-            return Err(Failure::new(Code::Internal, "the answer is not to this request", ""));
+            return Err(stray());
         };
         total.added += part.added;
         total.skipped += part.skipped;
@@ -93,6 +124,11 @@ fn import_all(
     }
     total.errors.sort_by_key(|error| error.line);
     Ok(Answer::VoucherImport(total))
+}
+
+/// What came is the answer to something else.
+pub(super) fn stray() -> Failure {
+    Failure::new(Code::Internal, "the answer is not to this request", "")
 }
 
 pub(super) fn unanswered(error: ClientError) -> Response {

@@ -6,10 +6,12 @@
 use std::ops::RangeInclusive;
 
 use super::invocations::{
-    clock, code, completion, enrol, errand_of, login, logout, mac, one, run, setup, voucher_new,
+    clock, code, completion, enrol, errand_of, login, logout, mac, metrics, one, run, sessions, setup,
+    voucher_new,
 };
 use super::options::Opt;
 use super::parse::Given;
+use super::top::Top;
 use super::{Errand, Failure, Invocation, Request, man, persons};
 use crate::domain::BatchId;
 
@@ -86,13 +88,23 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         words: "sessions",
-        usage: "",
+        usage: "[--sort left|used|since|mac|plan] [--reverse]",
         takes: 0..=0,
-        options: LIVE,
+        options: &[Opt::Sort, Opt::Reverse, Opt::Json, Opt::Socket],
         about: "who is online, what is left, what is used",
-        example: "lango sessions",
+        example: "lango sessions --sort left",
         refused: "",
-        build: |given| one(given, Request::Sessions),
+        build: sessions,
+    },
+    Command {
+        words: "top",
+        usage: "[--once]",
+        takes: 0..=0,
+        options: &[Opt::Once, Opt::Socket],
+        about: "who uses the line now, live; q ends it",
+        example: "lango top --once",
+        refused: "",
+        build: |given| Ok(Invocation::Top(Top { socket: given.socket()?, once: given.has(Opt::Once) })),
     },
     Command {
         words: "login",
@@ -221,7 +233,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Opt::Config,
         ],
         about: "cut a person and delete what is stored; at once, and for good",
-        example: "lango forget --phone '+255 700 000417'",
+        example: "lango forget --mac 02:00:00:00:00:01",
         refused: "nothing is stored of whoever is meant, or it is not clear who is",
         build: |given| one(given, persons::forget(given)?),
     },
@@ -277,13 +289,13 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         words: "metrics",
-        usage: "",
+        usage: "[--file FILE]",
         takes: 0..=0,
-        options: &[Opt::Socket],
+        options: &[Opt::File, Opt::Socket],
         about: "numbers for Prometheus, as text",
-        example: "lango metrics",
-        refused: "",
-        build: |given| one(given, Request::Metrics),
+        example: "lango metrics --file /var/lib/prometheus/node-exporter/lango.prom",
+        refused: "the file cannot be written",
+        build: metrics,
     },
     Command {
         words: "completion",
@@ -308,4 +320,4 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] = &["topup", "extend", "refund", "move", "backup", "restore", "top"];
+pub(super) const LATER: &[&str] = &["topup", "extend", "refund", "move", "backup", "restore"];

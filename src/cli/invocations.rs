@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use super::options::Opt;
+use super::order::{Key, Order};
 use super::parse::{Given, usage};
 use super::setup::{Setup, Wish};
 use super::{Ask, Errand, Failure, Invocation, Place, Request, Run, Style};
@@ -44,6 +45,25 @@ pub(super) fn setup(given: &Given) -> Result<Invocation, Failure> {
         (true, true) => return Err(given.usage("--apply and --undo exclude each other")),
     };
     Ok(Invocation::Setup(Setup { config: given.path(Opt::Config)?, wish, style: given.style() }))
+}
+
+pub(super) fn sessions(given: &Given) -> Result<Invocation, Failure> {
+    let key = match given.text(Opt::Sort)?.map(|name| (Key::named(&name), name)) {
+        None => None,
+        Some((Some(key), _)) => Some(key),
+        Some((None, name)) => return Err(given.wrong(Opt::Sort, &format!("{name:?} is no order"))),
+    };
+    match (key, given.has(Opt::Reverse)) {
+        (None, false) => one(given, Request::Sessions),
+        (key, reversed) => errand_of(given, Errand::Sessions(Order { key, reversed })),
+    }
+}
+
+pub(super) fn metrics(given: &Given) -> Result<Invocation, Failure> {
+    match given.path(Opt::File)? {
+        None => one(given, Request::Metrics),
+        Some(path) => errand_of(given, Errand::Metrics(path)),
+    }
 }
 
 pub(super) fn login(given: &Given) -> Result<Invocation, Failure> {
@@ -165,7 +185,7 @@ pub(super) fn errand_of(given: &Given, errand: Errand) -> Result<Invocation, Fai
         (true, false, _) => Place::Offline(given.config()?),
         (true, true, _) => return Err(given.usage("--offline and --socket exclude each other")),
         (false, _, true) => return Err(given.usage("--config needs --offline")),
-        (false, _, false) => Place::Socket(given.path(Opt::Socket)?.unwrap_or_else(|| DEFAULT_SOCKET.into())),
+        (false, _, false) => Place::Socket(given.socket()?),
     };
     Ok(Invocation::Ask(Ask { errand, place, style: given.style() }))
 }
@@ -185,6 +205,10 @@ impl Given {
         } else {
             Style::Plain
         }
+    }
+
+    pub(super) fn socket(&self) -> Result<PathBuf, Failure> {
+        Ok(self.path(Opt::Socket)?.unwrap_or_else(|| DEFAULT_SOCKET.into()))
     }
 
     pub(super) fn config(&self) -> Result<PathBuf, Failure> {

@@ -35,7 +35,11 @@ a failure is printed as {\"error\": {\"code\", \"message\", \"remedy\"}}.
 .SH COMMANDS
 ";
 
-const FOOT: &str = ".SH FILES
+const FOOT: &str = ".SH ENVIRONMENT
+.TP
+.B NO_COLOR
+no colour on a terminal
+.SH FILES
 .TP
 .I /etc/config/lango
 the configuration

@@ -5,7 +5,7 @@
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
 //! Within: `commands` and `options` the one table, `parse` reads a command line by it, `invocations` says what it asks
 //! for, `help`, `completion` and `man` print the table, `ask` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `csv`
-//! and `import` read files of them, `persons` what is stored of one, `rpcd` is the way from LuCI, `setup` changes the
+//! and `import` read files of them, `persons` what is stored of one, `screen` is `lango status`, `order` that of sessions, `top` is live on a `terminal`, `rpcd` is the way from LuCI, `setup` changes the
 //! settings of the system.
 
 mod ask;
@@ -18,16 +18,21 @@ mod import;
 mod invocations;
 mod man;
 mod options;
+mod order;
 mod parse;
 mod persons;
 mod print;
 mod rpcd;
+mod screen;
 mod setup;
 mod sheet;
+mod terminal;
+mod top;
 mod words;
 
 use std::path::PathBuf;
 
+use self::order::Order;
 use crate::telemetry;
 use crate::wire::control::{Failure, Request, TypedCode};
 
@@ -36,6 +41,7 @@ pub use check::check;
 pub use parse::{Refused, parse};
 pub use rpcd::{is_plugin, plugin};
 pub use setup::{Setup, setup};
+pub use top::{Top, top};
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -49,6 +55,7 @@ pub enum Invocation {
     Hold(PathBuf),
     Setup(Setup),
     Ask(Ask),
+    Top(Top),
 }
 
 /// How to run the daemon.
@@ -70,6 +77,10 @@ pub struct Ask {
 #[derive(Debug)]
 enum Errand {
     One(Request),
+    /// Who is online, in this order.
+    Sessions(Order),
+    /// The numbers for Prometheus, into a file.
+    Metrics(PathBuf),
     /// A file of vouchers, in as many requests as it takes.
     Import(PathBuf),
     /// Join a cloud whose issuer may be that of a PEM file.

@@ -30,6 +30,10 @@ pub(super) enum Opt {
     Apply,
     Undo,
     Verify,
+    Sort,
+    Reverse,
+    Once,
+    File,
 }
 
 /// How an option is written.
@@ -41,7 +45,7 @@ pub(super) struct Spelling {
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 25] = [
+    pub(super) const ALL: [Self; 29] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -67,6 +71,10 @@ impl Opt {
         Self::Apply,
         Self::Undo,
         Self::Verify,
+        Self::Sort,
+        Self::Reverse,
+        Self::Once,
+        Self::File,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -97,6 +105,12 @@ impl Opt {
             Self::Apply => ("apply", None, "do it, through uci"),
             Self::Undo => ("undo", None, "take back what --apply did"),
             Self::Verify => ("verify", None, "read it all, and say where it was changed"),
+            Self::Sort => {
+                ("sort", Some("left|used|since|mac|plan"), "who ends first, used most, came first; by name")
+            }
+            Self::Reverse => ("reverse", None, "the other way round"),
+            Self::Once => ("once", None, "print one frame, after a second; needs no terminal"),
+            Self::File => ("file", Some("FILE"), "write them there, whole or not at all, for node-exporter"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }

@@ -249,7 +249,9 @@ mod tests {
     fn request(line: &str) -> Request {
         match asked(line).errand {
             Errand::One(request) => request,
-            other @ (Errand::Import(_) | Errand::Enrol { .. }) => panic!("{line}: {other:?}"),
+            other @ (Errand::Sessions(_) | Errand::Metrics(_) | Errand::Import(_) | Errand::Enrol { .. }) => {
+                panic!("{line}: {other:?}")
+            }
         }
     }
 
@@ -366,6 +368,10 @@ mod tests {
             ("status --socket", "--socket: the value is missing (PATH)"),
             ("status --socket --json", "--socket: the value is missing (PATH)"),
             ("status --socket=", "--socket: the path is empty"),
+            ("sessions --sort up", "--sort: \"up\" is no order"),
+            ("top --json", "--json is no option of this command"),
+            ("metrics --file=", "--file: the path is empty"),
+            ("completion fish", "\"fish\" is neither bash nor zsh"),
             ("run --json", "--json is no option of this command"),
             ("run --log journal", "--log: \"journal\" is neither stderr nor syslog"),
             ("run --log-level loud", "--log-level: \"loud\" is no level"),
@@ -437,7 +443,7 @@ mod tests {
 
     #[test]
     fn commands_of_later_versions_are_told_from_wrong_ones() {
-        for line in ["refund e-1", "top", "backup /tmp/b", "topup --json"] {
+        for line in ["refund e-1", "backup /tmp/b", "topup --json"] {
             let refused = parse(args(line)).unwrap_err();
             assert_eq!(refused.failure.code, Code::Unsupported, "{line}");
             assert!(refused.failure.message.contains("not in this version"), "{line}");
@@ -483,7 +489,6 @@ mod tests {
             }
             let example =
                 command.example.strip_prefix("lango ").unwrap().replace("'4821 9937 05'", "4821_9937_05");
-            let example = example.replace("'+255 700 000417'", "+255_700_000417");
             let example = example.split(" > ").next().unwrap();
             assert!(parse(args(example)).is_ok(), "{example}");
         }

@@ -5,21 +5,22 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::screen::{self, Paint};
 use super::words::{duration, rate, size};
 use super::{Style, persons, sheet};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
-    Anomalies, Answer, AuditRow, AuditWhole, Check, ClockShown, Cloud, Failure, Health, Imported, Joined,
-    Plan, Session, Source, Status, Uplink, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
+    Answer, AuditRow, AuditWhole, Check, ClockShown, Cloud, Failure, Health, Imported, Joined, Plan, Session,
+    Source, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
 };
 
 /// Writes the answer, and tells how the command that got it ends.
-pub(super) fn answer(answer: &Answer, style: Style, out: &mut impl Write) -> io::Result<Exit> {
+pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut impl Write) -> io::Result<Exit> {
     match style {
         Style::Json => as_json(answer, out)?,
         Style::Plain | Style::Sheet | Style::Csv => match answer {
-            Answer::Status(status) => out.write_all(screen(status).as_bytes())?,
+            Answer::Status(status) => out.write_all(screen::status(status, paint).as_bytes())?,
             Answer::Sessions(sessions) => out.write_all(session_table(sessions).as_bytes())?,
             Answer::Login(session) => {
                 writeln!(out, "{} is online: {}", clean(&session.mac), left_of(session))?
@@ -34,7 +35,7 @@ pub(super) fn answer(answer: &Answer, style: Style, out: &mut impl Write) -> io:
             Answer::VoucherImport(imported) => out.write_all(import(imported).as_bytes())?,
             Answer::PlanList(plans) => out.write_all(plan_table(plans).as_bytes())?,
             Answer::Doctor(checks) => {
-                checks.iter().try_for_each(|check| out.write_all(finding(check).as_bytes()))?
+                checks.iter().try_for_each(|check| out.write_all(finding(check, paint).as_bytes()))?
             }
             Answer::Clock(shown) | Answer::ClockReset(shown) => out.write_all(clock(shown).as_bytes())?,
             Answer::Metrics(text) => out.write_all(text.as_bytes())?,
@@ -123,47 +124,6 @@ pub(super) fn json<T: Serialize>(value: &T, out: &mut impl Write) -> io::Result<
     out.write_all(b"\n")
 }
 
-fn screen(status: &Status) -> String {
-    let uplink = match status.uplink {
-        Uplink::Up => "up",
-        Uplink::Down => "DOWN",
-        Uplink::Unknown => "unknown",
-    };
-    let clock = if status.clock.trusted { "trusted" } else { "NOT TRUSTED, this or later" };
-    let vouchers = status.vouchers;
-    let mut lines = vec![
-        ("lango", format!("{} at {}, up {}", status.version, status.site, duration(status.uptime_s))),
-        ("uplink", uplink.to_owned()),
-        ("rules", if status.rules_intact { "intact" } else { "NOT INTACT" }.to_owned()),
-        ("clock", format!("{} ({clock})", status.clock.now)),
-        ("sessions", status.sessions.to_string()),
-        (
-            "vouchers",
-            format!("{} unused, {} active, {} spent", vouchers.unused, vouchers.active, vouchers.spent),
-        ),
-        ("cloud", link(&status.cloud)),
-        ("outbox", format!("{} waiting", status.cloud.outbox)),
-    ];
-    lines.extend(odd(status.anomalies).map(|odd| ("anomalies", odd)));
-    rows(&lines)
-}
-
-/// The link to the cloud in plain words.
-fn link(cloud: &Cloud) -> String {
-    let Cloud { configured, last_success, last_error, since, remedy, .. } = cloud;
-    let last = last_success.as_ref().map(|when| format!("last in step {when}"));
-    match (last_error, &last) {
-        (None, _) if !configured => "not configured".to_owned(),
-        (None, None) => "not reached yet".to_owned(),
-        (None, Some(last)) => format!("reachable, {last}"),
-        (Some(error), last) => {
-            let since = since.as_deref().unwrap_or("the start");
-            let parts = [last, remedy].into_iter().flatten().map(|part| format!("; {part}"));
-            format!("NOT IN STEP since {since}: {error}{}", parts.collect::<String>())
-        }
-    }
-}
-
 fn enrolled(joined: &Joined) -> String {
     let Joined { site, url, restart_needed, warnings } = joined;
     let mut lines = vec![format!("joined {url} as site {site}")];
@@ -175,24 +135,12 @@ fn enrolled(joined: &Joined) -> String {
 }
 
 fn sync(cloud: &Cloud) -> String {
+    let remedy = cloud.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
     rows(&[
-        ("cloud", link(cloud)),
+        ("cloud", format!("{}{remedy}", screen::link(cloud))),
         ("cursor", cloud.cursor.clone().unwrap_or_else(|| "-".to_owned())),
         ("outbox", format!("{} waiting", cloud.outbox)),
     ])
-}
-
-/// What the guest network should not have shown, if it has.
-fn odd(Anomalies { addresses, ports, new_devices }: Anomalies) -> Option<String> {
-    let parts = [
-        (addresses, "claimed by a second device", "address", "addresses"),
-        (ports, "at two ports", "device", "devices"),
-        (new_devices, "past the limit of a minute", "new device", "new devices"),
-    ];
-    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
-    let parts = parts
-        .map(|(count, what, one, many)| format!("{count} {} {what}", if count == 1 { one } else { many }));
-    Some(parts.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
 }
 
 fn session_table(sessions: &[Session]) -> String {
@@ -299,12 +247,8 @@ fn import(imported: &Imported) -> String {
     format!("{lines}{added} added, {skipped} known already, {} wrong\n", errors.len())
 }
 
-fn finding(check: &Check) -> String {
-    let state = match check.state {
-        Health::Ok => "ok  ",
-        Health::Warn => "warn",
-        Health::Fail => "FAIL",
-    };
+fn finding(check: &Check, paint: Paint) -> String {
+    let state = paint.mark(check.state);
     let remedy = match check.remedy.as_str() {
         "" => String::new(),
         remedy => format!("; {}", clean(remedy)),
@@ -356,11 +300,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::wire::control::{Clock, RowError, Sheet, TimeClaim, Vouchers};
+    use crate::wire::control::{RowError, Sheet, TimeClaim};
 
     fn shown(answer: &Answer, style: Style) -> (String, Exit) {
         let mut out = Vec::new();
-        let exit = super::answer(answer, style, &mut out).unwrap();
+        let exit = super::answer(answer, style, Paint::Plain, &mut out).unwrap();
         (String::from_utf8(out).unwrap(), exit)
     }
 
@@ -397,39 +341,6 @@ mod tests {
             support_phone: String::new(),
         };
         Answer::VoucherNew(VouchersMade { vouchers: vec![voucher], sheet })
-    }
-
-    #[test]
-    fn status_is_one_screen_that_cries_where_something_is_wrong() {
-        let mut status = Status {
-            version: "0.1.0".to_owned(),
-            site: "kariakoo-01".to_owned(),
-            uplink: Uplink::Up,
-            cloud: Cloud::default(),
-            clock: Clock { trusted: true, now: "2026-11-21T22:17:31Z".to_owned() },
-            sessions: 12,
-            vouchers: Vouchers { unused: 188, active: 12, spent: 40 },
-            rules_intact: true,
-            uptime_s: 273_600,
-            anomalies: Anomalies::default(),
-        };
-        let expected = "\
-lango      0.1.0 at kariakoo-01, up 3 d 4 h
-uplink     up
-rules      intact
-clock      2026-11-21T22:17:31Z (trusted)
-sessions   12
-vouchers   188 unused, 12 active, 40 spent
-cloud      not configured
-outbox     0 waiting
-";
-        assert_eq!(plain(&Answer::Status(Box::new(status.clone()))), expected);
-        (status.rules_intact, status.clock.trusted, status.uplink) = (false, false, Uplink::Down);
-        status.anomalies = Anomalies { addresses: 2, ports: 1, new_devices: 0 };
-        let text = plain(&Answer::Status(Box::new(status)));
-        let odd = "anomalies  2 addresses claimed by a second device, 1 device at two ports\n";
-        assert!(text.ends_with(odd), "{text}");
-        assert!(["NOT INTACT", "NOT TRUSTED", "DOWN"].iter().all(|cry| text.contains(cry)), "{text}");
     }
 
     #[test]

@@ -147,6 +147,7 @@ fn called(name: &str, options: impl Iterator<Item = OsString>, given: impl Read)
             | Invocation::Run(_)
             | Invocation::Check(..)
             | Invocation::Hold(_)
+            | Invocation::Top(_)
             | Invocation::Setup(_),
         ) => {
             return Err(usage("the method has no such options".to_owned()));

@@ -248,6 +248,7 @@ const CONFIGURATIONS: &[(&str, u32, &str)] = &[
     ("config cloud\n\toption signing_key 'x'", 6, "signing_key"),
     ("config cloud\n\toption provisional_plan 'a/b'", 6, "provisional_plan"),
     ("config retention\n\toption sessions 'long'", 6, "sessions"),
+    ("config retention\n\toption minimum '180d'\n\toption sessions '90d'", 7, "sessions"),
 ];
 
 #[test]

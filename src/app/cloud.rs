@@ -237,7 +237,7 @@ impl Desk {
         let forgets = inputs.iter().any(|input| matches!(input, Input::Forget { .. }));
         self.transact(inputs).await;
         if forgets {
-            self.next_look_at_copy = self.ledger.clock.now().boot;
+            self.ageing.next_look = self.ledger.clock.now().boot;
         }
         if self.ledger.trouble.is_some() { Err(NotApplied::NotStored) } else { Ok(()) }
     }

@@ -24,6 +24,7 @@ use super::ledger::{Ledger, Outcome};
 use super::limits;
 use super::listen::{Doors, Servers};
 use super::lookout::Lookout;
+use super::retention::Ageing;
 use super::roll::Roll;
 use crate::config::Config;
 use crate::control;
@@ -46,8 +47,6 @@ const COUNT: Duration = Duration::from_secs(10);
 /// The kernel is made to tell of caps that are used up this often.
 const NUDGE: Duration = Duration::from_secs(1);
 const COUNT_AT_MOST: Duration = Duration::from_millis(500);
-/// A good copy of the store is wanted this often; the store spares the flash and makes one a day.
-const LOOK_AT_COPY: Duration = Duration::from_secs(60 * 60);
 /// After a failure that time brought about, the next try waits this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -78,7 +77,7 @@ pub(super) struct Desk {
     pub(super) next_tick: Boot,
     pub(super) next_look_at_table: Boot,
     pub(super) next_look_at_clock: Boot,
-    pub(super) next_look_at_copy: Boot,
+    pub(super) ageing: Ageing,
     pub(super) next_count: Boot,
     pub(super) next_nudge: Boot,
     pub(super) next_offer: Boot,
@@ -269,7 +268,7 @@ impl Desk {
         let looks = [
             self.next_look_at_table,
             self.next_look_at_clock,
-            self.next_look_at_copy,
+            self.ageing.next_look,
             self.next_count,
             self.next_nudge,
             self.next_offer,
@@ -290,8 +289,8 @@ impl Desk {
         if self.next_look_at_table <= now.boot {
             self.look_at_table();
         }
-        if self.next_look_at_copy <= now.boot {
-            self.keep_copy();
+        if self.ageing.next_look <= now.boot {
+            self.look_at_age().await;
         }
         if self.next_nudge <= now.boot {
             self.next_nudge = now.boot.plus(NUDGE);
@@ -316,9 +315,8 @@ impl Desk {
         }
     }
 
-    fn keep_copy(&mut self) {
+    pub(super) fn keep_copy(&mut self) {
         let now = self.ledger.clock.now();
-        self.next_look_at_copy = now.boot.plus(LOOK_AT_COPY);
         let store = self.ledger.store.clone();
         spawn_local(async move {
             if let Err(error) = store.keep_copy(now.wall).await {
@@ -362,6 +360,9 @@ impl Desk {
         }
         self.ledger.gate.configure(new.plans.clone(), limits(&new));
         self.next_offer = self.ledger.clock.now().boot;
+        if old.retention != new.retention {
+            self.ageing.has_changed(self.ledger.clock.now().boot);
+        }
         self.config.send_replace(Arc::clone(&new));
         // Before the new table takes their last count away.
         self.end_blocked().await;

@@ -34,6 +34,7 @@ mod owner;
 mod persons;
 mod pin;
 mod plans;
+mod retention;
 mod roll;
 mod time;
 mod trail;
@@ -44,7 +45,6 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::unistd::Uid;
 use tokio::runtime::Builder;
@@ -64,6 +64,7 @@ use self::keys::Keys;
 use self::ledger::Ledger;
 use self::listen::{ByNeighbour, Doors, Servers};
 use self::lookout::{Lookout, Watching, look_out};
+use self::retention::Ageing;
 use self::roll::Roll;
 use crate::clock::Clock;
 use crate::config::{self, Config, Parsed};
@@ -85,9 +86,6 @@ const CALLS: usize = 1024;
 const SUSPECTS: usize = 64;
 /// Devices whose addresses wait to be told to the kernel, at most.
 const SETTLED: usize = 256;
-
-/// The first good copy of the store is made this long after the start.
-const FIRST_COPY: Duration = Duration::from_secs(10 * 60);
 
 /// Runs the daemon until it is told to stop.
 pub fn run(path: &Path) -> Exit {
@@ -222,7 +220,7 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
         next_count: now.boot,
         next_nudge: now.boot,
         next_offer: now.boot,
-        next_look_at_copy: now.boot.plus(FIRST_COPY),
+        ageing: Ageing::beginning(now.boot),
     };
     desk.run(Inlets {
         portal,
@@ -414,6 +412,7 @@ fn limits(config: &Config) -> Limits {
         trial: config.trial.clone(),
         trials_a_minute: config.gateway.new_devices_per_minute,
         claims_kept: config.retention.claims,
+        keeping: config.retention.keeping(),
         ..Limits::default()
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{Bps, Bytes, KeyNumber, Mac, Plan, PlanId, SigningKey};
+use crate::domain::{Bps, Bytes, Keeping, KeyNumber, Mac, Minimum, Plan, PlanId, SigningKey};
 use crate::ordered::OrdSet;
 
 /// Everything of `/etc/config/lango`.
@@ -172,6 +172,14 @@ pub struct Retention {
     pub audit: Duration,
     pub unpaid_devices: Duration,
     pub claims: Duration,
-    /// Of law: nothing is purged earlier.
+    /// Of law: no record is purged earlier. `sessions` and `audit` are no shorter.
     pub minimum: Option<Duration>,
+}
+
+impl Retention {
+    /// What is kept of guests and operators.
+    pub fn keeping(&self) -> Keeping {
+        let minimum = if self.minimum.is_some() { Minimum::OfLaw } else { Minimum::None };
+        Keeping { sessions: self.sessions, trail: self.audit, minimum }
+    }
 }

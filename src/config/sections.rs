@@ -4,6 +4,8 @@
 //! Never: compares one section with another; `mod.rs` does.
 //! Neighbours: `section.rs` takes the options out, `spec.rs` holds their defaults.
 
+use std::time::Duration;
+
 use super::error::{Findings, shown};
 use super::model::{Cloud, Device, Garden, Retention};
 use super::section::Section;
@@ -153,11 +155,31 @@ pub(super) fn cloud(raw: &RawSection, findings: &mut Findings) -> Cloud {
 pub(super) fn retention(raw: &RawSection, findings: &mut Findings) -> Retention {
     let mut section = Section::begin(raw, &spec::RETENTION, findings);
     let s = &mut section;
+    let profile = s.value("profile", values::retention_profile);
+    let minimum = s.optional("minimum", values::duration);
+    let mut kept = |option, of_profile| match s.optional(option, values::duration) {
+        Some(span) => {
+            if let Some(minimum) = minimum.filter(|minimum| span < *minimum) {
+                s.wrong(option, shorter_than(minimum));
+            }
+            span
+        }
+        // What nobody has written gives way to the law.
+        None => minimum.map_or(of_profile, |minimum| minimum.max(of_profile)),
+    };
+    let (sessions, audit) = (kept("sessions", profile.sessions), kept("audit", profile.audit));
     Retention {
-        sessions: s.value("sessions", values::duration),
-        audit: s.value("audit", values::duration),
+        sessions,
+        audit,
         unpaid_devices: s.value("unpaid_devices", values::duration),
         claims: s.value("claims", values::duration),
-        minimum: s.optional("minimum", values::duration),
+        minimum,
     }
+}
+
+fn shorter_than(minimum: Duration) -> String {
+    let seconds = minimum.as_secs();
+    format!(
+        "is shorter than the minimum of law, {seconds}s, and nothing is purged before that; keep it for as long, or leave it out"
+    )
 }

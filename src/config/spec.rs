@@ -136,11 +136,12 @@ pub(super) static CLOUD: SectionSpec = SectionSpec {
 pub(super) static RETENTION: SectionSpec = SectionSpec {
     kind: "retention",
     options: &[
-        one("sessions", "90d").later(),
-        one("audit", "365d").later(),
+        one("profile", "default"),
+        one("sessions", "90d"),
+        one("audit", "365d"),
         one("unpaid_devices", "10m").later(),
         one("claims", "48h"),
-        one("minimum", "").later(),
+        one("minimum", ""),
     ],
 };
 

@@ -227,23 +227,39 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         "config plan h\noption data_up 1GB\noption data_down 1GB",
         "config garden\nlist name wa.me\nlist address 203.0.113.0/24\noption rate 1mbit\noption data 1MB",
         "config device\noption mac 02:00:00:00:00:01",
-        "config retention\noption sessions '2160h'",
+        "config retention\noption sessions 1d\noption audit 1d\noption minimum 12h\noption profile 90d",
         "config trial\noption plan h\nconfig plan h",
     ] {
         assert_eq!(notices(&with(quiet)), [], "{quiet}");
     }
     assert_eq!(notices(&with("option terms_required 1")), [(3, "terms_required".to_owned())]);
-    for (line, option) in [
-        ("config retention\noption sessions 1d", "sessions"),
-        ("config retention\noption minimum 30d", "minimum"),
-    ] {
-        assert_eq!(notices(&with(line)), [(4, option.to_owned())], "{line}");
-    }
+    let unpaid = with("config retention\noption unpaid_devices 1h");
+    assert_eq!(notices(&unpaid), [(4, "unpaid_devices".to_owned())]);
     let notice = good(&with("option terms_required 1")).notices[0].to_string();
     assert_eq!(
         notice,
         "lango:3: terms_required: is read and checked, but this version does not act on it yet"
     );
+}
+
+#[test]
+fn an_option_of_retention_goes_before_its_profile_and_a_law_before_both() {
+    let days = |options: &str| {
+        let text = format!("{GATEWAY}config retention\n{options}");
+        let kept = good(&text).config.retention;
+        [kept.sessions, kept.audit].map(|span| span.as_secs() / 86_400)
+    };
+    for (options, kept) in [
+        ("", [90, 365]),
+        ("option profile default\n", [90, 365]),
+        ("option profile 90d\n", [90, 90]),
+        ("option profile 12m\n", [365, 365]),
+        ("option profile 12m\noption sessions 30d\n", [30, 365]),
+        ("option minimum 180d\n", [180, 365]),
+        ("option minimum 400d\noption audit 800d\n", [400, 800]),
+    ] {
+        assert_eq!(days(options), kept, "{options}");
+    }
 }
 
 #[test]

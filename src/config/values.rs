@@ -47,6 +47,27 @@ pub(super) fn duration(text: &str) -> Value<Duration> {
     }
 }
 
+/// What a profile of `retention` keeps for how long, unless an option says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Profile {
+    pub(super) sessions: Duration,
+    pub(super) audit: Duration,
+}
+
+/// `default`, `90d`, `12m`.
+pub(super) fn retention_profile(text: &str) -> Value<Profile> {
+    let days = |sessions, audit| {
+        let days = |days: u64| Duration::from_secs(days * DAY);
+        Ok(Profile { sessions: days(sessions), audit: days(audit) })
+    };
+    match text {
+        "default" => days(90, 365),
+        "90d" => days(90, 90),
+        "12m" => days(365, 365),
+        _ => not(text, "a profile; write default, 90d or 12m"),
+    }
+}
+
 /// A duration from `least` to `most`, both as they would be written.
 pub(super) fn duration_within(least: &'static str, most: &'static str) -> impl Fn(&str) -> Value<Duration> {
     move |text| {

@@ -57,6 +57,7 @@ pub enum Action {
     Export,
     Forget,
     Enrol,
+    Purge,
 }
 
 impl Action {
@@ -77,6 +78,7 @@ impl Action {
             Self::Export => "export",
             Self::Forget => "forget",
             Self::Enrol => "enrol",
+            Self::Purge => "purge",
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
 //! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs`, `persons.rs` and `report.rs` decide,
-//! `apply.rs` changes, `facts.rs` says what the cloud is told, `trail.rs` what the trail tells; `entitlement.rs` counts.
+//! `apply.rs` changes, `facts.rs` says what the cloud is told, `trail.rs` what the trail tells, `retention.rs` what goes; `entitlement.rs` counts.
 //!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
 //! `apply` takes the records of a decision into the Gate and cannot fail. Between the two stands the
@@ -19,6 +19,7 @@ mod facts;
 mod persons;
 mod redeem;
 mod report;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -28,9 +29,9 @@ use std::time::Duration;
 
 use super::{
     Attempts, Awaits, Blame, Boot, BootId, Claims, Closing, Cloud, CodeKey, Decision, Downtime, Effect,
-    Ending, Entitlement, EntitlementId, Grant, Holdings, Idle, Input, Mac, Moment, Now, Owners, Pace, Plan,
-    PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView, Terms, Traffic, Trail,
-    TrialView, Trials, Trust, Uplink, Usage, View, Wall,
+    Ending, Entitlement, EntitlementId, Grant, Holdings, Idle, Input, Keeping, Mac, Minimum, Moment, Now,
+    Owners, Pace, Plan, PlanId, Record, Refusal, Reply, Restored, Roster, Session, SessionId, SessionView,
+    Terms, Traffic, Trail, TrialView, Trials, Trust, Uplink, Usage, View, Wall,
 };
 use crate::expiring::ExpiringMap;
 use crate::ordered::{OrdMap, OrdSet};
@@ -61,6 +62,8 @@ pub struct Limits {
     pub trials_a_minute: u32,
     /// How long a payment that nobody confirms is waited for.
     pub claims_kept: Duration,
+    /// How long what is kept of guests.
+    pub keeping: Keeping,
     /// Codes that prove themselves, redeemed in a day: what a stolen key can cost.
     pub issued_a_day: u32,
 }
@@ -83,6 +86,11 @@ impl Default for Limits {
             trial: None,
             trials_a_minute: 120,
             claims_kept: Duration::from_secs(48 * 60 * 60),
+            keeping: Keeping {
+                sessions: Duration::from_secs(90 * 24 * 60 * 60),
+                trail: Duration::from_secs(365 * 24 * 60 * 60),
+                minimum: Minimum::None,
+            },
             issued_a_day: 200,
         }
     }
@@ -120,6 +128,9 @@ pub struct Gate {
     reached_settled: Boot,
     downtime: Downtime,
     downtime_settled: Downtime,
+    /// Whether a trusted clock has dated the sessions that another one had.
+    dated: bool,
+    dated_settled: bool,
 }
 
 impl Gate {
@@ -161,6 +172,8 @@ impl Gate {
             reached_settled: reached,
             downtime,
             downtime_settled: downtime,
+            dated: false,
+            dated_settled: false,
             limits,
         };
         for mac in restored.recent {
@@ -229,6 +242,7 @@ impl Gate {
             Input::NotApplied { cursor, id, why } => self.not_applied(cursor, id, why, now),
             Input::StartOver => self.start_over(),
             Input::Acked(seq) => Decision { records: vec![Record::Acked(seq)], ..Decision::done() },
+            Input::Purge(overdue) => self.purge(overdue, now),
             Input::ResetFloor { to } => self.reset_floor(to, moment),
             Input::Ordered { by, action, input } => self.order(&by, action, *input, now),
             Input::Noted { by, action, detail } => self.only_noted(&by, action, &detail, now),
@@ -413,6 +427,7 @@ impl Gate {
             .chain(counts.map(|session| Record::SessionStamped(Usage::of(session.id, session.used))))
             .chain(reached.map(Record::BootReached))
             .chain(self.date_trials(moment))
+            .chain(self.date_sessions(moment))
             .chain(floor.map(Record::FloorRaised))
             .collect()
     }

@@ -29,6 +29,7 @@ mod plan;
 mod reckoning;
 mod record;
 mod reference;
+mod retention;
 mod roster;
 mod self_verifying;
 mod session;
@@ -68,6 +69,7 @@ pub use record::{
     Restored, RowsFrom, SerialState, Shown,
 };
 pub use reference::{Reference, Sought, seek};
+pub use retention::{Bound, Keeping, Limit, Minimum, OldTrail, Overdue};
 pub use self_verifying::{Issued, IssuingKey, KeyNumber, PlanNumber, Serial, UsedSerials};
 pub use session::{Closing, Session};
 pub use signing::{NotBase64, Signature, SigningKey};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     Action, Actor, Alias, Blame, Boot, BootId, Claim, Closing, CloudCommand, CloudId, CodeKey, Cursor,
-    Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hint, Issued, Mac, Noted, Outcome,
+    Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hint, Issued, Mac, Noted, Outcome, Overdue,
     PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq, Session, SessionId, Stamp, Stand,
     Terms, Traffic, UplinkState, Usage, Voucher, Wall,
 };
@@ -125,6 +125,8 @@ pub enum Input {
     StartOver,
     /// The cloud has all facts up to this one.
     Acked(Seq),
+    /// This is too old, and goes.
+    Purge(Overdue),
     /// Somebody wants this done, which the trail is to tell unless it is refused.
     Ordered {
         by: Actor,
@@ -320,6 +322,13 @@ pub enum Record {
     /// What is stored of a person goes, or is of an alias from now on. What the person used has ended before, by
     /// records of its own.
     Forgotten(Box<Forgotten>),
+    /// What is too old goes. Of a purchase there stays that its code is used up.
+    Purged(Box<Overdue>),
+    /// Sessions that are said to have ended at `from` or later ended at `to`, or nobody knows when before that.
+    SessionsDated {
+        from: Wall,
+        to: Wall,
+    },
     /// The next row of the trail.
     Noted(Box<Noted>),
     /// A wrong code. Kept in memory only: guessing must not wear out the flash.

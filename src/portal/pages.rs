@@ -3,6 +3,8 @@
 //! A struct per template, a function per page. Every value is escaped by the template engine. No page needs
 //! a script, a picture or another request.
 
+use std::time::Duration;
+
 use askama::Template;
 
 use super::entry::Entry;
@@ -393,6 +395,9 @@ pub(super) fn terms(frame: Frame<'_>) -> String {
     written(&Terms { hero, text_of: frame.t.text_of(TEXT_OF), frame })
 }
 
+/// A device is remembered for so long at least, in memory: who was seen at two places, who typed wrong codes.
+const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
 /// What is kept of a guest.
 pub(super) fn privacy(frame: Frame<'_>, config: &Config, door: Door) -> String {
     let (t, retention) = (frame.t, &config.retention);
@@ -400,7 +405,7 @@ pub(super) fn privacy(frame: Frame<'_>, config: &Config, door: Door) -> String {
         hero: Hero::new(Tone::Calm, t.privacy_title(), ""),
         is_open: door == Door::Plain,
         sessions: duration(t, retention.sessions),
-        unpaid: duration(t, retention.unpaid_devices),
+        unpaid: duration(t, retention.unpaid_devices.max(REMEMBERED)),
         claims: duration(t, retention.claims),
         minimum: retention.minimum.map(|minimum| duration(t, minimum)),
         text_of: t.text_of(TEXT_OF),

@@ -10,6 +10,7 @@
 mod error;
 mod files;
 mod keys;
+mod leftovers;
 mod read;
 mod recover;
 mod schema;
@@ -18,6 +19,7 @@ mod write;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use error::{OpenError, StoreError};
 pub use files::is_of_store;
@@ -28,8 +30,8 @@ use tokio::sync::oneshot;
 use self::files::Place;
 use self::thread::{Database, Job, Thread};
 use crate::domain::{
-    BatchId, Broken, CodeKey, Dossier, End, Entitlement, EntitlementId, Issued, Mac, Noted, Record, Restored,
-    Seq, Traces, Voucher, Wall, Whom,
+    BatchId, Bound, Broken, CodeKey, Dossier, End, Entitlement, EntitlementId, Issued, Mac, Noted, Overdue,
+    Record, Restored, Seq, Traces, Voucher, Wall, Whom,
 };
 
 /// Opens the database in `state_dir`; makes both if they are missing. Blocks.
@@ -181,9 +183,16 @@ impl Store {
         self.ask(|database| read::audit::verify(database.conn())).await
     }
 
+    /// The next of what is over by `bound`; nothing for as long as `apart` after the last copy was made, because a
+    /// purge has it made anew.
+    pub async fn overdue(&self, bound: Bound, apart: Duration, now: Wall) -> Result<Overdue, StoreError> {
+        self.ask(move |database| database.overdue(bound, apart, now)).await
+    }
+
     /// Makes the copy that is opened should the database be damaged, unless there is a recent one. Writes
-    /// as much as the database is large; commits wait meanwhile. If somebody was forgotten since the last one, the
-    /// database is written anew as well, and the damaged ones go: no file holds anything of the person after it.
+    /// as much as the database is large; commits wait meanwhile. No file holds anything after it of who was forgotten
+    /// since the last one, or of what was purged: the damaged ones go and, if something may be left in it, the
+    /// database is written anew as well.
     pub async fn keep_copy(&self, now: Wall) -> Result<Kept, StoreError> {
         self.ask(move |database| database.keep_copy(now)).await
     }

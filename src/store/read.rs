@@ -3,11 +3,12 @@
 //! Owns: every `SELECT`. A value that is not of the type, length or wording that `write.rs` writes is
 //! damage. Never: writes. Neighbours: `schema.rs` says what the columns mean; `thread.rs` calls these between
 //! its transactions; `codes.rs` reads what guests redeem, `cloud.rs` what comes from the cloud and goes there,
-//! `persons.rs` what is whose, `audit.rs` the trail.
+//! `persons.rs` what is whose, `overdue.rs` what is too old, `audit.rs` the trail.
 
 pub(super) mod audit;
 pub(super) mod cloud;
 pub(super) mod codes;
+pub(super) mod overdue;
 pub(super) mod persons;
 
 use std::collections::HashMap;

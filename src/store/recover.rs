@@ -263,6 +263,8 @@ fn set_up(conn: &Connection) -> rusqlite::Result<String> {
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "cell_size_check", true)?;
+    // What is deleted is overwritten, so that it is not found in the file.
+    conn.pragma_update(None, "secure_delete", true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
 }

@@ -7,7 +7,7 @@
 //! are bytes. A login changes one page each of `entitlement`, `meter`, `voucher`, `device`, `session`
 //! and `session_closed`, and with a cloud of `outbox`, its index and its sequence; more indexes would cost
 //! flash with every login, so there are none.
-//! The rows with the highest ids of `entitlement` and `session` are never deleted: ids do not repeat.
+//! The rows with the highest ids of `entitlement` and `session` are never deleted, only emptied: ids do not repeat.
 
 use rusqlite::Connection;
 

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -18,16 +19,16 @@ use super::files::Place;
 use super::read::cloud;
 use super::read::codes::Finder;
 use super::recover::Medium;
-use super::write::{COPY_DUE, Sweep, Writer, drop_trials_of_forgotten};
-use super::{Kept, OutboxSize, StoreError};
-use crate::domain::{CodeKey, Record, Voucher, Wall};
+use super::write::{COPY_DUE, Since, Sweep, Writer, drop_trials_of_forgotten};
+use super::{Kept, OutboxSize, StoreError, leftovers, read};
+use crate::domain::{Bound, CodeKey, Overdue, Record, Voucher, Wall};
 
 /// The journal moves into the tables from this size on, in bytes.
 const JOURNAL: u64 = 512 * 1024;
 /// Jobs that may wait; then callers do.
 const WAITING: usize = 256;
-/// A copy younger than this is recent, in seconds.
-const RECENT: u64 = 20 * 60 * 60;
+/// A copy younger than this is recent.
+const RECENT: Duration = Duration::from_secs(20 * 60 * 60);
 
 pub(super) type Outcome = oneshot::Sender<Result<(), StoreError>>;
 /// Answers by itself; says whether it met damage.
@@ -118,14 +119,44 @@ impl<'c> Database<'c> {
         if self.medium == Medium::ReadOnly {
             return Err(StoreError::ReadOnly);
         }
-        let copied: Option<i64> = self.conn.query_row("SELECT copied FROM meta", [], |row| row.get(0))?;
-        if drop_trials_of_forgotten(self.conn, now)? || copied == Some(COPY_DUE) {
+        let is_due = self.copied()? == Some(COPY_DUE);
+        if drop_trials_of_forgotten(self.conn, now)? || (is_due && self.may_have_leftovers()?) {
             self.forget_pages()?;
-        } else if copied.is_some_and(|copied| now.since(Wall::from_secs(copied)).as_secs() < RECENT) {
+        } else if !is_due && self.was_copied_within(RECENT, now)? {
             return Ok(Kept::Recent);
         }
         self.place.keep_copy(self.conn, now)?;
+        self.writer.made_anew();
         Ok(Kept::Made)
+    }
+
+    pub(super) fn overdue(&self, bound: Bound, apart: Duration, now: Wall) -> Result<Overdue, StoreError> {
+        if self.medium == Medium::ReadOnly || self.was_copied_within(apart, now)? {
+            return Ok(Overdue::default());
+        }
+        read::overdue::overdue(self.conn, bound)
+    }
+
+    fn copied(&self) -> Result<Option<i64>, StoreError> {
+        Ok(self.conn.query_row("SELECT copied FROM meta", [], |row| row.get(0))?)
+    }
+
+    fn was_copied_within(&self, span: Duration, now: Wall) -> Result<bool, StoreError> {
+        let copied = self.copied()?.filter(|copied| *copied != COPY_DUE);
+        Ok(copied.is_some_and(|copied| now.since(Wall::from_secs(copied)) < span))
+    }
+
+    /// Whether something that was deleted since the last copy may still be in the database. What was purged is
+    /// overwritten as a rule, so it is looked for.
+    fn may_have_leftovers(&self) -> Result<bool, StoreError> {
+        match self.writer.since() {
+            Since::Purged(macs) => {
+                self.place.remove_aside()?;
+                self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+                leftovers::any(self.conn, &self.place.db, macs)
+            }
+            Since::Nothing | Since::Anything => Ok(true),
+        }
     }
 
     /// Deleted rows live on in pages that are free or half empty, in the journal, and in the files that were moved

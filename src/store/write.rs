@@ -4,7 +4,7 @@
 //! values. Never: transactions; `thread.rs` decides what is committed together.
 //! Neighbours: `schema.rs` says what the columns mean, `read.rs` is the way back; `codes.rs` writes what guests
 //! redeem, `sales.rs` what that opens, `cloud.rs` and `outbox.rs` what comes from the cloud and goes there,
-//! `persons.rs` who is forgotten, `audit.rs` the trail.
+//! `persons.rs` who is forgotten, `purge.rs` what is too old, `audit.rs` the trail.
 
 /// Parameters with what a plan promises among them, in the order of the columns: those before it, the terms,
 /// those after it.
@@ -33,6 +33,7 @@ mod cloud;
 mod codes;
 mod outbox;
 mod persons;
+mod purge;
 mod sales;
 
 use std::time::Duration;
@@ -48,6 +49,8 @@ use self::outbox::Outbox;
 pub(super) use self::outbox::Waiting;
 use self::persons::Persons;
 pub(super) use self::persons::{COPY_DUE, FORGOTTEN, drop_trials_of_forgotten};
+use self::purge::Purge;
+pub(super) use self::purge::Since;
 use self::sales::Sales;
 use super::StoreError;
 use crate::domain::{Boot, BootId, Bps, Bytes, Downtime, Ending, Record, Wall};
@@ -60,6 +63,7 @@ pub(super) struct Writer<'c> {
     outbox: Outbox<'c>,
     persons: Persons<'c>,
     audit: Audit<'c>,
+    purge: Purge<'c>,
     raise_floor: Statement<'c>,
     reset_floor: Statement<'c>,
     forget_wall: Statement<'c>,
@@ -77,6 +81,7 @@ impl<'c> Writer<'c> {
             outbox: Outbox::prepare(conn)?,
             persons: Persons::prepare(conn)?,
             audit: Audit::prepare(conn)?,
+            purge: Purge::prepare(conn)?,
             raise_floor: conn.prepare("UPDATE meta SET floor = ?1 WHERE floor < ?1")?,
             reset_floor: conn.prepare("UPDATE meta SET floor = ?1")?,
             forget_wall: conn.prepare("UPDATE meter SET expires = NULL WHERE expires IS NOT NULL")?,
@@ -90,7 +95,7 @@ impl<'c> Writer<'c> {
 
     /// Writes one record into the transaction that is open.
     pub(super) fn write(&mut self, record: &Record) -> Result<(), StoreError> {
-        let Self { codes, sales, cloud, outbox, persons, audit, .. } = self;
+        let Self { codes, sales, cloud, outbox, persons, audit, purge, .. } = self;
         match record {
             Record::VouchersMade(vouchers) => codes.made(vouchers),
             Record::VoucherRevoked(key) => codes.revoked(*key),
@@ -125,7 +130,12 @@ impl<'c> Writer<'c> {
             }
             Record::CommandDone(id) => cloud.command_done(id),
             Record::DeviceBlocked(mac) => cloud.device_blocked(*mac),
-            Record::Forgotten(gone) => persons.forgotten(gone, codes, outbox),
+            Record::Forgotten(gone) => {
+                purge.forgot();
+                persons.forgotten(gone, codes, outbox)
+            }
+            Record::Purged(overdue) => purge.purged(overdue),
+            Record::SessionsDated { from, to } => sales.sessions_dated(*from, *to),
             Record::Noted(row) => audit.noted(row),
             // Kept in memory only.
             Record::TryFailed { .. } | Record::SessionCounted(_) | Record::DeviceSeen { .. } => Ok(()),
@@ -152,6 +162,16 @@ impl<'c> Writer<'c> {
         self.codes.sweep_on(sweep)
     }
 
+    /// What was deleted since the files were last made anew.
+    pub(super) fn since(&self) -> &Since {
+        self.purge.since()
+    }
+
+    /// The files hold nothing of it any more.
+    pub(super) fn made_anew(&mut self) {
+        self.purge.made_anew();
+    }
+
     fn floor_raised(&mut self, floor: Wall) -> Result<(), StoreError> {
         self.raise_floor.execute([floor.as_secs()])?;
         Ok(())
@@ -160,6 +180,7 @@ impl<'c> Writer<'c> {
     fn floor_reset(&mut self, floor: Wall) -> Result<(), StoreError> {
         self.reset_floor.execute([floor.as_secs()])?;
         self.forget_wall.execute([])?;
+        self.sales.sessions_dated(floor, floor)?;
         Ok(())
     }
 

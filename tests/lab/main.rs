@@ -28,6 +28,7 @@ mod jailed;
 mod leak;
 mod owners;
 mod presence;
+mod retention;
 mod sealed;
 mod service;
 mod speed;

@@ -114,13 +114,7 @@ impl Memory {
                 assert!(*floor > self.floor, "the floor never falls");
                 self.floor = *floor;
             }
-            Record::FloorReset(floor) => {
-                self.floor = *floor;
-                for entitlement in self.entitlements.values_mut() {
-                    let stamp = Stamp { expires: None, ..entitlement.last_stamp().clone() };
-                    *entitlement = entitlement.clone().with_stamp(stamp);
-                }
-            }
+            Record::FloorReset(floor) => self.floor_reset(*floor),
             Record::BootChanged { boot, at } => self.boot_changed(boot, *at),
             Record::SessionStamped(usage) => {
                 let session = self.sessions.get_mut(&usage.session).expect("only what is open is stamped");
@@ -146,8 +140,24 @@ impl Memory {
             | Record::SerialUsed { .. }
             | Record::CommandDone(_)
             | Record::DeviceBlocked(_) => self.write_of_cloud(record),
-            Record::Forgotten(_) | Record::Noted(_) => panic!("nobody asked for that: {record:?}"),
+            Record::SessionsDated { from, to } => self.sessions_dated(*from, *to),
+            Record::Forgotten(_) | Record::Noted(_) | Record::Purged(_) => {
+                panic!("nobody asked for that: {record:?}")
+            }
         }
+    }
+
+    fn sessions_dated(&mut self, from: Wall, to: Wall) {
+        self.closed.iter_mut().filter(|(at, _)| *at >= from).for_each(|(at, _)| *at = to);
+    }
+
+    fn floor_reset(&mut self, floor: Wall) {
+        self.floor = floor;
+        for entitlement in self.entitlements.values_mut() {
+            let stamp = Stamp { expires: None, ..entitlement.last_stamp().clone() };
+            *entitlement = entitlement.clone().with_stamp(stamp);
+        }
+        self.sessions_dated(floor, floor);
     }
 
     fn trials_since(&self, since: Wall) -> Vec<(Mac, EntitlementId, Wall)> {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, BootId, Bytes, CodeKey, Effect, EntitlementId, Gate, Input, Limits, Mac, Now, Plan, PlanSource,
-    Record, Reports, Restored, SessionId, Terms, Trust, Uplink, Usage, Voucher, Wall,
+    Boot, BootId, Bytes, CodeKey, Effect, EntitlementId, Gate, Input, Keeping, Limits, Mac, Minimum, Now,
+    Plan, PlanSource, Record, Reports, Restored, SessionId, Terms, Trust, Uplink, Usage, Voucher, Wall,
 };
 
 use super::facts::Told;
@@ -25,6 +25,7 @@ const LIMITS: Limits = Limits {
     trials_a_minute: 10_000,
     claims_kept: Duration::from_secs(48 * 3600),
     issued_a_day: 0,
+    keeping: Keeping { sessions: Duration::MAX, trail: Duration::MAX, minimum: Minimum::OfLaw },
 };
 /// The plan that is free.
 pub(crate) const TRIAL: &str = "short";

@@ -2,7 +2,7 @@
 //!
 //! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
 //! (needs root, for tmpfs), `schema` opens older databases, `rows`, `cloud` and `outbox` are about the cloud,
-//! `persons` about guests, `size` measures, `sales` makes the records.
+//! `persons` about guests, `retention` about what is too old, `size` measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -12,6 +12,7 @@ mod damage;
 mod media;
 mod outbox;
 mod persons;
+mod retention;
 mod rows;
 mod sales;
 mod schema;

@@ -28,7 +28,7 @@ fn by_phone(digits: &str, keys: Vec<CodeKey>) -> Whom {
     Whom::Person(Person { phone_last4: PhoneTail::of(digits), keys, ..Person::default() })
 }
 
-fn traces(store: &Store, whom: Whom) -> Traces {
+pub(crate) fn traces(store: &Store, whom: Whom) -> Traces {
     wait(store.traces(whom)).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn forget(store: &Store, whom: Whom, sessions: &[u64], entitlements: &[u64]) {
     assert_eq!(wait(store.keep_copy(LATER)), Ok(Kept::Made), "however recent the last one is");
 }
 
-fn paid(n: u64, phone: &str) -> Record {
+pub(crate) fn paid(n: u64, phone: &str) -> Record {
     let payment = Payment {
         key: ReferenceKey(key(n).0),
         hint: Hint::of(&format!("{n:03}")),
@@ -67,7 +67,7 @@ fn paid(n: u64, phone: &str) -> Record {
 }
 
 /// The payment `n` is begun.
-fn begun(n: u64) -> Vec<Record> {
+pub(crate) fn begun(n: u64) -> Vec<Record> {
     let mut bought = entitlement(n);
     bought.code = Some(key(n));
     vec![Record::EntitlementOpened(Box::new(bought)), Record::SessionOpened(session(n, n))]
@@ -84,7 +84,7 @@ fn claim(n: u64) -> Record {
 }
 
 /// Where in the directory `secret` stands.
-fn found_in(dir: &Path, secret: &[u8]) -> Vec<String> {
+pub(crate) fn found_in(dir: &Path, secret: &[u8]) -> Vec<String> {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     files
         .filter(|path| fs::read(path).unwrap().windows(secret.len()).any(|window| window == secret))

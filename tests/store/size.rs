@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lango::domain::{
-    Bytes, EntitlementId, Generation, Issued, KeyNumber, PlanNumber, Record, Serial, SessionId, Usage,
-    Voucher, Walk, Wall,
+    Bound, Bytes, EntitlementId, Generation, Issued, KeyNumber, Limit, PlanNumber, Record, Serial, SessionId,
+    Usage, Voucher, Walk, Wall,
 };
 use tokio::task::JoinSet;
 
@@ -151,6 +151,30 @@ fn a_checkpoint_of_500_guests_is_one_small_transaction() {
     let (commits, pages) = journal(dir.path());
     assert_eq!(commits, 1);
     assert!(pages <= 80, "{pages} pages");
+}
+
+/// A day's guests of three months ago, each with a code of its own.
+#[test]
+fn a_purge_of_a_hundred_sessions_writes_little() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    made(&store, 20_000);
+    for number in 1..=200 {
+        commit(&store, login(number)).unwrap();
+        commit(&store, super::retention::ended(number, i64::try_from(number / 101).unwrap())).unwrap();
+    }
+    drop(store);
+    let store = open(dir.path()).store;
+    let wal = || fs::metadata(dir.path().join("lango.db-wal")).unwrap().len();
+    let before = wal();
+    let bound = Bound {
+        limit: Limit::Age { sessions: super::retention::at(1), trail: Wall::from_secs(0) },
+        at_once: 64,
+    };
+    assert_eq!(super::retention::purge(&store, bound), 2);
+    let bytes = wal() - before;
+    println!("{bytes} bytes to purge a hundred sessions");
+    assert!(bytes <= 200 * 1024, "{bytes} bytes");
 }
 
 #[test]

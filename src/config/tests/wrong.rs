@@ -137,6 +137,12 @@ const WRONG_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("config cloud\noption poll '0s'", "poll", "no time at all"),
     ("config cloud\noption provisional_plan 'a b'", "provisional_plan", "name of a plan"),
     ("config retention\noption sessions 'forever'", "sessions", "with its unit"),
+    ("config retention\noption profile 'year'", "profile", "write default, 90d or 12m"),
+    (
+        "config retention\noption minimum '30d'\noption audit '29d'",
+        "audit",
+        "shorter than the minimum of law",
+    ),
     ("config retention\nconfig retention", "retention", "line 3 begins one"),
     ("config gateway 'other'", "gateway", "line 1 begins one"),
     ("config gatway", "gatway", "did you mean 'gateway'?"),

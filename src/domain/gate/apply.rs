@@ -33,6 +33,7 @@ impl Gate {
         self.floor_settled = self.floor;
         self.reached_settled = self.reached;
         self.downtime_settled = self.downtime;
+        self.dated_settled = self.dated;
         for (mac, at) in std::mem::take(&mut self.paid) {
             self.attempts.succeeded(mac);
             self.remember_paid(mac, at);
@@ -54,6 +55,7 @@ impl Gate {
         self.floor = self.floor_settled;
         self.reached = self.reached_settled;
         self.downtime = self.downtime_settled;
+        self.dated = self.dated_settled;
         self.paid.clear();
         self.confirmed = 0;
     }
@@ -178,8 +180,9 @@ impl Gate {
                 }
             }
             Record::Noted(row) => self.trail.goes_on(row),
+            Record::SessionsDated { .. } => self.dated = true,
             // Kept in the store alone.
-            Record::RowsPut { .. } | Record::RowGone(_) | Record::Acked(_) => {}
+            Record::Purged(_) | Record::RowsPut { .. } | Record::RowGone(_) | Record::Acked(_) => {}
             // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.
             Record::VouchersMade(_) | Record::BootChanged { .. } => {}
         }

@@ -15,6 +15,7 @@ mod payments;
 mod persons;
 mod presence;
 mod redeeming;
+mod retention;
 mod time;
 mod top_ups;
 mod trail;
@@ -25,9 +26,9 @@ use std::time::Duration;
 use super::{Gate, Limits, Reports};
 use crate::domain::{
     Awaits, BatchId, Blame, Boot, BootId, Bps, Bytes, Claim, Clockwork, Closing, CloudCommand, CloudId,
-    CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId, Fact, Found, Hint, Input, Issued, Kind,
-    Mac, Moving, Now, Origin, Outcome, PhoneTail, Plan, PlanId, PlanSource, Proof, Reach, Record,
-    ReferenceKey, Refusal, Reply, Restored, Session, SessionId, Shown, Terms, Traffic, Trust, Uplink,
+    CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId, Fact, Found, Hint, Input, Issued, Keeping,
+    Kind, Mac, Minimum, Moving, Now, Origin, Outcome, PhoneTail, Plan, PlanId, PlanSource, Proof, Reach,
+    Record, ReferenceKey, Refusal, Reply, Restored, Session, SessionId, Shown, Terms, Traffic, Trust, Uplink,
     UplinkState, Usage, Voucher, VoucherState, Wall,
 };
 use crate::ordered::OrdMap;
@@ -44,6 +45,7 @@ const LIMITS: Limits = Limits {
     trial: None,
     trials_a_minute: 120,
     claims_kept: Duration::from_secs(48 * 3600),
+    keeping: Keeping { sessions: DAY, trail: DAY, minimum: Minimum::None },
     issued_a_day: 3,
 };
 /// A site with a cloud.
@@ -182,11 +184,7 @@ impl Desk {
                     session.at = *at;
                 }
             }
-            Record::DeviceBound { entitlement, mac } => {
-                if let Some((bound, _)) = self.trials.get_mut(entitlement) {
-                    *bound = *mac;
-                }
-            }
+            Record::DeviceBound { entitlement, mac } => self.bound(*entitlement, *mac),
             Record::TrialDated { entitlement, opened } => {
                 self.trials.get_mut(entitlement).unwrap().1 = *opened;
             }
@@ -203,11 +201,19 @@ impl Desk {
             | Record::DeviceBlocked(_)
             | Record::Forgotten(_)
             | Record::Noted(_)
+            | Record::Purged(_)
+            | Record::SessionsDated { .. }
             | Record::SessionCounted(_)
             | Record::UplinkChanged(_)
             | Record::BootReached(_)
             | Record::DeviceSeen { .. }
             | Record::TryFailed { .. } => {}
+        }
+    }
+
+    fn bound(&mut self, entitlement: EntitlementId, mac: Mac) {
+        if let Some((bound, _)) = self.trials.get_mut(&entitlement) {
+            *bound = mac;
         }
     }
 

@@ -18,6 +18,11 @@ pub(in crate::store) fn end(conn: &Connection) -> rusqlite::Result<End> {
     conn.query_row("SELECT audit_end, audit_end_hash FROM meta", [], an_end)
 }
 
+/// The row before the first that is kept.
+pub(super) fn base(conn: &Connection) -> rusqlite::Result<End> {
+    conn.query_row("SELECT audit_base, audit_base_hash FROM meta", [], an_end)
+}
+
 /// At most `most` rows, the latest, in the order of their numbers.
 pub(in crate::store) fn latest(conn: &Connection, most: u64) -> Result<Vec<Noted>, StoreError> {
     let sql = format!("{ROWS} ORDER BY seq DESC LIMIT ?1");
@@ -45,8 +50,7 @@ pub(in crate::store) fn about(conn: &Connection, names: &OrdSet<String>) -> Resu
 
 /// How many rows there are and which is the last, or where the trail is broken.
 pub(in crate::store) fn verify(conn: &Connection) -> Result<Result<(u64, End), Broken>, StoreError> {
-    let base = conn.query_row("SELECT audit_base, audit_base_hash FROM meta", [], an_end)?;
-    let mut verifier = Verifier::from(base);
+    let mut verifier = Verifier::from(base(conn)?);
     let mut statement = conn.prepare(&format!("{ROWS} ORDER BY seq"))?;
     for row in statement.query_map([], noted)? {
         if let Err(broken) = verifier.read(&row?) {

@@ -28,6 +28,7 @@ pub(super) struct Sales<'c> {
     open_session: Statement<'c>,
     close_session: Statement<'c>,
     stamp_session: Statement<'c>,
+    date_sessions: Statement<'c>,
     redate_meters: Statement<'c>,
     redate_sessions: Statement<'c>,
 }
@@ -78,6 +79,7 @@ impl<'c> Sales<'c> {
             stamp_session: conn.prepare(
                 "UPDATE session SET bytes_up = ?2, bytes_down = ?3 WHERE id = ?1 AND closed IS NULL",
             )?,
+            date_sessions: conn.prepare("UPDATE session SET closed = ?2 WHERE closed >= ?1 AND closed <> ?2")?,
             redate_meters: conn.prepare(
                 "UPDATE meter SET at = ?1, downtime = 0, validity_left = max(0, validity_left
                    - max(0, (SELECT reached FROM meta) - at))",
@@ -188,6 +190,12 @@ impl<'c> Sales<'c> {
 
     pub(super) fn session_stamped(&mut self, usage: Usage) -> Result<(), StoreError> {
         self.stamp_session.execute([int(usage.session.0), bytes(usage.up), bytes(usage.down)])?;
+        Ok(())
+    }
+
+    /// What is said to have closed at `from` or later closed at `to`.
+    pub(super) fn sessions_dated(&mut self, from: Wall, to: Wall) -> Result<(), StoreError> {
+        self.date_sessions.execute([from.as_secs(), to.as_secs()])?;
         Ok(())
     }
 

@@ -94,7 +94,11 @@ fn a_commit_that_failed_leaves_the_gate_as_it_was() {
     assert_ne!(face(&desk), before);
     desk.gate.revert();
     assert_eq!(face(&desk), before, "all of them in one batch");
-    assert_eq!(desk.gate.due(desk.now).records.len(), 3, "the checkpoint and the floor are tried again");
+    assert_eq!(
+        desk.gate.due(desk.now).records.len(),
+        4,
+        "the checkpoint, dates and the floor are tried again"
+    );
 }
 
 /// Everything of the Gate that shows, and what it would answer next.

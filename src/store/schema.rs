@@ -3,6 +3,8 @@
 //! Owns: every `CREATE`, the number of the schema (`PRAGMA user_version`). Never: rows.
 //! Neighbours: `write.rs` fills the tables, `read.rs` reads them, `recover.rs` calls [`migrate`] at open.
 //!
+//! `inventory.json` says of each column what it is kept for, and how long.
+//!
 //! Times on the wall are seconds since 1970 (UTC), spans and CLOCK_BOOTTIME are milliseconds, amounts
 //! are bytes. A login changes one page each of `entitlement`, `meter`, `voucher`, `device`, `session`
 //! and `session_closed`, and with a cloud of `outbox`, its index and its sequence; more indexes would cost

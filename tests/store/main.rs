@@ -2,13 +2,15 @@
 //!
 //! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
 //! (needs root, for tmpfs), `schema` opens older databases, `rows`, `cloud` and `outbox` are about the cloud,
-//! `persons` about guests, `retention` about what is too old, `size` measures, `sales` makes the records.
+//! `persons` about guests, `retention` about what is too old, `inventory` about what is stored of whom, `size`
+//! measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod cloud;
 mod crash;
 mod damage;
+mod inventory;
 mod media;
 mod outbox;
 mod persons;

@@ -157,14 +157,20 @@ impl Lab {
 
     /// One more phone that gets its IPv4 address by DHCP and its IPv6 address from advertisements.
     pub(crate) fn add_phone_by_dhcp(&mut self) -> &Phone {
+        self.add_phone_by_dhcp_as("phone")
+    }
+
+    /// The same of one that calls itself `name`.
+    pub(crate) fn add_phone_by_dhcp_as(&mut self, name: &str) -> &Phone {
         let mut phone = self.plug_phone(BRIDGE, self.phones.len() + 1, "0.0.0.0", "::", "1");
         let script = self.folder().join("udhcpc.sh");
         std::fs::write(&script, UDHCPC).expect("a folder that can be written");
         let path = script.to_str().expect("a plain path");
         phone.space.must("chmod", &["755", path]);
         phone.space.set_resolver("0.0.0.0");
+        let name = format!("hostname:{name}");
         let options = ["udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "10", "-T", "1", "-s", path];
-        phone.space.must("busybox", &options);
+        phone.space.must("busybox", &[&options[..], &["-x", &name]].concat());
         phone.v4 = address(&phone, "-4", "10.77.");
         wait_until("an IPv6 address from advertisements", Duration::from_secs(15), || {
             let listed = phone.space.must("ip", &["-6", "-o", "addr", "show", "dev", "eth0", "-tentative"]);

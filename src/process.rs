@@ -1,9 +1,11 @@
 //! The process itself: how it ends and what it is told by signals.
 //!
 //! Owns: the exit codes of the interface, the panic hook, SIGHUP, SIGTERM and SIGINT, the limit of open files; in
-//! `privileges`, whose process it is; in `seal`, what it may ask of the kernel, by the lists of `calls`.
+//! `privileges`, whose process it is; in `seal`, what it may ask of the kernel, by the lists of `calls`;
+//! in `accounts`, who else is on this system.
 //! Never: what to do about them; that is `app`'s.
 
+mod accounts;
 mod calls;
 mod privileges;
 mod seal;
@@ -18,6 +20,7 @@ use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use nix::sys::signalfd::SignalFd;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
+pub use accounts::Accounts;
 pub use privileges::{Owner, become_user, confine, is_root, make_over};
 pub use seal::{is_sealed, seal};
 

@@ -25,6 +25,7 @@ use super::limits;
 use super::listen::{Doors, Servers};
 use super::lookout::Lookout;
 use super::retention::Ageing;
+use super::roles::Roles;
 use super::roll::Roll;
 use crate::config::Config;
 use crate::control;
@@ -61,6 +62,7 @@ pub(super) struct Desk {
     pub(super) kernel: Kernel,
     pub(super) lookout: Lookout,
     pub(super) roll: Roll,
+    pub(super) roles: Roles,
     pub(super) keys: Keys,
     /// What the cloud calls our database.
     pub(super) device: String,
@@ -145,12 +147,6 @@ impl Desk {
                 self.reload().await;
             }
         }
-    }
-
-    async fn serve_operator(&mut self, call: control::Call) {
-        let control::Peer { uid, pid, .. } = call.peer;
-        tracing::debug!(event = "asked", uid, pid, request = ?call.request, "an operator asks");
-        self.ask(call.request, &Actor::Operator { uid }, call.reply).await;
     }
 
     /// Opens addresses of the garden, and lets the answer go that tells of them.
@@ -364,6 +360,7 @@ impl Desk {
             self.ageing.has_changed(self.ledger.clock.now().boot);
         }
         self.config.send_replace(Arc::clone(&new));
+        self.roles.change(&new);
         // Before the new table takes their last count away.
         self.end_blocked().await;
         let ports =
@@ -387,7 +384,7 @@ impl Desk {
         self.secured.withdraw();
         self.count().await;
         let sessions = self.ledger.gate.sessions();
-        self.note(Action::Stop, format!("{sessions} online")).await;
+        self.note(&Actor::Gateway, Action::Stop, format!("{sessions} online")).await;
         self.ledger.close().await?;
         tracing::info!(event = "stopped", sessions, "stopped; the table stays in force");
         Ok(())

@@ -78,6 +78,7 @@ pub fn look_beyond(parsed: &mut Parsed) -> Vec<ConfigError> {
     }
     errors.extend(super::certificate::errors(&parsed));
     errors.extend(super::owner::errors(&parsed));
+    errors.extend(super::roles::errors(&parsed));
     let Some(cloud) = &parsed.config.cloud else { return errors };
     let enrolled = enrolled.filter(|enrolled| is_of(cloud, enrolled));
     let (ours, theirs) = (&parsed.config.gateway.site, enrolled.as_ref().map(|one| &one.joining.site));

@@ -35,6 +35,7 @@ mod persons;
 mod pin;
 mod plans;
 mod retention;
+mod roles;
 mod roll;
 mod time;
 mod trail;
@@ -46,7 +47,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nix::unistd::Uid;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
@@ -65,12 +65,13 @@ use self::ledger::Ledger;
 use self::listen::{ByNeighbour, Doors, Servers};
 use self::lookout::{Lookout, Watching, look_out};
 use self::retention::Ageing;
+use self::roles::Roles;
 use self::roll::Roll;
 use crate::clock::Clock;
 use crate::config::{self, Config, Parsed};
 use crate::control::{self, Server};
 use crate::dns::{self, Responder};
-use crate::domain::{Action, Actor, Input, Limits, Mac, Record, Reports, View};
+use crate::domain::{Action, Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
 use crate::ordered::OrdSet;
 use crate::portal::{self, Connections, Handshakes, SentBack, Shown, Wardrobe};
@@ -111,12 +112,13 @@ fn try_run(path: &Path) -> Result<(), Fault> {
         return Ok(());
     }
     owner::step_down(&parsed.config.gateway)?;
+    make_room_for_guests();
     on_runtime(start(path, parsed.config, enrolled.as_ref()))?
 }
 
 /// Does what `request` asks without a daemon.
 pub fn offline(path: &Path, request: Request) -> Response {
-    let by = Actor::Operator { uid: Uid::current().as_raw() };
+    let by = roles::at_terminal();
     let done = load_for(&request, path).and_then(|(config, enrolled)| {
         // What is written is to be the daemon's.
         owner::step_down(&config.gateway)?;
@@ -168,7 +170,6 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
 async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> Result<(), Fault> {
     let clock = Clock::new();
     let started = clock.now().boot;
-    make_room_for_guests();
     let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
     let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
     let (mut ledger, records, keys, device) = open_ledger(&config, enrolled, &clock)?;
@@ -196,6 +197,7 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
     say_started(&config, &ledger, &how);
     let desk = Desk {
         path: path.to_owned(),
+        roles: Roles::of(&config),
         config: config_to,
         view: view_to,
         uplink: uplink.borrow().clone(),

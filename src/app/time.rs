@@ -70,7 +70,7 @@ impl Desk {
             Refreshed::Moved => {
                 tracing::info!(event = "clock_set", time = %now.wall, source, "the wall clock is known");
                 let detail = format!("{} by {source}", now.wall);
-                self.note(Action::ClockSet, detail).await;
+                self.note(&Actor::Gateway, Action::ClockSet, detail).await;
                 self.wall_changed();
             }
             Refreshed::Disbelieved { claimed } => {

@@ -21,13 +21,13 @@ impl Desk {
     /// Reads the configuration anew by a signal, which does not say whose it was.
     pub(super) async fn reload_as_told(&mut self) {
         if self.reload().await {
-            self.note(Action::Reload, fingerprint(&self.path)).await;
+            self.note(&Actor::Gateway, Action::Reload, fingerprint(&self.path)).await;
         }
     }
 
-    /// Notes what the gateway does of itself. A store that takes nothing says so itself.
-    pub(super) async fn note(&mut self, action: Action, detail: String) {
-        self.transact(vec![Input::Noted { by: Actor::Gateway, action, detail }]).await;
+    /// Notes what was done beside the Gate. A store that takes nothing says so itself.
+    pub(super) async fn note(&mut self, by: &Actor, action: Action, detail: String) {
+        self.transact(vec![Input::Noted { by: by.clone(), action, detail }]).await;
     }
 }
 

@@ -10,6 +10,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -139,7 +140,9 @@ fn answer(method: &str, options: impl Iterator<Item = OsString>, given: impl Rea
 fn called(name: &str, options: impl Iterator<Item = OsString>, given: impl Read) -> Result<Value, Failure> {
     let method = METHODS.iter().find(|method| method.name == name);
     let method = method.ok_or_else(|| usage(format!("unknown method {name:?}")))?;
-    let line = command_line(method, options, &arguments(given)?)?;
+    let given = arguments(given)?;
+    let user = if method.patience == WRITING { user_of(&given) } else { String::new() };
+    let line = command_line(method, options, &given)?;
     let ask = match parse(line) {
         Ok(Invocation::Ask(ask)) => ask,
         Ok(
@@ -159,7 +162,7 @@ fn called(name: &str, options: impl Iterator<Item = OsString>, given: impl Read)
     };
     bounded(&ask.errand, ask.style)?;
     let mut client = match Client::connect(&path) {
-        Ok(client) => client.within(method.patience),
+        Ok(client) => client.within(method.patience).by_ubus(user),
         Err(error @ ClientError::NotRunning(..)) if name == "status" => return Ok(not_running(&error)),
         Err(error) => return Err(failure_of(&error)),
     };
@@ -189,6 +192,18 @@ fn arguments(given: impl Read) -> Result<Map<String, Value>, Failure> {
         // The error is not repeated: it may hold a code.
         Ok(_) | Err(_) => Err(usage("the arguments are no JSON object".to_owned())),
     }
+}
+
+/// Who has logged in to the session that the call is of, for the trail; empty: nobody knows.
+fn user_of(given: &Map<String, Value>) -> String {
+    let Some(Value::String(session)) = given.get(SESSION) else { return String::new() };
+    let asked = json!({SESSION: session, "keys": ["username"]}).to_string();
+    #[expect(clippy::disallowed_methods, reason = "a command for operators, not the daemon")]
+    let mut ubus = Command::new("ubus");
+    ubus.args(["-S", "-t", "2", "call", "session", "get", &asked]).stdin(Stdio::null()).stderr(Stdio::null());
+    let said = ubus.output().map(|output| output.stdout).unwrap_or_default();
+    let said: Value = serde_json::from_slice(&said).unwrap_or_default();
+    said["values"]["username"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The command line that says the same.

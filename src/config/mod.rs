@@ -24,7 +24,8 @@ use std::path::Path;
 
 pub use error::{ConfigError, Finding, LoadError, Notice};
 pub use model::{
-    Anomaly, Cloud, Config, Device, Garden, Gateway, Network, Policy, Retention, Tls, UplinkProbe,
+    Anomaly, Cloud, Config, Device, Garden, Gateway, Kin, Member, Network, Policy, Retention, Tls,
+    UplinkProbe,
 };
 pub(crate) use spec::nearest;
 pub(crate) use uci::did_you_mean;
@@ -54,6 +55,8 @@ pub struct Parsed {
 struct Places {
     file: String,
     lines: OrdMap<(String, String), u32>,
+    /// Of the members of roles, in their order.
+    members: Vec<u32>,
 }
 
 impl Parsed {
@@ -75,7 +78,15 @@ impl Parsed {
 
     /// Something that is wrong with an option, found out by looking beyond the file.
     pub fn error(&self, section: &str, option: &str, what: impl Into<String>) -> ConfigError {
-        let line = self.line(section, option).unwrap_or(1);
+        self.error_at(self.line(section, option).unwrap_or(1), option, what)
+    }
+
+    /// The same of a member of a role, by its place among them.
+    pub fn error_of_member(&self, at: usize, option: &str, what: impl Into<String>) -> ConfigError {
+        self.error_at(self.places.members.get(at).copied().unwrap_or(1), option, what)
+    }
+
+    fn error_at(&self, line: u32, option: &str, what: impl Into<String>) -> ConfigError {
         let (file, option, what) = (self.places.file.clone(), option.to_owned(), what.into());
         ConfigError(Finding { file, line, option, what })
     }
@@ -197,7 +208,11 @@ fn places(file: &str, raw: &Raw) -> Places {
         lines.map(|(name, line)| ((kind.clone(), name), line)).collect::<Vec<_>>()
     };
     let single = raw.sections.iter().filter(|section| ["gateway", "cloud"].contains(&section.kind.as_str()));
-    Places { file: file.to_owned(), lines: single.flat_map(options).collect() }
+    let roles = raw.sections.iter().filter(|section| section.kind == "role");
+    let values =
+        roles.flat_map(|role| ["user", "group"].into_iter().filter_map(|name| role.options.get(name)));
+    let members = values.flat_map(|option| option.values.iter().map(|value| value.line)).collect();
+    Places { file: file.to_owned(), lines: single.flat_map(options).collect(), members }
 }
 
 fn config(raw: &Raw, cloud: Option<Cloud>, findings: &mut Findings) -> Option<Config> {
@@ -223,12 +238,13 @@ fn config(raw: &Raw, cloud: Option<Cloud>, findings: &mut Findings) -> Option<Co
         Some(raw) => sections::retention(raw, findings),
         None => sections::retention(&absent("retention"), findings),
     };
+    let roles = of("role").flat_map(|raw| sections::role(raw, findings)).collect();
     if gateway.is_none() && raw.whole && known {
         let what =
             "there is no section gateway; write config gateway 'main' and in it list interface 'br-guest'";
         findings.error(1, "gateway", what);
     }
-    Some(Config { gateway: gateway?, plans, gardens, devices, trial, cloud, retention })
+    Some(Config { gateway: gateway?, plans, gardens, devices, trial, cloud, retention, roles })
 }
 
 /// A section that the file does not have: all its options are their defaults.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{Bps, Bytes, Keeping, KeyNumber, Mac, Minimum, Plan, PlanId, SigningKey};
+use crate::domain::{Bps, Bytes, Keeping, KeyNumber, Mac, Minimum, Plan, PlanId, Role, SigningKey};
 use crate::ordered::OrdSet;
 
 /// Everything of `/etc/config/lango`.
@@ -17,6 +17,8 @@ pub struct Config {
     pub trial: Option<PlanId>,
     pub cloud: Option<Cloud>,
     pub retention: Retention,
+    /// Empty: whoever can open the control socket may do all.
+    pub roles: Vec<Member>,
 }
 
 impl Config {
@@ -182,4 +184,20 @@ impl Retention {
         let minimum = if self.minimum.is_some() { Minimum::OfLaw } else { Minimum::None };
         Keeping { sessions: self.sessions, trail: self.audit, minimum }
     }
+}
+
+/// Somebody who has a role, as a section `role` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub role: Role,
+    pub kin: Kin,
+    /// A name, or a number.
+    pub name: String,
+}
+
+/// One, or all of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kin {
+    User,
+    Group,
 }

@@ -39,6 +39,15 @@ pub(super) fn site(text: &str) -> Value<String> {
     }
 }
 
+/// A user or group of this system, by name or number.
+pub(super) fn account(text: &str) -> Value<String> {
+    if (1..=32).contains(&text.len()) && is_plain(text, b"._-$") && !text.starts_with('-') {
+        Ok(text.to_owned())
+    } else {
+        not(text, "the name or the number of a user or group of this system")
+    }
+}
+
 /// A name of DNS in lower case; never an address.
 pub(super) fn dns_name(text: &str) -> Value<String> {
     let name = text.to_ascii_lowercase();

@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use super::error::{Findings, shown};
-use super::model::{Cloud, Device, Garden, Retention};
+use super::model::{Cloud, Device, Garden, Kin, Member, Retention};
 use super::section::Section;
 use super::spec;
 use super::uci::RawSection;
 use super::{names, values};
-use crate::domain::{DataCap, Plan, PlanId, PlanNumber, PlanSource, Terms};
+use crate::domain::{DataCap, Plan, PlanId, PlanNumber, PlanSource, Role, Terms};
 
 /// A plan of the file, named by its section, its title in the hotspot's `language`. `None`: it has no
 /// usable name.
@@ -182,4 +182,27 @@ fn shorter_than(minimum: Duration) -> String {
     format!(
         "is shorter than the minimum of law, {seconds}s, and nothing is purged before that; keep it for as long, or leave it out"
     )
+}
+
+/// Who has a role, which the name of the section is.
+pub(super) fn role(raw: &RawSection, findings: &mut Findings) -> Vec<Member> {
+    let mut section = Section::begin(raw, &spec::ROLE, findings);
+    let s = &mut section;
+    let named = raw.name.as_deref().and_then(Role::named);
+    if named.is_none() {
+        let known = Role::ALL.map(Role::word).join(", ");
+        let named = raw
+            .name
+            .as_deref()
+            .map_or("the role has no name".to_owned(), |name| format!("there is no role {}", shown(name)));
+        s.wrong("role", format!("{named}; write one of {known}, as in config role 'cashier'"));
+    }
+    if !s.is_set("user") && !s.is_set("group") {
+        s.wrong("role", "nobody has the role; write list user 'asha' or list group 'till'");
+    }
+    let users: Vec<_> =
+        s.list("user", names::account).into_iter().map(|(_, name)| (Kin::User, name)).collect();
+    let groups = s.list("group", names::account).into_iter().map(|(_, name)| (Kin::Group, name));
+    let member = |(kin, name)| Some(Member { role: named?, kin, name });
+    users.into_iter().chain(groups).filter_map(member).collect()
 }

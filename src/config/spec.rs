@@ -41,8 +41,8 @@ impl OptionSpec {
     }
 }
 
-pub(super) const SECTIONS: [&SectionSpec; 7] =
-    [&GATEWAY, &PLAN, &GARDEN, &DEVICE, &TRIAL, &CLOUD, &RETENTION];
+pub(super) const SECTIONS: [&SectionSpec; 8] =
+    [&GATEWAY, &PLAN, &GARDEN, &DEVICE, &TRIAL, &CLOUD, &RETENTION, &ROLE];
 
 pub(super) static GATEWAY: SectionSpec = SectionSpec {
     kind: "gateway",
@@ -144,6 +144,9 @@ pub(super) static RETENTION: SectionSpec = SectionSpec {
         one("minimum", ""),
     ],
 };
+
+pub(super) static ROLE: SectionSpec =
+    SectionSpec { kind: "role", options: &[many("user", ""), many("group", "")] };
 
 /// The candidate that `typed` was likely meant to be: at most two letters wrong, and no more than half.
 pub(crate) fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

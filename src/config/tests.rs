@@ -1,5 +1,6 @@
 //! What the whole room does: defaults, notices, files; every way to be wrong in `wrong`.
 
+mod roles;
 mod wrong;
 
 use std::collections::BTreeSet;
@@ -89,7 +90,10 @@ fn one_interface_is_enough_and_all_else_has_its_default() {
         minimum: None,
     };
     let (plans, gardens, devices) = (vec![], vec![], vec![]);
-    assert_eq!(config, Config { gateway, plans, gardens, devices, trial: None, cloud: None, retention });
+    assert_eq!(
+        config,
+        Config { gateway, plans, gardens, devices, trial: None, cloud: None, retention, roles: Vec::new() }
+    );
     assert_eq!(notices, []);
 }
 
@@ -171,7 +175,7 @@ fn the_table_has_the_options_and_defaults_of_the_example() {
         "gateway.site gateway.interface gateway.certificate gateway.key gateway.title gateway.support_phone",
         "gateway.whatsapp gateway.uplink_probe gateway.controller device.mac cloud.url",
         "plan.title plan.metered plan.validity plan.data plan.down plan.up plan.idle_timeout plan.price",
-        "plan.currency garden.name garden.address garden.port",
+        "plan.currency garden.name garden.address garden.port role.user role.group",
     ]
     .join(" ");
     let examples = examples.split(' ').collect::<Vec<_>>();

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::wire::control::{FrameError, Lines, RESPONSE_MAX, Request, Response, decode, encode};
+use crate::wire::control::{Asking, FrameError, Lines, RESPONSE_MAX, Request, Response, decode, encode};
 
 /// Longest silence of the daemon: making 10,000 vouchers on slow flash takes a while.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,6 +25,7 @@ pub struct Client {
     lines: Lines,
     /// `None`: as long as what is asked may take.
     limit: Option<Duration>,
+    ubus: Option<String>,
 }
 
 /// Why there is no answer.
@@ -60,7 +61,8 @@ impl Client {
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
         match UnixStream::connect(path) {
             Ok(stream) => {
-                Ok(Self { stream, path: path.to_owned(), lines: Lines::new(RESPONSE_MAX), limit: None })
+                let lines = Lines::new(RESPONSE_MAX);
+                Ok(Self { stream, path: path.to_owned(), lines, limit: None, ubus: None })
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 Err(ClientError::Denied(path.to_owned()))
@@ -75,6 +77,12 @@ impl Client {
         Self { limit: Some(limit), ..self }
     }
 
+    /// The same, for a session of ubus: of `user`, or of somebody if that is empty.
+    #[must_use]
+    pub fn by_ubus(self, user: String) -> Self {
+        Self { ubus: Some(user), ..self }
+    }
+
     /// Sends a request and waits for its answer.
     pub fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
         // A daemon that refuses a request closes its side early; its answer says more than the failed write.
@@ -84,7 +92,8 @@ impl Client {
         let set =
             self.stream.set_read_timeout(patience).and_then(|()| self.stream.set_write_timeout(patience));
         set.map_err(|error| self.lost(error))?;
-        let written = self.stream.write_all(&encode(request));
+        let asking = Asking { request: request.clone(), ubus: self.ubus.clone() };
+        let written = self.stream.write_all(&encode(&asking));
         match self.receive() {
             Err(ClientError::Lost(path, error)) => {
                 Err(ClientError::Lost(path, written.err().unwrap_or(error)))

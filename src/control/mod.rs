@@ -5,6 +5,7 @@
 //! Neighbours: `wire::control` has the messages; `cli` uses the [`Client`].
 
 mod client;
+mod groups;
 mod server;
 
 pub use client::{Client, ClientError};

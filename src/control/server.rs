@@ -9,6 +9,7 @@
 use std::fmt;
 use std::fs::{DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream as Probe;
 use std::path::{Path, PathBuf};
@@ -21,9 +22,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::SOCKET;
+use super::{SOCKET, groups};
 use crate::wire::control::{
-    Code, Failure, Lines, REQUEST_MAX, RESPONSE_MAX, Request, Response, decode, encode,
+    Asking, Code, Failure, Lines, REQUEST_MAX, RESPONSE_MAX, Request, Response, decode, encode,
 };
 
 const CONNECTIONS: usize = 8;
@@ -39,14 +40,18 @@ const MODE: u32 = 0o660;
 pub struct Call {
     pub request: Request,
     pub peer: Peer,
+    /// Whose session of ubus it is for, by the peer's word; empty: it does not say.
+    pub ubus: Option<String>,
     pub reply: oneshot::Sender<Response>,
 }
 
-/// Who asks, as the kernel says (SO_PEERCRED).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who asks, as the kernel says (SO_PEERCRED, SO_PEERGROUPS).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     pub uid: u32,
     pub gid: u32,
+    /// Its further groups. None where the kernel does not say.
+    pub groups: Vec<u32>,
     /// Unknown for a peer of another process namespace.
     pub pid: Option<i32>,
 }
@@ -149,19 +154,20 @@ fn bind_in(room: &Path, path: &Path) -> io::Result<UnixListener> {
 /// Requests and answers in turn, until the client has no more.
 async fn converse(mut stream: UnixStream, desk: mpsc::Sender<Call>) -> io::Result<()> {
     let credentials = stream.peer_cred()?;
-    let peer = Peer { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() };
+    let groups = groups::of_peer(stream.as_fd()).unwrap_or_default();
+    let peer = Peer { uid: credentials.uid(), gid: credentials.gid(), groups, pid: credentials.pid() };
     let mut lines = Lines::new(REQUEST_MAX);
     loop {
         let Ok(line) = timeout(FRAME_TIME, next_line(&mut stream, &mut lines)).await else {
             return send(&mut stream, &refusal("no request within 5 seconds")).await;
         };
-        let request = match line? {
+        let Asking { request, ubus } = match line? {
             Line::End => return Ok(()),
             Line::Wrong(why) => return send(&mut stream, &refusal(&why)).await,
-            Line::Request(request) => *request,
+            Line::Request(asking) => *asking,
         };
         let (reply, answer) = oneshot::channel();
-        if desk.send(Call { request, peer, reply }).await.is_err() {
+        if desk.send(Call { request, peer: peer.clone(), ubus, reply }).await.is_err() {
             return send(&mut stream, &stopping()).await;
         }
         let answer = answer.await.unwrap_or_else(|_| stopping());
@@ -170,7 +176,7 @@ async fn converse(mut stream: UnixStream, desk: mpsc::Sender<Call>) -> io::Resul
 }
 
 enum Line {
-    Request(Box<Request>),
+    Request(Box<Asking>),
     Wrong(String),
     /// The client has closed its side, with nothing half said.
     End,
@@ -183,7 +189,7 @@ async fn next_line(stream: &mut UnixStream, lines: &mut Lines) -> io::Result<Lin
             Err(error) => return Ok(Line::Wrong(error.to_string())),
             Ok(Some(line)) => {
                 return Ok(match decode(&line) {
-                    Ok(request) => Line::Request(Box::new(request)),
+                    Ok(asking) => Line::Request(Box::new(asking)),
                     Err(error) => Line::Wrong(error.to_string()),
                 });
             }
@@ -251,7 +257,7 @@ mod tests {
                             error = &mut serving => panic!("{error}"),
                             _ = &mut stopped => return seen,
                             Some(call) = calls.recv() => {
-                                seen.push(call.peer);
+                                seen.push(call.peer.clone());
                                 answer(call);
                             }
                         }
@@ -316,9 +322,10 @@ mod tests {
         let me = Peer {
             uid: nix::unistd::getuid().as_raw(),
             gid: nix::unistd::getgid().as_raw(),
+            groups: nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect(),
             pid: i32::try_from(std::process::id()).ok(),
         };
-        assert_eq!(daemon.stop(), [me; 4]);
+        assert_eq!(daemon.stop(), vec![me; 4]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::fmt;
 
 use ring::digest::{SHA256, digest};
 
-use super::{CloudId, Now, Wall};
+use super::{CloudId, Now, Role, Wall};
 
 /// Characters of a field: what somebody can make up does not fill the flash.
 const LONGEST: usize = 200;
@@ -22,8 +22,7 @@ const LONGEST: usize = 200;
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// Somebody at the control socket or at a terminal, by the kernel's word for it.
-    Operator { uid: u32 },
+    Operator(Operator),
     /// The cloud, by that command.
     Cloud(CloudId),
     /// The gateway of itself.
@@ -33,9 +32,39 @@ pub enum Actor {
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Operator { uid } => write!(f, "uid {uid}"),
+            Self::Operator(operator) => operator.fmt(f),
             Self::Cloud(command) => write!(f, "cloud {command}"),
             Self::Gateway => f.write_str("gateway"),
+        }
+    }
+}
+
+/// Somebody at the control socket or at a terminal, by the kernel's word for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    pub uid: u32,
+    /// Of the user, if it has one that is known.
+    pub name: Option<String>,
+    pub role: Role,
+    /// Whose session of ubus it was for, by what rpcd says; empty: it does not say.
+    pub ubus: Option<String>,
+}
+
+impl Operator {
+    /// `uid 1001 (asha)`
+    pub fn user(&self) -> String {
+        let Self { uid, name, .. } = self;
+        name.as_ref().map_or_else(|| format!("uid {uid}"), |name| format!("uid {uid} ({name})"))
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.user(), self.role)?;
+        match self.ubus.as_deref() {
+            None => Ok(()),
+            Some("") => f.write_str(", by ubus"),
+            Some(user) => write!(f, ", by ubus ({user})"),
         }
     }
 }
@@ -58,6 +87,8 @@ pub enum Action {
     Forget,
     Enrol,
     Purge,
+    /// Nothing: who asked may not have it done.
+    Refused,
 }
 
 impl Action {
@@ -79,6 +110,7 @@ impl Action {
             Self::Forget => "forget",
             Self::Enrol => "enrol",
             Self::Purge => "purge",
+            Self::Refused => "refused",
         }
     }
 }
@@ -267,8 +299,7 @@ mod tests {
                     wall: Wall::from_secs(1_800_000_000 + i64::try_from(n).unwrap()),
                     trust: Trust::Trusted,
                 };
-                let row =
-                    Noted::after(&end, &Actor::Operator { uid: 0 }, Action::Login, &format!("s-{n}"), now);
+                let row = Noted::after(&end, &Actor::Gateway, Action::Login, &format!("s-{n}"), now);
                 end = row.end();
                 row
             })

@@ -248,6 +248,7 @@ pub(super) fn config(portal_port: u16) -> Config {
             claims: Duration::from_secs(48 * 3600),
             minimum: None,
         },
+        roles: Vec::new(),
     }
 }
 

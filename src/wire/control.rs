@@ -8,6 +8,7 @@
 mod answers;
 mod frames;
 mod persons;
+mod posts;
 #[cfg(test)]
 mod tests;
 
@@ -80,6 +81,16 @@ pub enum Request {
     Audit,
     /// Whether that is all still there as it was written.
     AuditVerify,
+}
+
+/// A request as it travels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    #[serde(flatten)]
+    pub request: Request,
+    /// Whose session of ubus it is for; empty: that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ubus: Option<String>,
 }
 
 /// A cloud to join.

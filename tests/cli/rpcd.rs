@@ -138,8 +138,8 @@ fn who_may_use_luci_may_call_every_method() {
     );
     let acl: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let names = |group: &str, right: &str| -> BTreeSet<String> {
-        let names = acl[group][right]["ubus"]["lango"].as_array().unwrap();
-        names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+        let names = acl[group][right]["ubus"]["lango"].as_array().into_iter().flatten();
+        names.map(|name| name.as_str().unwrap().to_owned()).collect()
     };
     let groups: Vec<_> = acl.as_object().unwrap().keys().collect();
     let all_of = |right: &str| groups.iter().flat_map(|group| names(group, right)).collect::<BTreeSet<_>>();

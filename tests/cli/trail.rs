@@ -54,7 +54,8 @@ fn tamper(database: &Path, sql: &str) {
 fn each_deed_is_a_row_with_who_did_it_and_nothing_that_is_a_guests() {
     let place = Place::new();
     let rows = place.rows();
-    let who = format!("uid {}", nix::unistd::getuid());
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().expect("a user with a name");
+    let who = format!("uid {} ({}), admin", user.uid, user.name);
     let actions: Vec<_> = rows.iter().map(|row| row["action"].as_str().unwrap()).collect();
     assert_eq!(
         actions,

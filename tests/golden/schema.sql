@@ -196,7 +196,7 @@ CREATE TABLE audit (
   seq    INTEGER PRIMARY KEY, -- grows by one
   at     INTEGER NOT NULL,    -- wall time
   clock  TEXT NOT NULL,       -- trusted, floor
-  who    TEXT NOT NULL,       -- uid of an operator, command of the cloud, or the gateway
+  who    TEXT NOT NULL,       -- an operator by its user and role, command of the cloud, or the gateway
   action TEXT NOT NULL,       -- what was done
   detail TEXT NOT NULL,       -- to what, by numbers of sessions, entitlements and batches
   hash   TEXT NOT NULL        -- SHA-256 over this row and the hash of the one before

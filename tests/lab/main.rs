@@ -29,6 +29,7 @@ mod leak;
 mod owners;
 mod presence;
 mod retention;
+mod roles;
 mod sealed;
 mod service;
 mod speed;

@@ -14,8 +14,7 @@ fn note(store: &Store, end: &mut End) {
     let seq = end.seq + 1;
     let at = i64::try_from(seq).unwrap();
     let now = Now { boot: Boot::from_millis(seq), wall: Wall::from_secs(NOON + at), trust: Trust::Trusted };
-    let row =
-        Noted::after(end, &Actor::Operator { uid: 0 }, Action::Login, &format!("s-{seq} of plan hour"), now);
+    let row = Noted::after(end, &Actor::Gateway, Action::Login, &format!("s-{seq} of plan hour"), now);
     *end = row.end();
     commit(store, vec![Record::Noted(Box::new(row))]).unwrap();
 }

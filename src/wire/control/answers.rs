@@ -192,7 +192,7 @@ pub struct AuditRow {
     pub at: String,
     /// `trusted` or `floor`.
     pub clock: String,
-    /// `uid 0`, `cloud c-17` or `gateway`.
+    /// `uid 1001 (asha), cashier`, `cloud c-17` or `gateway`.
     pub who: String,
     pub action: String,
     pub detail: String,

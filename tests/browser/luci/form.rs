@@ -20,7 +20,8 @@ config garden\n\tlist name 'wa.me'\n
 config device\n\toption mac '02:00:00:00:00:01'\n
 config trial\n
 config cloud\n\toption url 'https://bos.example.net'\n
-config retention\n";
+config retention\n
+config role 'viewer'\n\tlist user '0'\n";
 
 /// Said of what has no effect yet.
 const LATER: &str = "this version does not act on it yet";
@@ -54,6 +55,7 @@ fn with(place: &Place, value: &str) -> String {
     let (kind, name) = place;
     let quoted = value.replace('\'', "'\\''");
     let is_list = ["interface", "uplink_probe", "issuing_key"].contains(&name.as_str())
+        || kind == "role"
         || kind == "garden" && ["name", "address", "port"].contains(&name.as_str());
     let line = format!("\t{} {name} '{quoted}'", if is_list { "list" } else { "option" });
     let (mut text, mut inside) = (Vec::new(), false);

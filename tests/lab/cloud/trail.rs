@@ -40,10 +40,10 @@ fn every_deed_is_a_row_and_the_cloud_hears_of_it() {
     let (opened, kicked) = (format!("{} of plan hour", text(&opened)), text(&kicked));
     for (row, [who, action, detail]) in written.iter().zip([
         ["gateway", "start", "version "],
-        ["uid 0", "voucher_new", &batch],
-        ["uid 0", "login", &opened],
+        ["uid 0 (root), admin", "voucher_new", &batch],
+        ["uid 0 (root), admin", "login", &opened],
         [&by_cloud, "logout", &kicked],
-        ["uid 0", "export", "1 devices, 1 purchases"],
+        ["uid 0 (root), admin", "export", "1 devices, 1 purchases"],
         ["gateway", "reload", "configuration "],
     ]) {
         assert!(row[0] == who && row[1] == action && row[2].starts_with(detail), "{row:?} in {written:?}");

@@ -334,6 +334,14 @@ impl Daemon {
         self.outcome(command)
     }
 
+    /// As [`Self::cli`], started by another program, which becomes it.
+    pub(crate) fn cli_by(&self, by: &[&str], arguments: &[&str]) -> Ended {
+        let by: Vec<_> = by.iter().map(OsString::from).collect();
+        let mut command = self.command(&by);
+        command.args(arguments).arg("--socket").arg(self.socket());
+        self.outcome(command)
+    }
+
     /// What `lango check` says of its configuration.
     pub(crate) fn check(&self) -> Ended {
         self.without_it(&["check"])

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 pub(crate) use browser::Browser;
 pub(crate) use certificate::{Authority, Key, VALID_DAYS};
 pub(crate) use cloud::{Cloud, Names, Road, Tally, pin_hash};
-pub(crate) use daemon::{Daemon, Settings, lango};
+pub(crate) use daemon::{Daemon, Ended, Settings, lango};
 pub(crate) use flow::Flows;
 pub(crate) use http::{Request, Response, read_response};
 pub(crate) use meter::{Meter, Passed};

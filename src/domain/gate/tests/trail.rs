@@ -1,9 +1,9 @@
 //! The trail: who did what, in the same records as the deed.
 
 use super::*;
-use crate::domain::{Action, Actor, CloudCommand, End, Noted, Verifier};
+use crate::domain::{Action, Actor, CloudCommand, End, Noted, Operator, Role, Verifier};
 
-const ROOT: Actor = Actor::Operator { uid: 0 };
+const ROOT: Actor = Actor::Operator(Operator { uid: 0, name: None, role: Role::Admin, ubus: None });
 
 fn site() -> Desk {
     Desk::with_limits(vec![metered("hour", HOUR)], REPORTING)
@@ -34,10 +34,10 @@ fn a_deed_and_its_row_are_one_decision() {
     let mut desk = site();
     let grant = Input::Grant { mac: mac(1), plan: "hour".parse().unwrap() };
     let opened = desk.decide(order(Action::Login, grant));
-    assert_eq!(told(&opened), words("uid 0", "login", "s-1 of plan hour"));
+    assert_eq!(told(&opened), words("uid 0, admin", "login", "s-1 of plan hour"));
     desk.take(&opened);
     let cut = desk.decide(order(Action::Logout, Input::KickDevice { mac: mac(1) }));
-    assert_eq!(told(&cut), words("uid 0", "logout", "s-1"));
+    assert_eq!(told(&cut), words("uid 0, admin", "logout", "s-1"));
     desk.take(&cut);
     assert!(!desk.is_open(mac(1)));
 }
@@ -103,5 +103,5 @@ fn no_row_names_a_device_or_a_code() {
     desk.redeem(mac(1), code);
     let revoked =
         desk.decide(order(Action::VoucherRevoke, Input::RevokeVoucher { voucher: desk.find(code) }));
-    assert_eq!(told(&revoked), words("uid 0", "voucher_revoke", "1 of plan hour, batch b1, e-1"));
+    assert_eq!(told(&revoked), words("uid 0, admin", "voucher_revoke", "1 of plan hour, batch b1, e-1"));
 }

@@ -282,6 +282,10 @@ var rules = {
 		return (/^[a-z_][A-Za-z0-9_-]{0,31}$/).test(text) || _('Write the name of a user of this system, such as lango.');
 	},
 
+	account: function(text) {
+		return (/^[A-Za-z0-9._$][A-Za-z0-9._$-]{0,31}$/).test(text) || _('Write the name or the number of a user or group of this system.');
+	},
+
 	phone: function(text) {
 		return (/^\+?[0-9]{3,20}$/).test(text) || _('Write 3 to 20 digits without blanks, with + before a country code.');
 	},

@@ -261,13 +261,22 @@ function retention(map) {
 	add(s, null, Text, 'minimum', _('Minimum of law'), _('Nothing is deleted earlier; empty: no such law.'), rules.duration);
 }
 
+function roles(map) {
+	var s = map.section(form.TypedSection, 'role', _('Roles'),
+		_('Who may do what at the command line: viewer, cashier, support or admin, which is the name of the section. Without any, whoever can open the control socket may do all.'));
+	s.addremove = true;
+
+	add(s, null, List, 'user', _('Users'), _('Names or numbers of users of this system.'), rules.account);
+	add(s, null, List, 'group', _('Groups'), _('Names or numbers of groups of this system.'), rules.account);
+}
+
 return view.extend({
 	render: function() {
 		var map = new form.Map('lango', _('Configuration of Lango'),
 			_('What is empty has the value shown in grey. A change is in force once it is applied, and cuts nobody who is online.'));
 		map.tabbed = true;
 
-		[ gateway, plans, trial, garden, devices, cloud, retention ].forEach(function(section) { section(map); });
+		[ gateway, plans, trial, garden, devices, cloud, retention, roles ].forEach(function(section) { section(map); });
 
 		return map.render();
 	}

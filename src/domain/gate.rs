@@ -255,7 +255,7 @@ impl Gate {
         let Decision { mut records, effects, reply } = self.ended(moment);
         if self.checkpoint_due <= now.boot {
             records.extend(self.checkpoint(moment));
-            records.extend(self.forget_claims(now));
+            self.forget_claims(now, &mut records);
             if self.usage_in <= 1 {
                 records.extend(self.report_usage(moment));
             }

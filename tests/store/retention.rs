@@ -1,6 +1,7 @@
 //! Retention: what is too old goes, what is not stays, and what went is in no file any more.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ fn by_age(at_once: u64) -> Bound {
     Bound { limit: Limit::Age { sessions: at(110), trail: at(80) }, at_once }
 }
 
-fn overdue(store: &Store, bound: Bound) -> Overdue {
+pub(crate) fn overdue(store: &Store, bound: Bound) -> Overdue {
     wait(store.overdue(bound, Duration::ZERO, NOW)).unwrap()
 }
 
@@ -86,9 +87,11 @@ fn nothing_of_what_is_too_old_is_in_any_file_but_that_its_code_is_used_up() {
     commit(&store, begun(70)).unwrap();
     commit(&store, vec![close(70, 10), end(70)]).unwrap();
     wait(store.keep_copy(at(150))).unwrap();
+    // A database that was damaged once.
+    fs::write(dir.path().join("lango.db.corrupt-1"), mac(1).bytes()).unwrap();
     assert!(
-        found_in(dir.path(), &mac(1).bytes()).len() >= 2,
-        "in the database or its journal, and in the copy"
+        found_in(dir.path(), &mac(1).bytes()).len() >= 3,
+        "in the database or its journal, in the copy, in what was moved aside"
     );
     let rests = wait(store.overdue(by_age(5), Duration::from_secs(60), at(150))).unwrap();
     assert!(rests.is_empty(), "the last copy is too new");

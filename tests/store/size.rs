@@ -177,6 +177,37 @@ fn a_purge_of_a_hundred_sessions_writes_little() {
     assert!(bytes <= 200 * 1024, "{bytes} bytes");
 }
 
+/// Guests wait for no more than a step.
+#[test]
+fn a_step_of_a_purge_is_short_among_fifty_thousand_sessions() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    for thousand in 0..50 {
+        let of = |n| {
+            let mut begun = login(n);
+            begun.retain(|record| !matches!(record, Record::VouchersMade(_)));
+            if let Some(Record::EntitlementOpened(bought)) = begun.first_mut() {
+                bought.code = None;
+            }
+            [begun, super::retention::ended(n, 1)].concat()
+        };
+        commit(&store, (thousand * 1000 + 1..=thousand * 1000 + 1000).flat_map(of).collect()).unwrap();
+    }
+    let mut longest = Duration::ZERO;
+    for limit in [
+        Limit::Age { sessions: super::retention::at(2), trail: Wall::from_secs(0) },
+        Limit::Count { sessions: 10_000, trail: 10 },
+    ] {
+        let started = Instant::now();
+        let step = super::retention::overdue(&store, Bound { limit, at_once: 64 });
+        assert_eq!((step.sessions.len(), step.purchases.len()), (64, 64));
+        commit(&store, vec![Record::Purged(Box::new(step))]).unwrap();
+        longest = longest.max(started.elapsed());
+    }
+    println!("a step takes {longest:?} at most");
+    assert!(longest < Duration::from_millis(500), "{longest:?}");
+}
+
 #[test]
 fn a_hundred_thousand_vouchers_stay_small_and_quick() {
     let dir = tempfile::tempdir().unwrap();

@@ -9,7 +9,8 @@
 
 use super::{Decision, Entitlement, Gate, Mac, Moment, Now, Record, Refusal, Reply};
 use crate::domain::{
-    Awaits, Bridged, Claim, CodeKey, Fact, Origin, Proof, Reach, ReferenceKey, Voucher, VoucherState,
+    Action, Actor, Awaits, Bridged, Claim, CodeKey, Fact, Origin, Proof, Reach, ReferenceKey, Voucher,
+    VoucherState,
 };
 
 impl Gate {
@@ -93,8 +94,13 @@ impl Gate {
     }
 
     /// Claims that nobody confirmed for so long that nobody will.
-    pub(super) fn forget_claims(&self, now: Now) -> impl Iterator<Item = Record> {
-        self.claims.forgotten(self.limits.claims_kept, now).map(move |claim| closing(claim, now))
+    pub(super) fn forget_claims(&self, now: Now, records: &mut Vec<Record>) {
+        let before = records.len();
+        records.extend(self.claims.forgotten(self.limits.claims_kept, now).map(|claim| closing(claim, now)));
+        let claims = records.len() - before;
+        if claims > 0 {
+            self.note(&Actor::Gateway, Action::Purge, &format!("{claims} claims"), now, records);
+        }
     }
 
     /// A guest says to have paid under a reference that is not known.

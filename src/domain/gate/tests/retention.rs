@@ -17,6 +17,13 @@ fn dated(records: &[Record]) -> Vec<(Wall, Wall)> {
     records.iter().filter_map(dating).collect()
 }
 
+fn rows(records: &[Record]) -> Vec<String> {
+    let row = |record: &Record| {
+        if let Record::Noted(row) = record { Some(format!("{} {}", row.action, row.detail)) } else { None }
+    };
+    records.iter().filter_map(row).collect()
+}
+
 #[test]
 fn a_clock_that_becomes_trusted_dates_what_another_one_has_before_anything_is_too_old() {
     let mut desk = Desk::new(vec![metered("hour", HOUR)]);
@@ -58,4 +65,19 @@ fn a_purge_and_its_row_are_one_decision_and_nothing_is_written_of_none() {
     let words = (row.who.as_str(), row.action.as_str(), row.detail.as_str());
     assert_eq!(words, ("gateway", "purge", "2 sessions, 1 purchases, 7 rows of the trail"));
     desk.take(&purge);
+}
+
+#[test]
+fn claims_that_nobody_confirmed_leave_their_number() {
+    let mut desk = Desk::with_limits(vec![metered("hour", HOUR)], Limits { claims_kept: HOUR, ..REPORTING });
+    for n in 1..=3 {
+        let reference = ReferenceKey([n; 16]);
+        let code = Found::Reference(reference, Reach::Unknown);
+        desk.ask(Input::Redeem { mac: mac(n), code, moving: Moving::Ask });
+    }
+    assert!(!rows(&checkpoint(&mut desk)).contains(&"purge 3 claims".to_owned()));
+    desk.pass(HOUR);
+    assert_eq!(rows(&checkpoint(&mut desk)), ["purge 3 claims"]);
+    desk.pass(HOUR);
+    assert_eq!(rows(&checkpoint(&mut desk)), [""; 0]);
 }

@@ -56,7 +56,10 @@ class Machine:
 
 
 def command(arch: str, kernel: str, initrd: Path, disk: Path, log: Path, steps: str) -> list[str]:
-    """How qemu is started: what is written to `disk` stands in `log` too, in its order."""
+    """How qemu is started: what is written to `disk` stands in `log` too, in its order.
+
+    Time is that of this machine, so its being busy for a while would look like a kernel that is stuck.
+    """
     return [
         *PROCESSORS[arch], "-machine", "virt", "-accel", "tcg", "-m", "128", "-smp", "1",
         "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
@@ -65,7 +68,7 @@ def command(arch: str, kernel: str, initrd: Path, disk: Path, log: Path, steps: 
         "-blockdev", "driver=blklogwrites,node-name=disk,file=file,log=log",
         "-device", "virtio-blk-device,drive=disk",
         "-kernel", kernel, "-initrd", str(initrd),
-        "-append", f"console=ttyAMA0 quiet panic=-1 cma=0 steps={steps}",
+        "-append", f"console=ttyAMA0 quiet panic=-1 cma=0 nowatchdog rcupdate.rcu_cpu_stall_suppress=1 steps={steps}",
     ]  # fmt: skip
 
 

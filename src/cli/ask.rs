@@ -19,11 +19,11 @@ pub fn ask(ask: Ask, offline: impl Fn(&Path, Request) -> Response) -> Exit {
     let answer = match ask.place {
         Place::Socket(path) => match Client::connect(&path) {
             Ok(mut client) => {
-                run(ask.errand, REQUEST_MAX, |request| client.ask(&request).unwrap_or_else(unanswered))
+                run(ask.errand, REQUEST_MAX, &mut |request| client.ask(&request).unwrap_or_else(unanswered))
             }
             Err(error) => Err(failure_of(&error)),
         },
-        Place::Offline(config) => run(ask.errand, OFFLINE_PART, |request| offline(&config, request)),
+        Place::Offline(config) => run(ask.errand, OFFLINE_PART, &mut |request| offline(&config, request)),
     };
     match answer {
         Ok(answer) => printed(|out| print::answer(&answer, ask.style, Paint::of_stdout(), out)),
@@ -50,7 +50,7 @@ pub fn say(text: &str) -> Exit {
 pub(super) fn run(
     errand: Errand,
     max: usize,
-    mut ask: impl FnMut(Request) -> Response,
+    ask: &mut dyn FnMut(Request) -> Response,
 ) -> Result<Answer, Failure> {
     let mut answer = |request| match ask(request) {
         Response::Ok(answer) => Ok(answer),
@@ -75,7 +75,7 @@ pub(super) fn run(
         }
         Errand::Import(path) => {
             let import::Vouchers { rows, errors } = import::read(&path)?;
-            import_all(import::parts(rows, max), errors, answer)
+            import_all(import::parts(rows, max), errors, &mut answer)
         }
     }
 }
@@ -111,7 +111,7 @@ fn replace(path: &Path, text: &str) -> Result<(), Failure> {
 fn import_all(
     parts: Vec<Vec<ImportRow>>,
     errors: Vec<RowError>,
-    mut ask: impl FnMut(Request) -> Result<Answer, Failure>,
+    ask: &mut dyn FnMut(Request) -> Result<Answer, Failure>,
 ) -> Result<Answer, Failure> {
     let mut total = Imported { errors, ..Imported::default() };
     for rows in parts {
@@ -170,9 +170,7 @@ fn complain(failure: &Failure) {
 }
 
 /// Runs `write` on stdout. Who reads only the head of an answer is content with it.
-pub(super) fn printed(
-    write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'_>>) -> io::Result<Exit>,
-) -> Exit {
+pub(super) fn printed(write: impl FnOnce(&mut dyn Write) -> io::Result<Exit>) -> Exit {
     let mut out = io::BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|exit| out.flush().map(|()| exit)) {
         Ok(exit) => exit,

@@ -29,7 +29,7 @@ pub fn check(path: &Path, style: Style, beyond: impl Fn(&mut Parsed) -> Vec<Conf
     }
 }
 
-fn good(path: &Path, notices: &[Notice], style: Style, out: &mut impl Write) -> io::Result<()> {
+fn good(path: &Path, notices: &[Notice], style: Style, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Good {
         notices: Vec<String>,

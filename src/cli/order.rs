@@ -1,6 +1,6 @@
 //! In which order `lango sessions` shows them. Never: which are shown.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 
 use crate::wire::control::Session;
 
@@ -29,6 +29,21 @@ impl Key {
             _ => return None,
         })
     }
+
+    fn compare(self, a: &Session, b: &Session) -> Ordering {
+        match self {
+            Self::Left => end(a).cmp(&end(b)),
+            Self::Used => used(b).cmp(&used(a)),
+            Self::Since => a.since.cmp(&b.since),
+            Self::Mac => a.mac.cmp(&b.mac),
+            Self::Plan => a.plan.cmp(&b.plan),
+        }
+    }
+}
+
+fn end(session: &Session) -> (u64, u64) {
+    let end = |left: Option<u64>| left.unwrap_or(u64::MAX);
+    (end(session.seconds_left), end(session.bytes_left))
 }
 
 /// An order of sessions.
@@ -42,16 +57,9 @@ pub(super) struct Order {
 impl Order {
     /// Puts `sessions` into this order; those that are equal stay as they are.
     pub(super) fn apply(self, sessions: &mut [Session]) {
-        match self.key {
-            None => {}
-            Some(Key::Left) => sessions.sort_by_key(|session| {
-                let end = |left: Option<u64>| left.unwrap_or(u64::MAX);
-                (end(session.seconds_left), end(session.bytes_left))
-            }),
-            Some(Key::Used) => sessions.sort_by_key(|session| Reverse(used(session))),
-            Some(Key::Since) => sessions.sort_by(|a, b| a.since.cmp(&b.since)),
-            Some(Key::Mac) => sessions.sort_by(|a, b| a.mac.cmp(&b.mac)),
-            Some(Key::Plan) => sessions.sort_by(|a, b| a.plan.cmp(&b.plan)),
+        if let Some(key) = self.key {
+            // One closure, so that the program has one sort of sessions.
+            sessions.sort_by(|a, b| key.compare(a, b));
         }
         if self.reversed {
             sessions.reverse();

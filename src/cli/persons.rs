@@ -99,7 +99,7 @@ pub(super) fn erased(erased: &Erased) -> String {
 }
 
 /// Writes the table.
-pub(super) fn csv(export: &Export, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn csv(export: &Export, out: &mut dyn Write) -> io::Result<()> {
     line(COLUMNS, out)?;
     for device in &export.devices {
         let (online, blocked) = (device.online.to_string(), device.blocked.to_string());
@@ -147,7 +147,7 @@ pub(super) fn csv(export: &Export, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// A row with these cells in their columns.
-fn row<T: AsRef<str>>(kind: &str, cells: &[(&str, T)], out: &mut impl Write) -> io::Result<()> {
+fn row<T: AsRef<str>>(kind: &str, cells: &[(&str, T)], out: &mut dyn Write) -> io::Result<()> {
     let cell = |column: &str| {
         let found = cells.iter().find(|(name, _)| *name == column);
         found.map_or("", |(_, text)| text.as_ref())
@@ -155,7 +155,7 @@ fn row<T: AsRef<str>>(kind: &str, cells: &[(&str, T)], out: &mut impl Write) -> 
     line(COLUMNS.map(|column| if column == "kind" { kind } else { cell(column) }), out)
 }
 
-fn line<const N: usize>(cells: [&str; N], out: &mut impl Write) -> io::Result<()> {
+fn line<const N: usize>(cells: [&str; N], out: &mut dyn Write) -> io::Result<()> {
     let line = cells.map(harmless).join(",");
     out.write_all(line.as_bytes())?;
     out.write_all(b"\r\n")

@@ -16,7 +16,7 @@ use crate::wire::control::{
 };
 
 /// Writes the answer, and tells how the command that got it ends.
-pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut impl Write) -> io::Result<Exit> {
+pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut dyn Write) -> io::Result<Exit> {
     match style {
         Style::Json => as_json(answer, out)?,
         Style::Plain | Style::Sheet | Style::Csv => match answer {
@@ -54,7 +54,7 @@ pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut impl
 }
 
 /// Writes a failure as `--json` shows it.
-pub(super) fn failure_as_json(failure: &Failure, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn failure_as_json(failure: &Failure, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Envelope<'a> {
         error: &'a Failure,
@@ -97,7 +97,7 @@ pub(super) fn value(answer: &Answer) -> Value {
     as_json(answer, &mut bytes).ok().and_then(|()| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
+fn as_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     match answer {
         Answer::Status(status) => json(status, out),
         Answer::Sessions(sessions) => json(sessions, out),
@@ -119,8 +119,9 @@ fn as_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-pub(super) fn json<T: Serialize>(value: &T, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+pub(super) fn json<T: Serialize>(value: &T, out: &mut dyn Write) -> io::Result<()> {
+    // Through a vector, as on the socket: the code that writes the fields is there once.
+    out.write_all(&serde_json::to_vec(value)?)?;
     out.write_all(b"\n")
 }
 
@@ -233,7 +234,7 @@ fn data(plan: &Plan) -> String {
     if text.is_empty() { limit(None, size) } else { text }
 }
 
-fn csv(vouchers: &[VoucherMade], out: &mut impl Write) -> io::Result<()> {
+fn csv(vouchers: &[VoucherMade], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "code,plan,batch")?;
     // Codes, plans and batches have no symbol that CSV would have to quote.
     vouchers.iter().try_for_each(|made| writeln!(out, "{},{},{}", made.code, made.plan, made.batch))

@@ -166,7 +166,8 @@ fn called(name: &str, options: impl Iterator<Item = OsString>, given: impl Read)
         Err(error @ ClientError::NotRunning(..)) if name == "status" => return Ok(not_running(&error)),
         Err(error) => return Err(failure_of(&error)),
     };
-    let answer = run(ask.errand, REQUEST_MAX, |request| client.ask(&request).unwrap_or_else(unanswered))?;
+    let answer =
+        run(ask.errand, REQUEST_MAX, &mut |request| client.ask(&request).unwrap_or_else(unanswered))?;
     let mut object = object(method, &answer);
     if let (Answer::VoucherNew(made), Style::Sheet) = (&answer, ask.style) {
         let mut html = Vec::new();

@@ -31,7 +31,7 @@ small{font-size:7pt}\
 @media screen{body{width:194mm;margin:8mm auto}}";
 
 /// Writes the whole page.
-pub(super) fn write(made: &VouchersMade, out: &mut impl io::Write) -> io::Result<()> {
+pub(super) fn write(made: &VouchersMade, out: &mut dyn io::Write) -> io::Result<()> {
     let title = Escaped(&made.sheet.title);
     writeln!(out, "<!doctype html>\n<html><head><meta charset=\"utf-8\"><title>{title}</title>")?;
     writeln!(out, "<style>{STYLE}</style></head><body>")?;

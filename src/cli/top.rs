@@ -100,7 +100,7 @@ impl Frames {
 /// How fast a session is: down, up, in bits a second.
 type Speed = (u64, u64);
 
-/// Who is fastest comes first; `before`: the last reading, and how long it is ago.
+/// Who is fastest comes first; `before`: the last reading, and how long it is ago. The daemon has both by MAC.
 fn frame(sessions: &[Session], before: Option<(Duration, &[Session])>) -> Vec<String> {
     let mut rows = sessions.iter().map(|session| (speed(session, before), session)).collect::<Vec<_>>();
     rows.sort_by_key(|((down, up), session)| (Reverse(down.saturating_add(*up)), Reverse(used(session))));
@@ -129,7 +129,8 @@ fn frame(sessions: &[Session], before: Option<(Duration, &[Session])>) -> Vec<St
 fn speed(session: &Session, before: Option<(Duration, &[Session])>) -> Speed {
     let Some((ago, before)) = before else { return (0, 0) };
     // Who came since began with nothing.
-    let was = before.iter().find(|was| was.id == session.id);
+    let was = before.binary_search_by(|was| was.mac.cmp(&session.mac)).ok().and_then(|at| before.get(at));
+    let was = was.filter(|was| was.id == session.id);
     let bps = |is: u64, was: Option<u64>| {
         let bits = u128::from(is.saturating_sub(was.unwrap_or(0))) * 8000;
         u64::try_from(bits / ago.as_millis().max(1)).unwrap_or(u64::MAX)

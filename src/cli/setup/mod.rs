@@ -208,7 +208,7 @@ fn file_failure(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-fn show(report: &Report, setup: &Setup, out: &mut impl Write) -> io::Result<()> {
+fn show(report: &Report, setup: &Setup, out: &mut dyn Write) -> io::Result<()> {
     if setup.style == Style::Json {
         return print::json(report, out);
     }

@@ -88,6 +88,8 @@ fn whoever_writes_into_the_trail_is_found_out() {
         ("UPDATE audit SET who = 'uid 4711' WHERE seq = 2", "row 2 is not as it was written"),
         ("UPDATE audit SET at = at - 60 WHERE seq = 5", "row 5 is not as it was written"),
         ("UPDATE audit SET detail = '1 of plan day' WHERE seq = 1", "row 1 is not as it was written"),
+        ("UPDATE audit SET who = CAST(X'ff' AS TEXT) WHERE seq = 4", "row 4 is not as it was written"),
+        ("UPDATE audit SET seq = -2 WHERE seq = 2", "row 0 is not as it was written"),
         ("DELETE FROM audit WHERE seq = 1", "row 1 is missing"),
         ("DELETE FROM audit WHERE seq = 3", "row 3 is missing"),
         ("DELETE FROM audit WHERE seq > 3", "rows 4 to 5 are missing"),

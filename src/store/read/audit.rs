@@ -65,14 +65,19 @@ fn an_end(row: &Row<'_>) -> rusqlite::Result<End> {
     Ok(End { seq: number(row, 0)?, hash: row.get(1)? })
 }
 
+/// Also what no row can have been written as: it is not for this room to say that it was changed.
 fn noted(row: &Row<'_>) -> rusqlite::Result<Noted> {
+    let text = |at| {
+        let bytes = row.get_ref(at)?.as_bytes()?;
+        Ok::<_, rusqlite::Error>(str::from_utf8(bytes).map_or_else(|_| format!("{bytes:?}"), str::to_owned))
+    };
     Ok(Noted {
-        seq: number(row, 0)?,
+        seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
         at: wall(row, 1)?,
-        clock: row.get(2)?,
-        who: row.get(3)?,
-        action: row.get(4)?,
-        detail: row.get(5)?,
-        hash: row.get(6)?,
+        clock: text(2)?,
+        who: text(3)?,
+        action: text(4)?,
+        detail: text(5)?,
+        hash: text(6)?,
     })
 }

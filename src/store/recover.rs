@@ -23,7 +23,7 @@ use crate::clock;
 use crate::domain::Restored;
 
 /// Smaller pages mean fewer bytes on flash for each row that changes.
-const PAGE: u32 = 1024;
+const PAGE: u32 = 512;
 
 /// What was found at open and done about it, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

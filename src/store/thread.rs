@@ -23,8 +23,8 @@ use super::write::{COPY_DUE, Since, Sweep, Writer, drop_trials_of_forgotten};
 use super::{Kept, OutboxSize, StoreError, leftovers, read};
 use crate::domain::{Bound, CodeKey, Overdue, Record, Voucher, Wall};
 
-/// The journal moves into the tables from this size on, in bytes.
-const JOURNAL: u64 = 512 * 1024;
+/// The journal moves into the tables once it holds more than this, in pages.
+const JOURNAL: i64 = 1000;
 /// Jobs that may wait; then callers do.
 const WAITING: usize = 256;
 /// A copy younger than this is recent.
@@ -274,11 +274,15 @@ impl<'c> Database<'c> {
         Ok(written)
     }
 
-    /// Empties the journal if it has grown.
+    /// Moves the journal into the tables if much waits there. Its file keeps its size, and the next commit begins it
+    /// anew: what is written where the file system has room for it already needs no journal of the file system.
+    ///
+    /// What fails here is tried again after the next commit; nothing is lost meanwhile.
     fn tidy_journal(&self) {
-        let journal = std::fs::metadata(self.place.wal()).map_or(0, |about| about.len());
-        if journal > JOURNAL {
-            self.empty_journal();
+        let waiting = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
+        let waiting = self.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], waiting);
+        if waiting.is_ok_and(|pages| pages > JOURNAL) {
+            drop(self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
         }
     }
 

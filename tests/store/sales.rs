@@ -29,9 +29,10 @@ pub(crate) fn key(n: u64) -> CodeKey {
     CodeKey(spread.to_be_bytes())
 }
 
+/// Such bytes are in no file by chance.
 pub(crate) fn mac(n: u64) -> Mac {
     let [_, _, _, a, b, c, d, e] = n.to_be_bytes();
-    Mac::new([2, a, b, c, d, e])
+    Mac::new([0x6E, a, b, c, d, e])
 }
 
 pub(crate) fn voucher(n: u64) -> Voucher {

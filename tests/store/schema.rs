@@ -36,8 +36,8 @@ fn a_database_of_the_second_schema_is_brought_up_to_date() {
            (8, 'voucher', x'02000000000000000000000000000000', '702', 2, 1800000000, 1, 3600000, NULL, NULL,
              NULL, NULL, NULL, NULL, 1, 0, NULL, 0, 'spent', 3600000, NULL, NULL, 1, 2);
          INSERT INTO meter VALUES (7, 90000, 60000, 86340000, 1800086400, 3, 4, 5);
-         INSERT INTO session VALUES (8, 8, x'020000000002', 1799999000, 1799999900, 'spent', 1, 2),
-           (9, 7, x'020000000001', 1800000000, NULL, NULL, 11, 12);";
+         INSERT INTO session VALUES (8, 8, x'6E0000000002', 1799999000, 1799999900, 'spent', 1, 2),
+           (9, 7, x'6E0000000001', 1800000000, NULL, NULL, 11, 12);";
     make(dir.path(), include_str!("../golden/schema-2.sql"), rows);
     let opened = open(dir.path());
     assert_eq!((&opened.report.found, opened.report.migrated_from), (&Found::Clean, Some(2)));
@@ -82,7 +82,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
          INSERT INTO entitlement VALUES (7, 'voucher', zeroblob(16), '705', NULL, 1800000000, 1, 3600000,
            86400000, 500, NULL, NULL, NULL, NULL, 1, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL);
          INSERT INTO meter VALUES (7, 90000, 60000, 86340000, 1800086400, 3, 4);
-         INSERT INTO session VALUES (9, 7, x'020000000001', 1800000000, NULL, NULL);";
+         INSERT INTO session VALUES (9, 7, x'6E0000000001', 1800000000, NULL, NULL);";
     make(dir.path(), include_str!("../golden/schema-1.sql"), rows);
     let opened = open(dir.path());
     assert_eq!((&opened.report.found, opened.report.migrated_from), (&Found::Clean, Some(1)));

@@ -12,6 +12,7 @@ mod files;
 mod keys;
 mod leftovers;
 mod read;
+mod reading;
 mod recover;
 mod schema;
 mod thread;

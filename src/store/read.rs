@@ -18,6 +18,7 @@ use std::time::Duration;
 use rusqlite::types::{FromSql, FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::reading::Reading;
 use super::{StoreError, write};
 use crate::domain::{
     Boot, BootId, Bps, Bytes, CodeKey, DataCap, Downtime, Ending, Entitlement, EntitlementId, Hint, Kind,
@@ -52,6 +53,10 @@ pub(super) fn entitlement(
     );
     let key = [write::int(id.0)];
     let Some(mut found) = conn.query_row(&sql, key, entitlement_row).optional()? else { return Ok(None) };
+    let is_open = |_: &Row<'_>| Ok(());
+    if conn.query_row("SELECT 1 FROM meter WHERE entitlement = ?1", key, is_open).optional()?.is_some() {
+        found = read_last(found, &Reading::kept(conn)?);
+    }
     let macs = |sql: &str| -> rusqlite::Result<Vec<Mac>> {
         conn.prepare(sql)?.query_map(key, |row| mac(row, 0))?.collect()
     };
@@ -68,14 +73,15 @@ pub(super) fn entitlement(
 pub(super) fn restored(conn: &Connection) -> Result<Restored, StoreError> {
     let clocks =
         conn.query_row("SELECT floor, boot, reached, uplink, uplink_since, downtime FROM meta", [], clocks)?;
-    let sessions = open_sessions(conn)?;
+    let reading = Reading::kept(conn)?;
+    let sessions = open_sessions(conn, &reading)?;
     let mut online: HashMap<EntitlementId, u16> = HashMap::new();
     for session in &sessions {
         let count = online.entry(session.entitlement).or_default();
         *count = count.saturating_add(1);
     }
     let mut bound = bound_devices(conn)?;
-    let mut entitlements = active_entitlements(conn)?;
+    let mut entitlements = active_entitlements(conn, &reading)?;
     for entitlement in &mut entitlements {
         entitlement.online = online.get(&entitlement.id).copied().unwrap_or(0);
         entitlement.bound = bound.remove(&entitlement.id).unwrap_or_default();
@@ -124,22 +130,33 @@ fn clocks(row: &Row<'_>) -> rusqlite::Result<Clocks> {
     })
 }
 
-fn active_entitlements(conn: &Connection) -> rusqlite::Result<Vec<Entitlement>> {
+/// One that has not ended, by the reading if that is younger than its row.
+fn read_last(found: Entitlement, reading: &Reading) -> Entitlement {
+    match reading.stamp_since(found.last_stamp().at, found.id) {
+        Some(stamp) => found.with_stamp(stamp.clone()),
+        None => found,
+    }
+}
+
+fn active_entitlements(conn: &Connection, reading: &Reading) -> rusqlite::Result<Vec<Entitlement>> {
     let sql = format!(
         "{ENTITLEMENT} FROM meter m CROSS JOIN entitlement e ON e.id = m.entitlement {NAMES_OF_ENTITLEMENT}
          ORDER BY m.entitlement"
     );
-    conn.prepare(&sql)?.query_map([], entitlement_row)?.collect()
+    let row = |row: &Row<'_>| Ok(read_last(entitlement_row(row)?, reading));
+    conn.prepare(&sql)?.query_map([], row)?.collect()
 }
 
-fn open_sessions(conn: &Connection) -> rusqlite::Result<Vec<Session>> {
+fn open_sessions(conn: &Connection, reading: &Reading) -> rusqlite::Result<Vec<Session>> {
     let session = |row: &Row<'_>| {
+        let id = SessionId(number(row, 0)?);
+        let used = Traffic { up: Bytes(number(row, 4)?), down: Bytes(number(row, 5)?) };
         Ok(Session {
-            id: SessionId(number(row, 0)?),
+            id,
             entitlement: EntitlementId(number(row, 1)?),
             mac: mac(row, 2)?,
             since: wall(row, 3)?,
-            used: Traffic { up: Bytes(number(row, 4)?), down: Bytes(number(row, 5)?) },
+            used: reading.count(id).unwrap_or(used),
             lasted: Duration::from_millis(number(row, 6)?),
             at: Boot::from_millis(number(row, 7)?),
         })
@@ -299,6 +316,6 @@ fn kind(column: usize, word: &str) -> rusqlite::Result<Kind> {
     all.into_iter().find(|kind| kind.word() == word).ok_or_else(|| foreign(column))
 }
 
-fn foreign(column: usize) -> rusqlite::Error {
+pub(super) fn foreign(column: usize) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(FromSqlError::InvalidType))
 }

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE, TRAIL];
+const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE, TRAIL, READING];
 
 const FIRST: &str = "
 CREATE TABLE meta (
@@ -272,6 +272,12 @@ ALTER TABLE meta ADD COLUMN audit_end    -- audit.seq of the last row
           INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN audit_end_hash -- its hash
           TEXT NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000';
+";
+
+/// No reading yet.
+const READING: &str = "
+ALTER TABLE meta ADD COLUMN reading      -- personal: the meters and open sessions at the last checkpoint, packed (reading.rs)
+          BLOB;
 ";
 
 /// What `PRAGMA user_version` says.

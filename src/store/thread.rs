@@ -259,8 +259,7 @@ impl<'c> Database<'c> {
     }
 
     fn write(&mut self, group: &[(Vec<Record>, Outcome)]) -> Result<(), StoreError> {
-        let mut records = group.iter().flat_map(|(records, _)| records);
-        self.transaction(|writer| records.try_for_each(|record| writer.write(record)))
+        self.transaction(|writer| group.iter().try_for_each(|(records, _)| writer.write_all(records)))
     }
 
     /// All that `write` does, or nothing.

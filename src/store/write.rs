@@ -4,7 +4,7 @@
 //! values. Never: transactions; `thread.rs` decides what is committed together.
 //! Neighbours: `schema.rs` says what the columns mean, `read.rs` is the way back; `codes.rs` writes what guests
 //! redeem, `sales.rs` what that opens, `cloud.rs` and `outbox.rs` what comes from the cloud and goes there,
-//! `persons.rs` who is forgotten, `purge.rs` what is too old, `audit.rs` the trail.
+//! `persons.rs` who is forgotten, `purge.rs` what is too old, `audit.rs` the trail, `readings.rs` the meters at a checkpoint.
 
 /// Parameters with what a plan promises among them, in the order of the columns: those before it, the terms,
 /// those after it.
@@ -34,6 +34,7 @@ mod codes;
 mod outbox;
 mod persons;
 mod purge;
+mod readings;
 mod sales;
 
 use std::time::Duration;
@@ -51,6 +52,7 @@ use self::persons::Persons;
 pub(super) use self::persons::{COPY_DUE, FORGOTTEN, drop_trials_of_forgotten};
 use self::purge::Purge;
 pub(super) use self::purge::Since;
+use self::readings::Readings;
 use self::sales::Sales;
 use super::StoreError;
 use crate::domain::{Boot, BootId, Bps, Bytes, Downtime, Ending, Record, Wall};
@@ -64,6 +66,7 @@ pub(super) struct Writer<'c> {
     persons: Persons<'c>,
     audit: Audit<'c>,
     purge: Purge<'c>,
+    readings: Readings<'c>,
     raise_floor: Statement<'c>,
     reset_floor: Statement<'c>,
     forget_wall: Statement<'c>,
@@ -82,6 +85,7 @@ impl<'c> Writer<'c> {
             persons: Persons::prepare(conn)?,
             audit: Audit::prepare(conn)?,
             purge: Purge::prepare(conn)?,
+            readings: Readings::prepare(conn)?,
             raise_floor: conn.prepare("UPDATE meta SET floor = ?1 WHERE floor < ?1")?,
             reset_floor: conn.prepare("UPDATE meta SET floor = ?1")?,
             forget_wall: conn.prepare("UPDATE meter SET expires = NULL WHERE expires IS NOT NULL")?,
@@ -93,14 +97,26 @@ impl<'c> Writer<'c> {
         })
     }
 
-    /// Writes one record into the transaction that is open.
-    pub(super) fn write(&mut self, record: &Record) -> Result<(), StoreError> {
-        let Self { codes, sales, cloud, outbox, persons, audit, purge, .. } = self;
+    /// Writes records that belong together into the transaction that is open, in their order.
+    pub(super) fn write_all(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let is_reading =
+            |record: &Record| matches!(record, Record::EntitlementStamped(_) | Record::SessionStamped(_));
+        records.chunk_by(|one, next| is_reading(one) && is_reading(next)).try_for_each(|run| match run {
+            [one] => self.write(one),
+            run => self.readings.taken(run),
+        })
+    }
+
+    fn write(&mut self, record: &Record) -> Result<(), StoreError> {
+        let Self { codes, sales, cloud, outbox, persons, audit, purge, readings, .. } = self;
         match record {
             Record::VouchersMade(vouchers) => codes.made(vouchers),
             Record::VoucherRevoked(key) => codes.revoked(*key),
             Record::EntitlementOpened(entitlement) => sales.opened(entitlement, codes),
-            Record::EntitlementStamped(stamp) => sales.stamped(stamp),
+            Record::EntitlementStamped(stamp) => {
+                readings.stamped(stamp)?;
+                sales.stamped(stamp)
+            }
             Record::EntitlementEnded { stamp, how } => sales.ended(stamp, *how),
             Record::DeviceBound { entitlement, mac } => sales.bound(*entitlement, *mac),
             Record::TrialDated { entitlement, opened } => sales.dated(*entitlement, *opened),
@@ -108,7 +124,7 @@ impl<'c> Writer<'c> {
             Record::SessionClosed { session, at, why, used } => {
                 sales.session_closed(*session, *at, *why, *used)
             }
-            Record::SessionStamped(usage) => sales.session_stamped(*usage),
+            Record::SessionStamped(_) => readings.taken(std::slice::from_ref(record)),
             Record::UplinkChanged(downtime) => self.uplink_changed(*downtime),
             Record::BootReached(boot) => self.boot_reached(*boot),
             Record::FloorRaised(floor) => self.floor_raised(*floor),
@@ -126,6 +142,7 @@ impl<'c> Writer<'c> {
             Record::ClaimClosed { reference, mac } => cloud.claim_closed(*reference, *mac),
             Record::SerialUsed { issued, day, count } => cloud.serial_used(*issued, *day, *count),
             Record::ToppedUp { entitlement, code, terms, .. } => {
+                readings.changed(*entitlement)?;
                 sales.topped_up(*entitlement, *code, terms, codes)
             }
             Record::CommandDone(id) => cloud.command_done(id),
@@ -179,6 +196,7 @@ impl<'c> Writer<'c> {
 
     fn floor_reset(&mut self, floor: Wall) -> Result<(), StoreError> {
         self.reset_floor.execute([floor.as_secs()])?;
+        self.readings.all_changed()?;
         self.forget_wall.execute([])?;
         self.sales.sessions_dated(floor, floor)?;
         Ok(())
@@ -191,6 +209,7 @@ impl<'c> Writer<'c> {
 
     /// The meters go by what the last boot had reached, so they come first.
     fn boot_changed(&mut self, boot: &BootId, at: Boot) -> Result<(), StoreError> {
+        self.readings.all_changed()?;
         self.sales.redate(at)?;
         self.set_boot.execute(params![boot.as_str(), int(at.as_millis())])?;
         Ok(())

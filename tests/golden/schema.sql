@@ -14,7 +14,8 @@ CREATE TABLE meta (
           INTEGER NOT NULL DEFAULT 0, audit_base_hash -- its hash
           TEXT NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000', audit_end    -- audit.seq of the last row
           INTEGER NOT NULL DEFAULT 0, audit_end_hash -- its hash
-          TEXT NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000') STRICT;
+          TEXT NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000', reading      -- personal: the meters and open sessions at the last checkpoint, packed (reading.rs)
+          BLOB) STRICT;
 
 CREATE TABLE name (
   id      INTEGER PRIMARY KEY,
@@ -202,4 +203,4 @@ CREATE TABLE audit (
   hash   TEXT NOT NULL        -- SHA-256 over this row and the hash of the one before
 ) STRICT;
 
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;

@@ -2,8 +2,8 @@
 //!
 //! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
 //! (needs root, for tmpfs), `schema` opens older databases, `rows`, `cloud` and `outbox` are about the cloud,
-//! `persons` about guests, `retention` about what is too old, `inventory` about what is stored of whom, `size`
-//! measures, `sales` makes the records.
+//! `persons` about guests, `readings` about meters, `retention` about what is too old, `inventory` about what is stored
+//! of whom, `size` measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -14,6 +14,7 @@ mod inventory;
 mod media;
 mod outbox;
 mod persons;
+mod readings;
 mod retention;
 mod rows;
 mod sales;

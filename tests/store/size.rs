@@ -150,7 +150,7 @@ fn a_checkpoint_of_500_guests_is_one_small_transaction() {
     commit(&store, meters.chain(counts).collect()).unwrap();
     let (commits, bytes) = journal(dir.path());
     assert_eq!(commits, 1);
-    assert!(bytes <= 60 * 1024, "{bytes} bytes");
+    assert!(bytes <= 20 * 1024, "{bytes} bytes");
 }
 
 /// A day's guests of three months ago, each with a code of its own.

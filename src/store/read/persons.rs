@@ -12,11 +12,12 @@ use rusqlite::{Connection, Row};
 
 use super::{audit, cloud, codes, ending, mac, number, origin, phone, text, wall};
 use crate::domain::{
-    Bytes, Claim, CodeKey, Dossier, EntitlementId, Hint, Kind, KnownDevice, Mac, Permission, Person,
-    PhoneTail, Proof, Purchase, ReferenceKey, SessionId, Traces, Traffic, Visit, VoucherState, Whom,
+    Boot, Bytes, Claim, CodeKey, Dossier, EntitlementId, Hint, Kind, KnownDevice, Mac, Permission, Person,
+    PhoneTail, Proof, Purchase, ReferenceKey, SessionId, Stamp, Traces, Traffic, Visit, VoucherState, Whom,
 };
 use crate::ordered::{OrdMap, OrdSet};
 use crate::store::StoreError;
+use crate::store::reading::Reading;
 use crate::store::write::FORGOTTEN;
 
 /// Where `whom` left something.
@@ -204,15 +205,19 @@ fn by_phone(conn: &Connection, tail: PhoneTail) -> rusqlite::Result<Traces> {
 }
 
 fn visits(conn: &Connection) -> rusqlite::Result<Vec<Visit>> {
+    let reading = Reading::kept(conn)?;
     let visit = |row: &Row<'_>| {
+        let session = SessionId(number(row, 0)?);
+        let closed = row.get::<_, Option<i64>>(4)?.map(|_| wall(row, 4)).transpose()?;
+        let used = Traffic { up: Bytes(number(row, 6)?), down: Bytes(number(row, 7)?) };
         Ok(Visit {
-            session: SessionId(number(row, 0)?),
+            session,
             entitlement: EntitlementId(number(row, 1)?),
             mac: mac(row, 2)?,
             since: wall(row, 3)?,
-            closed: row.get::<_, Option<i64>>(4)?.map(|_| wall(row, 4)).transpose()?,
+            closed,
             why: row.get(5)?,
-            used: Traffic { up: Bytes(number(row, 6)?), down: Bytes(number(row, 7)?) },
+            used: reading.count(session).filter(|_| closed.is_none()).unwrap_or(used),
         })
     };
     let sql = "SELECT id, entitlement, mac, since, closed, why, bytes_up, bytes_down FROM session
@@ -222,20 +227,33 @@ fn visits(conn: &Connection) -> rusqlite::Result<Vec<Visit>> {
 
 fn begun(conn: &Connection, is_wanted: impl Fn(EntitlementId) -> bool) -> rusqlite::Result<Vec<Purchase>> {
     let sql = "SELECT e.id, e.origin, plan.text, batch.text, e.hint, p.phone, e.ended, e.opened,
-                 ifnull(m.used, e.used), ifnull(m.bytes_up, e.bytes_up), ifnull(m.bytes_down, e.bytes_down)
+                 ifnull(m.used, e.used), ifnull(m.bytes_up, e.bytes_up), ifnull(m.bytes_down, e.bytes_down),
+                 ifnull(m.at, 0)
                FROM entitlement e JOIN name plan ON plan.id = e.plan LEFT JOIN name batch ON batch.id = e.batch
                LEFT JOIN meter m ON m.entitlement = e.id LEFT JOIN proof p ON p.key = e.code
                WHERE e.opened <> ?1 ORDER BY e.id";
+    let reading = Reading::kept(conn)?;
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([FORGOTTEN])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let id = EntitlementId(number(row, 0)?);
         if is_wanted(id) {
-            found.push(purchase(row, id)?);
+            let last = reading.stamp_since(Boot::from_millis(number(row, 11)?), id);
+            found.push(read_last(purchase(row, id)?, last));
         }
     }
     Ok(found)
+}
+
+/// What has ended keeps the figures of its end.
+fn read_last(found: Purchase, last: Option<&Stamp>) -> Purchase {
+    match last.filter(|_| found.state == VoucherState::Active) {
+        Some(last) => {
+            Purchase { used: last.used, bytes_up: last.bytes_up, bytes_down: last.bytes_down, ..found }
+        }
+        None => found,
+    }
 }
 
 fn purchase(row: &Row<'_>, id: EntitlementId) -> rusqlite::Result<Purchase> {

@@ -6,10 +6,11 @@
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::codes::Codes;
+use super::readings::set_meter;
 use super::{FORGOTTEN, bytes, ending_word, int, millis, rate};
 use crate::domain::{
     Boot, Closing, CodeKey, Ending, Entitlement, EntitlementId, Mac, Session, SessionId, Stamp, Terms,
-    Traffic, Usage, Wall,
+    Traffic, Wall,
 };
 use crate::store::StoreError;
 
@@ -27,7 +28,6 @@ pub(super) struct Sales<'c> {
     date: Statement<'c>,
     open_session: Statement<'c>,
     close_session: Statement<'c>,
-    stamp_session: Statement<'c>,
     date_sessions: Statement<'c>,
     redate_meters: Statement<'c>,
     redate_sessions: Statement<'c>,
@@ -75,9 +75,6 @@ impl<'c> Sales<'c> {
             close_session: conn.prepare(
                 "UPDATE session SET closed = ?2, why = ?3, bytes_up = ?4, bytes_down = ?5
                  WHERE id = ?1 AND closed IS NULL",
-            )?,
-            stamp_session: conn.prepare(
-                "UPDATE session SET bytes_up = ?2, bytes_down = ?3 WHERE id = ?1 AND closed IS NULL",
             )?,
             date_sessions: conn.prepare("UPDATE session SET closed = ?2 WHERE closed >= ?1 AND closed <> ?2")?,
             redate_meters: conn.prepare(
@@ -188,11 +185,6 @@ impl<'c> Sales<'c> {
         Ok(())
     }
 
-    pub(super) fn session_stamped(&mut self, usage: Usage) -> Result<(), StoreError> {
-        self.stamp_session.execute([int(usage.session.0), bytes(usage.up), bytes(usage.down)])?;
-        Ok(())
-    }
-
     /// What is said to have closed at `from` or later closed at `to`.
     pub(super) fn sessions_dated(&mut self, from: Wall, to: Wall) -> Result<(), StoreError> {
         self.date_sessions.execute([from.as_secs(), to.as_secs()])?;
@@ -206,19 +198,4 @@ impl<'c> Sales<'c> {
         self.redate_sessions.execute(at)?;
         Ok(())
     }
-}
-
-/// `statement` makes a row of `meter`, or changes it.
-fn set_meter(statement: &mut Statement<'_>, stamp: &Stamp) -> Result<(), StoreError> {
-    statement.execute(params![
-        int(stamp.entitlement.0),
-        int(stamp.at.as_millis()),
-        millis(stamp.used),
-        stamp.validity_left.map(millis),
-        stamp.expires.map(Wall::as_secs),
-        bytes(stamp.bytes_up),
-        bytes(stamp.bytes_down),
-        millis(stamp.downtime),
-    ])?;
-    Ok(())
 }

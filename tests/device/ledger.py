@@ -61,18 +61,29 @@ class Ledger:
             guest.online = None
             if word == "login":
                 guest.redeemed = None
+
+    def power_is_gone(self) -> None:
+        """What was not answered may have been done, and will not be answered any more."""
+        self.orders_are_out()
         self.ordered = []
+
+    def _answered(self, word: str, number: str) -> Guest:
+        guest = self.guests[int(number)]
+        self.ordered.remove((word, guest))
+        return guest
 
     def hear(self, words: list[str]) -> None:
         """An answer that a guest, or the operator, has had."""
         self.answered += 1
         match words:
             case ["login", number, _, "303", at]:
-                guest = self.guests[int(number)]
-                guest.known = guest.redeemed = guest.online = True
+                guest = self._answered("login", number)
+                guest.known = guest.redeemed = True
+                # Ended again, as it may have been by now.
+                guest.online = None if ("logout", guest) in self.ordered else True
                 guest.since = float(at) / 100
             case ["logout", number, "303", _]:
-                self.guests[int(number)].online = False
+                self._answered("logout", number).online = False
             case ["codes"]:
                 for guest in self.guests.values():
                     guest.known = True

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::wire::control::{Asking, FrameError, Lines, RESPONSE_MAX, Request, Response, decode, encode};
+use crate::wire::control::{ByUbus, FrameError, Lines, RESPONSE_MAX, Request, Response, decode, encode};
 
 /// Longest silence of the daemon: making 10,000 vouchers on slow flash takes a while.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,8 +92,9 @@ impl Client {
         let set =
             self.stream.set_read_timeout(patience).and_then(|()| self.stream.set_write_timeout(patience));
         set.map_err(|error| self.lost(error))?;
-        let asking = Asking { request: request.clone(), ubus: self.ubus.clone() };
-        let written = self.stream.write_all(&encode(&asking));
+        let mut lines = self.ubus.clone().map(|ubus| encode(&ByUbus { ubus })).unwrap_or_default();
+        lines.extend(encode(request));
+        let written = self.stream.write_all(&lines);
         match self.receive() {
             Err(ClientError::Lost(path, error)) => {
                 Err(ClientError::Lost(path, written.err().unwrap_or(error)))

@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{SOCKET, groups};
 use crate::wire::control::{
-    Asking, Code, Failure, Lines, REQUEST_MAX, RESPONSE_MAX, Request, Response, decode, encode,
+    ByUbus, Code, Failure, Lines, REQUEST_MAX, RESPONSE_MAX, Request, Response, decode, encode,
 };
 
 const CONNECTIONS: usize = 8;
@@ -157,17 +157,22 @@ async fn converse(mut stream: UnixStream, desk: mpsc::Sender<Call>) -> io::Resul
     let groups = groups::of_peer(stream.as_fd()).unwrap_or_default();
     let peer = Peer { uid: credentials.uid(), gid: credentials.gid(), groups, pid: credentials.pid() };
     let mut lines = Lines::new(REQUEST_MAX);
+    let mut ubus = None;
     loop {
         let Ok(line) = timeout(FRAME_TIME, next_line(&mut stream, &mut lines)).await else {
             return send(&mut stream, &refusal("no request within 5 seconds")).await;
         };
-        let Asking { request, ubus } = match line? {
+        let request = match line? {
             Line::End => return Ok(()),
             Line::Wrong(why) => return send(&mut stream, &refusal(&why)).await,
-            Line::Request(asking) => *asking,
+            Line::ByUbus(user) => {
+                ubus = Some(user);
+                continue;
+            }
+            Line::Request(request) => *request,
         };
         let (reply, answer) = oneshot::channel();
-        if desk.send(Call { request, peer: peer.clone(), ubus, reply }).await.is_err() {
+        if desk.send(Call { request, peer: peer.clone(), ubus: ubus.clone(), reply }).await.is_err() {
             return send(&mut stream, &stopping()).await;
         }
         let answer = answer.await.unwrap_or_else(|_| stopping());
@@ -176,7 +181,9 @@ async fn converse(mut stream: UnixStream, desk: mpsc::Sender<Call>) -> io::Resul
 }
 
 enum Line {
-    Request(Box<Asking>),
+    Request(Box<Request>),
+    /// Whose session of ubus what follows is of.
+    ByUbus(String),
     Wrong(String),
     /// The client has closed its side, with nothing half said.
     End,
@@ -188,8 +195,11 @@ async fn next_line(stream: &mut UnixStream, lines: &mut Lines) -> io::Result<Lin
         match lines.take_line() {
             Err(error) => return Ok(Line::Wrong(error.to_string())),
             Ok(Some(line)) => {
+                if let Ok(ByUbus { ubus }) = decode(&line) {
+                    return Ok(Line::ByUbus(ubus));
+                }
                 return Ok(match decode(&line) {
-                    Ok(asking) => Line::Request(Box::new(asking)),
+                    Ok(request) => Line::Request(Box::new(request)),
                     Err(error) => Line::Wrong(error.to_string()),
                 });
             }

@@ -83,14 +83,12 @@ pub enum Request {
     AuditVerify,
 }
 
-/// A request as it travels.
+/// Stands on a line of its own before requests of a session of ubus, and has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
-    #[serde(flatten)]
-    pub request: Request,
-    /// Whose session of ubus it is for; empty: that is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ubus: Option<String>,
+#[serde(deny_unknown_fields)]
+pub struct ByUbus {
+    /// Whose session it is; empty: that is not known.
+    pub ubus: String,
 }
 
 /// A cloud to join.

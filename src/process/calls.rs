@@ -47,10 +47,10 @@ pub(super) enum Refused {
 
 /// What a busy day takes.
 const SEEN: &[Call] = calls! {
-    SYS_accept4 SYS_bind SYS_close SYS_connect SYS_epoll_ctl SYS_exit SYS_exit_group SYS_fcntl SYS_fsync
-    SYS_ftruncate SYS_futex SYS_getpeername SYS_getrandom SYS_getsockname SYS_getsockopt SYS_gettid SYS_listen
-    SYS_munmap SYS_pread64 SYS_pwrite64 SYS_read SYS_recvfrom SYS_recvmsg SYS_rt_sigprocmask SYS_rt_sigreturn
-    SYS_sendmsg SYS_sendto SYS_setsockopt SYS_sigaltstack SYS_write SYS_writev
+    SYS_accept4 SYS_bind SYS_close SYS_connect SYS_epoll_ctl SYS_exit SYS_exit_group SYS_fcntl SYS_fdatasync
+    SYS_ftruncate SYS_futex SYS_getpeername SYS_getrandom SYS_getsockname SYS_getsockopt SYS_gettid
+    SYS_listen SYS_munmap SYS_pread64 SYS_pwrite64 SYS_read SYS_recvfrom SYS_recvmsg SYS_rt_sigprocmask
+    SYS_rt_sigreturn SYS_sendmsg SYS_sendto SYS_setsockopt SYS_sigaltstack SYS_write SYS_writev
 };
 
 /// What else it takes with glibc: for files, for names, for a new thread.
@@ -65,8 +65,8 @@ const GLIBC: &[Call] = &[];
 const RARE: &[Call] = calls! {
     // Memory is asked for, given back, moved: each libc has its ways.
     SYS_brk SYS_madvise SYS_mremap
-    // Another process has locked the store; its owner is root; SQLite was built to write so.
-    SYS_clock_nanosleep SYS_fchown SYS_fdatasync SYS_fstat SYS_geteuid SYS_nanosleep
+    // Another process has locked the store; its owner is root; a copy is made.
+    SYS_clock_nanosleep SYS_fchown SYS_fstat SYS_fsync SYS_geteuid SYS_nanosleep
     // Time where the kernel cannot lend its clock (vDSO), and whether somebody disciplines it.
     SYS_adjtimex SYS_clock_adjtime SYS_clock_gettime SYS_gettimeofday
     // Two threads want the same; a process that was stopped goes on.

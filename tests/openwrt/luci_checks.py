@@ -60,7 +60,7 @@ def _scripts() -> None:
         (called, method)
         for group in _groups().values()
         for right in ("read", "write")
-        for called, methods in group[right].get("ubus", {}).items()
+        for called, methods in group.get(right, {}).get("ubus", {}).items()
         for method in methods
     }
     of_luci = {"view", "form", "uci", "ui", "rpc", "dom", "poll", "baseclass"}

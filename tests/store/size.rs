@@ -109,6 +109,7 @@ fn a_login_writes_little_and_in_one_transaction() {
     let dir = tempfile::tempdir().unwrap();
     // The code exists already.
     let bytes = bytes_of(dir.path(), login);
+    println!("{bytes} bytes a login");
     assert!(bytes <= 6 * 1024, "{bytes} bytes a login");
 }
 

@@ -180,6 +180,7 @@ fn a_trusted_device_is_not_counted() {
     let trusted = [("mac", lab.phones[0].mac.as_str()), ("policy", "trusted")];
     let daemon = Daemon::start(&lab, &settings().section("device", &trusted));
     Browser::of(&lab.phones[1]).must_login(&daemon.voucher("hour"));
+    lab.phones.iter().for_each(|phone| lab.introduce(phone));
     let meter = Meter::new(&lab.gateway);
     mix(&lab, &lab.phones[0]);
     echo_datagrams(&lab.phones[1], lab.world.v4, mixed());

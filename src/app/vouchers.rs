@@ -46,7 +46,13 @@ pub(super) async fn answer(
             Answer::VoucherRevoke(show_key(ledger, key).await?)
         }
         Request::VoucherList { batch } => Answer::VoucherList(list(ledger, batch.as_deref()).await?),
-        Request::VoucherImport { rows } => Answer::VoucherImport(import(ledger, site, &rows, by).await?),
+        Request::VoucherImport { rows, dry_run } => {
+            let (outcome, new) = sifted(ledger, site, &rows).await?;
+            if !new.is_empty() && !dry_run {
+                order(ledger, by, Action::VoucherImport, Input::MakeVouchers { vouchers: new }).await?;
+            }
+            Answer::VoucherImport(outcome)
+        }
         Request::PlanList => Answer::PlanList(plans::list(ledger)),
         Request::Export { whose } => persons::export(ledger, keys, &whose, by).await?,
         Request::Forget { whose } => persons::forget_now(ledger, keys, &whose, by).await?,
@@ -156,7 +162,8 @@ fn batch_name(now: Wall) -> BatchId {
     format!("B{day}-{a:02x}{b:02x}{c:02x}").parse().expect("digits and a dash make a batch name")
 }
 
-async fn import(ledger: &mut Ledger, site: &SiteKey, rows: &[ImportRow], by: &Actor) -> Asked<Imported> {
+/// What would come of an import, and the vouchers that it would make.
+async fn sifted(ledger: &Ledger, site: &SiteKey, rows: &[ImportRow]) -> Asked<(Imported, Vec<Voucher>)> {
     let now = ledger.clock.now();
     let mut outcome = Imported::default();
     let (mut read, mut seen) = (Vec::new(), OrdSet::new());
@@ -172,21 +179,18 @@ async fn import(ledger: &mut Ledger, site: &SiteKey, rows: &[ImportRow], by: &Ac
     let (new, old): (Vec<_>, Vec<_>) = read.into_iter().zip(known).partition(|(_, known)| known.is_none());
     outcome.skipped += old.len() as u64;
     outcome.added = new.len() as u64;
-    if !new.is_empty() {
-        let vouchers = new.into_iter().map(|(voucher, _)| voucher).collect();
-        order(ledger, by, Action::VoucherImport, Input::MakeVouchers { vouchers }).await?;
-    }
-    Ok(outcome)
+    Ok((outcome, new.into_iter().map(|(voucher, _)| voucher).collect()))
 }
 
 /// The voucher of a row, or what is wrong with the row.
 fn voucher_of(ledger: &Ledger, site: &SiteKey, row: &ImportRow, now: Now) -> Result<Voucher, String> {
     let normal = Normal::of(row.code.reveal())
         .filter(|normal| normal.as_str().len() >= SHORTEST_IMPORTED)
-        .ok_or_else(|| format!("code: takes {SHORTEST_IMPORTED} to 32 letters and digits"))?;
-    let plan: PlanId = row.plan.parse().map_err(|error| format!("plan: {error}"))?;
+        .ok_or_else(|| format!("code: takes {SHORTEST_IMPORTED} to 32 letters and digits; correct it"))?;
+    let plan: PlanId =
+        row.plan.parse().map_err(|error| format!("plan: {error}; lango plan list shows the plans"))?;
     if ledger.gate.plan(&plan).is_none() {
-        return Err(format!("plan: there is no plan {plan}"));
+        return Err(format!("plan: there is no plan {plan}; lango plan list shows the plans"));
     }
     let batch = row.batch.as_deref().filter(|text| !text.is_empty()).map(str::parse::<BatchId>);
     let activate_by = row.activate_by.as_deref().filter(|text| !text.is_empty());
@@ -196,10 +200,10 @@ fn voucher_of(ledger: &Ledger, site: &SiteKey, row: &ImportRow, now: Now) -> Res
         proof: None,
         key: site.voucher(&normal),
         plan,
-        batch: batch.transpose().map_err(|error| format!("batch: {error}"))?,
+        batch: batch.transpose().map_err(|error| format!("batch: {error}; name it otherwise"))?,
         activate_by: match activate_by {
             Some(text) => Some(Wall::parse(text).ok_or_else(|| {
-                format!("activate_by: {text:?} is not a time such as 2027-01-31T00:00:00Z")
+                format!("activate_by: {text:.40?} is no time; write it as 2027-01-31T00:00:00Z")
             })?),
             None => None,
         },

@@ -9,7 +9,7 @@ use super::{Ask, Errand, Failure, Place, Refused, Request, Style, import, print}
 use crate::control::{Client, ClientError};
 use crate::process::Exit;
 use crate::telemetry::clean;
-use crate::wire::control::{Answer, Code, ImportRow, Imported, Joining, REQUEST_MAX, Response, RowError};
+use crate::wire::control::{Answer, Code, Joining, REQUEST_MAX, Response};
 
 /// Bytes of a part of a file when there is no socket that limits it: each opens the store anew.
 const OFFLINE_PART: usize = 1 << 20;
@@ -73,10 +73,7 @@ pub(super) fn run(
             let ca = ca.map(|path| pem(&path)).transpose()?;
             answer(Request::Enrol(Joining { url, claim, ca }))
         }
-        Errand::Import(path) => {
-            let import::Vouchers { rows, errors } = import::read(&path)?;
-            import_all(import::parts(rows, max), errors, &mut answer)
-        }
+        Errand::Import { path, dry_run } => import::run(&path, dry_run, max, &mut answer),
     }
 }
 
@@ -105,25 +102,6 @@ fn replace(path: &Path, text: &str) -> Result<(), Failure> {
         let remedy = "--file takes a file in a folder that you may write to";
         Failure::new(Code::BadFile, format!("{}: {error}", path.display()), remedy)
     })
-}
-
-/// Sends the rows part by part. What was sent before a failure stays, and is skipped the next time.
-fn import_all(
-    parts: Vec<Vec<ImportRow>>,
-    errors: Vec<RowError>,
-    ask: &mut dyn FnMut(Request) -> Result<Answer, Failure>,
-) -> Result<Answer, Failure> {
-    let mut total = Imported { errors, ..Imported::default() };
-    for rows in parts {
-        let Answer::VoucherImport(part) = ask(Request::VoucherImport { rows })? else {
-            return Err(stray());
-        };
-        total.added += part.added;
-        total.skipped += part.skipped;
-        total.errors.extend(part.errors);
-    }
-    total.errors.sort_by_key(|error| error.line);
-    Ok(Answer::VoucherImport(total))
 }
 
 /// What came is the answer to something else.

@@ -6,13 +6,13 @@
 use std::ops::RangeInclusive;
 
 use super::invocations::{
-    clock, code, completion, enrol, errand_of, login, logout, mac, metrics, one, run, sessions, setup,
+    clock, code, completion, enrol, import, login, logout, mac, metrics, one, run, sessions, setup,
     voucher_new,
 };
 use super::options::Opt;
 use super::parse::Given;
 use super::top::Top;
-use super::{Errand, Failure, Invocation, Request, man, persons};
+use super::{Failure, Invocation, Request, man, persons};
 use crate::domain::BatchId;
 
 /// One command.
@@ -180,13 +180,13 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         words: "voucher import",
-        usage: "FILE.csv",
+        usage: "FILE.csv [--dry-run]",
         takes: 1..=1,
-        options: STORED,
+        options: &[Opt::DryRun, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
         about: "take vouchers over; first line: code,plan,batch,activate_by",
         example: "lango voucher import vouchers.csv",
-        refused: "the file is none of vouchers, or has no good row",
-        build: |given| errand_of(given, Errand::Import(given.word().unwrap_or_default().into())),
+        refused: "the file is none of vouchers, or has no good row; with --dry-run, or a wrong one",
+        build: import,
     },
     Command {
         words: "plan list",

@@ -129,6 +129,11 @@ pub(super) fn voucher_new(given: &Given) -> Result<Invocation, Failure> {
     one(given, Request::VoucherNew(NewVouchers { plan, count: count(given)?, prefix, form }))
 }
 
+pub(super) fn import(given: &Given) -> Result<Invocation, Failure> {
+    let path = given.word().unwrap_or_default().into();
+    errand_of(given, Errand::Import { path, dry_run: given.has(Opt::DryRun) })
+}
+
 pub(super) fn enrol(given: &Given) -> Result<Invocation, Failure> {
     let mut words = given.words();
     let (url, claim) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -82,7 +82,10 @@ enum Errand {
     /// The numbers for Prometheus, into a file.
     Metrics(PathBuf),
     /// A file of vouchers, in as many requests as it takes.
-    Import(PathBuf),
+    Import {
+        path: PathBuf,
+        dry_run: bool,
+    },
     /// Join a cloud whose issuer may be that of a PEM file.
     Enrol {
         url: String,

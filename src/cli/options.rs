@@ -34,6 +34,7 @@ pub(super) enum Opt {
     Reverse,
     Once,
     File,
+    DryRun,
 }
 
 /// How an option is written.
@@ -45,7 +46,7 @@ pub(super) struct Spelling {
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 29] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -75,6 +76,7 @@ impl Opt {
         Self::Reverse,
         Self::Once,
         Self::File,
+        Self::DryRun,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -111,6 +113,7 @@ impl Opt {
             Self::Reverse => ("reverse", None, "the other way round"),
             Self::Once => ("once", None, "print one frame, after a second; needs no terminal"),
             Self::File => ("file", Some("FILE"), "write them there, whole or not at all, for node-exporter"),
+            Self::DryRun => ("dry-run", None, "say what would be done, and change nothing"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }

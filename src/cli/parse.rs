@@ -249,7 +249,10 @@ mod tests {
     fn request(line: &str) -> Request {
         match asked(line).errand {
             Errand::One(request) => request,
-            other @ (Errand::Sessions(_) | Errand::Metrics(_) | Errand::Import(_) | Errand::Enrol { .. }) => {
+            other @ (Errand::Sessions(_)
+            | Errand::Metrics(_)
+            | Errand::Import { .. }
+            | Errand::Enrol { .. }) => {
                 panic!("{line}: {other:?}")
             }
         }
@@ -332,7 +335,7 @@ mod tests {
         assert_eq!(asked("export --all --format json").style, Style::Plain);
         assert_eq!(asked("sessions").style, Style::Plain);
         assert!(
-            matches!(asked("voucher import a.csv").errand, Errand::Import(path) if path.ends_with("a.csv"))
+            matches!(asked("voucher import a.csv").errand, Errand::Import { path, dry_run: false } if path.ends_with("a.csv"))
         );
     }
 
@@ -406,7 +409,7 @@ mod tests {
             ("voucher show", "an argument is missing (CODE)"),
             ("voucher show 4821 9937 05", "put quotes around spaces"),
             ("voucher list --batch a_b", "--batch: \"a b\" is not the name of a batch"),
-            ("voucher import", "an argument is missing (FILE.csv)"),
+            ("voucher import", "an argument is missing (FILE.csv [--dry-run])"),
             ("voucher list --config /c", "--config needs --offline"),
             ("voucher list --offline --socket /s", "--offline and --socket exclude each other"),
             ("doctor me", "\"me\" is not the MAC address"),

@@ -65,8 +65,8 @@ pub(super) fn failure_as_json(failure: &Failure, out: &mut dyn Write) -> io::Res
 fn exit(answer: &Answer) -> Exit {
     let refused = match answer {
         Answer::Doctor(checks) => checks.iter().any(|check| check.state == Health::Fail),
-        Answer::VoucherImport(Imported { added, skipped, errors }) => {
-            added + skipped == 0 && !errors.is_empty()
+        Answer::VoucherImport(Imported { added, skipped, wrong, dry_run, .. }) => {
+            *wrong > 0 && (*dry_run || added + skipped == 0)
         }
         Answer::Status(_)
         | Answer::Sessions(_)
@@ -241,11 +241,14 @@ fn csv(vouchers: &[VoucherMade], out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn import(imported: &Imported) -> String {
-    let lines =
-        imported.errors.iter().map(|error| format!("line {}: {}\n", error.line, clean(&error.message)));
-    let lines = lines.collect::<String>();
-    let Imported { added, skipped, errors } = imported;
-    format!("{lines}{added} added, {skipped} known already, {} wrong\n", errors.len())
+    let Imported { added, skipped, errors, wrong, dry_run, file } = imported;
+    let lines = errors.iter().map(|error| format!("{file}:{}: {}", error.line, error.message));
+    let mut text = lines.map(|line| format!("{}\n", clean(&line))).collect::<String>();
+    if *wrong > errors.len() as u64 {
+        text.push_str(&format!("… and {} more\n", wrong - errors.len() as u64));
+    }
+    let sum = format!("{added} added, {skipped} known already, {wrong} wrong\n");
+    text + if *dry_run { "nothing was changed; it would be: " } else { "" } + &sum
 }
 
 fn finding(check: &Check, paint: Paint) -> String {
@@ -477,14 +480,25 @@ good for   dates: right
             let answer = Answer::Doctor(vec![check(Health::Ok), check(worst)]);
             assert_eq!(shown(&answer, Style::Plain), (text.to_owned(), exit));
         }
-        let errors = vec![RowError { line: 7, message: "no plan x".to_owned() }];
-        for (added, exit) in [(0, Exit::Refused), (2, Exit::Done)] {
-            let imported = Answer::VoucherImport(Imported { added, skipped: 0, errors: errors.clone() });
-            let text = format!("line 7: no plan x\n{added} added, 0 known already, 1 wrong\n");
+        for (added, dry_run, wrong, exit) in [
+            (0, false, 1, Exit::Refused),
+            (2, false, 1, Exit::Done),
+            (2, true, 1, Exit::Refused),
+            (2, true, 0, Exit::Done),
+            (0, false, 3, Exit::Refused),
+        ] {
+            let error = RowError { line: 7, message: "plan: no x\u{1b}".to_owned() };
+            let errors = vec![error; usize::from(wrong > 0)];
+            let file = "v.csv".to_owned();
+            let imported =
+                Answer::VoucherImport(Imported { added, skipped: 0, errors, wrong, dry_run, file });
+            let mut text = if wrong > 0 { "v.csv:7: plan: no x\\u{1b}\n".to_owned() } else { String::new() };
+            text += if wrong > 1 { "… and 2 more\n" } else { "" };
+            text += if dry_run { "nothing was changed; it would be: " } else { "" };
+            text += &format!("{added} added, 0 known already, {wrong} wrong\n");
             assert_eq!(shown(&imported, Style::Plain), (text, exit));
             let (text, _) = shown(&imported, Style::Json);
-            let errors = "[{\"line\":7,\"message\":\"no plan x\"}]";
-            assert_eq!(text, format!("{{\"added\":{added},\"skipped\":0,\"errors\":{errors}}}\n"));
+            assert!(text.starts_with(&format!("{{\"added\":{added},\"skipped\":0,\"errors\":[")), "{text}");
         }
     }
 

@@ -55,6 +55,9 @@ pub enum Request {
     /// Part of a file: as many rows as fit a request.
     VoucherImport {
         rows: Vec<ImportRow>,
+        /// Only says what would come of it.
+        #[serde(default)]
+        dry_run: bool,
     },
     PlanList,
     Doctor {

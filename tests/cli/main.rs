@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod daemon;
+mod place;
 mod roles;
 mod rpcd;
 mod setup;
+mod stock;
 mod trail;
 
 use std::fs::Permissions;
@@ -26,12 +28,12 @@ fn answer(request: Request) -> Response {
     match request {
         Request::Sessions => Response::Ok(Answer::Sessions(Vec::new())),
         Request::VoucherNew(wish) => Response::Ok(Answer::VoucherNew(vouchers(wish.count))),
-        Request::VoucherImport { rows } => Response::Ok(Answer::VoucherImport(Imported {
+        Request::VoucherImport { rows, .. } => Response::Ok(Answer::VoucherImport(Imported {
             added: rows.iter().filter(|row| row.plan == "hour").count() as u64,
-            skipped: 0,
             errors: (rows.iter().filter(|row| row.plan != "hour"))
-                .map(|row| RowError { line: row.line, message: format!("no plan {}", row.plan) })
+                .map(|row| RowError { line: row.line, message: format!("plan: there is no {}", row.plan) })
                 .collect(),
+            ..Imported::default()
         })),
         Request::VoucherShow { .. } => fail(Code::NoSuchVoucher),
         Request::Metrics => Response::Ok(Answer::Metrics("lango_sessions 3\n".to_owned())),
@@ -244,8 +246,11 @@ fn large_files_are_imported_in_parts_and_errors_come_in_the_order_of_lines() {
     let text = format!("\u{feff}code,plan,batch,activate_by\r\n{}", rows.collect::<String>());
     let path = daemon.file("vouchers.csv", &text);
     let output = daemon.run(&["voucher", "import", path.to_str().unwrap(), "--json"]);
-    let expected = json!({"added": 19_998, "skipped": 0, "errors": [
-        {"line": 20, "message": "1 fields instead of 4"}, {"line": 700, "message": "no plan day"}]});
+    let errors = json!([
+        {"line": 20, "message": "row: 1 fields instead of 4; quote a field that holds a comma"},
+        {"line": 700, "message": "plan: there is no day"}]);
+    let expected = json!({"added": 19_998, "skipped": 0, "errors": errors, "wrong": 2, "dry_run": false,
+        "file": path.display().to_string()});
     assert_eq!((code(&output), printed(&output)), (0, expected));
 }
 

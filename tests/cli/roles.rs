@@ -25,7 +25,7 @@ fn every_request() -> Vec<Request> {
         Request::VoucherRevoke { code: code() },
         Request::Login { mac: mac(), plan: plan() },
         Request::Logout(Target::Mac { mac: mac() }),
-        Request::VoucherImport { rows: Vec::new() },
+        Request::VoucherImport { rows: Vec::new(), dry_run: false },
         Request::SyncNow,
         Request::ClockReset,
         Request::Enrol(Joining { url: "https://a.b".to_owned(), claim: code(), ca: None }),

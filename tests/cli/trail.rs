@@ -1,48 +1,24 @@
 //! `lango audit`, by the real program on a store without a daemon: every kind of writing into it is found.
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::daemon::{code, lango, printed, stdout};
+use super::daemon::{code, printed, stdout};
+use super::place::Place;
 
-/// A configuration and the store it names.
-struct Place(tempfile::TempDir);
+/// Five rows: four batches that were made, and one code of the last that was withdrawn.
+fn with_rows() -> Place {
+    let place = Place::new();
+    let make = || printed(&place.offline(&["voucher", "new", "--plan", "hour", "--json"]));
+    let made = [make(), make(), make(), make()];
+    let last = made[3][0]["code"].as_str().unwrap();
+    assert_eq!(code(&place.offline(&["voucher", "revoke", last])), 0);
+    place
+}
 
-impl Place {
-    /// Five rows: four batches that were made, and one code of the last that was withdrawn.
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        let dir = place.0.path().display();
-        let text = format!(
-            "config gateway 'main'\n\tlist interface 'br-guest'\n\toption state_dir '{dir}/state'\n\
-             \toption run_dir '{dir}/run'\n\nconfig plan 'hour'\n\toption metered '1h'\n"
-        );
-        std::fs::write(place.config(), text).unwrap();
-        let make = || printed(&place.offline(&["voucher", "new", "--plan", "hour", "--json"]));
-        let made = [make(), make(), make(), make()];
-        let last = made[3][0]["code"].as_str().unwrap();
-        assert_eq!(code(&place.offline(&["voucher", "revoke", last])), 0);
-        place
-    }
-
-    fn config(&self) -> PathBuf {
-        self.0.path().join("conf")
-    }
-
-    fn database(&self) -> PathBuf {
-        self.0.path().join("state/lango.db")
-    }
-
-    fn offline(&self, args: &[&str]) -> Output {
-        let config = self.config().display().to_string();
-        lango(&[args, &["--offline", "--config", &config]].concat())
-    }
-
-    fn rows(&self) -> Vec<Value> {
-        printed(&self.offline(&["audit", "--json"])).as_array().unwrap().clone()
-    }
+fn rows_of(place: &Place) -> Vec<Value> {
+    printed(&place.offline(&["audit", "--json"])).as_array().unwrap().clone()
 }
 
 fn tamper(database: &Path, sql: &str) {
@@ -52,8 +28,8 @@ fn tamper(database: &Path, sql: &str) {
 
 #[test]
 fn each_deed_is_a_row_with_who_did_it_and_nothing_that_is_a_guests() {
-    let place = Place::new();
-    let rows = place.rows();
+    let place = with_rows();
+    let rows = rows_of(&place);
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().expect("a user with a name");
     let who = format!("uid {} ({}), admin", user.uid, user.name);
     let actions: Vec<_> = rows.iter().map(|row| row["action"].as_str().unwrap()).collect();
@@ -76,12 +52,12 @@ fn each_deed_is_a_row_with_who_did_it_and_nothing_that_is_a_guests() {
     assert_eq!((code(&whole), printed(&whole)), (0, json!({ "rows": 5, "last": 5, "hash": last })));
     // A refusal is no deed.
     assert_eq!(code(&place.offline(&["voucher", "revoke", "0000000000"])), 1);
-    assert_eq!(place.rows(), rows);
+    assert_eq!(rows_of(&place), rows);
 }
 
 #[test]
 fn whoever_writes_into_the_trail_is_found_out() {
-    let place = Place::new();
+    let place = with_rows();
     let pristine = std::fs::read(place.database()).unwrap();
     let move_up = "UPDATE audit SET seq = seq + 1 WHERE seq >= ";
     for (sql, said) in [

@@ -229,7 +229,16 @@ pub struct Imported {
     pub added: u64,
     /// Known already.
     pub skipped: u64,
+    /// The first thousand.
     pub errors: Vec<RowError>,
+    /// How many there are.
+    #[serde(default)]
+    pub wrong: u64,
+    /// Nothing was changed: it is what would come of it.
+    #[serde(default)]
+    pub dry_run: bool,
+    #[serde(default)]
+    pub file: String,
 }
 
 /// A row that was not taken.
@@ -237,6 +246,7 @@ pub struct Imported {
 pub struct RowError {
     /// Where it stands in the file, from 1.
     pub line: u32,
+    /// `plan: there is no plan x; …`: the column, or `row`; what is wrong; what to do.
     pub message: String,
 }
 

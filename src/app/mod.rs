@@ -1,8 +1,8 @@
 //! Wiring: the order of start, the one loop, the tasks it depends on, the end.
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
-//! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `persons`,
-//! `plans` and `doctor` answer operators;
+//! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `stock`,
+//! `persons`, `plans` and `doctor` answer operators;
 //! `listen` keeps a portal and a responder on every guest interface, and with `certificate` one over TLS;
 //! `lookout` watches the guest network and `roll` asks who is quiet; `uplink` passes on news of the uplink,
 //! `time` follows the sources of the wall clock, `cloud` does what the cloud brings and `link` says how it stands
@@ -37,6 +37,7 @@ mod plans;
 mod retention;
 mod roles;
 mod roll;
+mod stock;
 mod time;
 mod trail;
 mod uplink;

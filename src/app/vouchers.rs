@@ -8,7 +8,7 @@ use super::ask::{Asked, accepted, parse};
 use super::draw::{self, Drawn};
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::{persons, plans, trail};
+use super::{persons, plans, stock, trail};
 use crate::clock::random;
 use crate::config::Config;
 use crate::domain::{
@@ -46,6 +46,9 @@ pub(super) async fn answer(
             Answer::VoucherRevoke(show_key(ledger, key).await?)
         }
         Request::VoucherList { batch } => Answer::VoucherList(list(ledger, batch.as_deref()).await?),
+        Request::VoucherReport { batch } => {
+            Answer::VoucherReport(stock::report(ledger, batch.as_deref()).await?)
+        }
         Request::VoucherImport { rows, dry_run } => {
             let (outcome, new) = sifted(ledger, site, &rows).await?;
             if !new.is_empty() && !dry_run {

@@ -179,6 +179,16 @@ pub(super) const COMMANDS: &[Command] = &[
         build: |given| one(given, Request::VoucherList { batch: given.id::<BatchId>(Opt::Batch)? }),
     },
     Command {
+        words: "voucher report",
+        usage: "[--batch B]",
+        takes: 0..=0,
+        options: &[Opt::Batch, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
+        about: "what became of each batch: made, unused, used, and what that is worth",
+        example: "lango voucher report",
+        refused: "",
+        build: |given| one(given, Request::VoucherReport { batch: given.id::<BatchId>(Opt::Batch)? }),
+    },
+    Command {
         words: "voucher import",
         usage: "FILE.csv [--dry-run]",
         takes: 1..=1,

@@ -4,7 +4,7 @@
 //! Never: what a command means; that is the daemon's, or without one `app`'s, which get a `Request`.
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
 //! Within: `commands` and `options` the one table, `parse` reads a command line by it, `invocations` says what it asks
-//! for, `help`, `completion` and `man` print the table, `ask` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `csv`
+//! for, `help`, `completion` and `man` print the table, `ask` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `stock` tells of batches, `csv`
 //! and `import` read files of them, `persons` what is stored of one, `screen` is `lango status`, `order` that of sessions, `top` is live on a `terminal`, `rpcd` is the way from LuCI, `setup` changes the
 //! settings of the system.
 
@@ -26,6 +26,7 @@ mod rpcd;
 mod screen;
 mod setup;
 mod sheet;
+mod stock;
 mod terminal;
 mod top;
 mod words;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::screen::{self, Paint};
 use super::words::{duration, rate, size};
-use super::{Style, persons, sheet};
+use super::{Style, persons, sheet, stock};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
@@ -32,6 +32,7 @@ pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut dyn 
                 out.write_all(voucher(shown).as_bytes())?;
             }
             Answer::VoucherList(listed) => out.write_all(voucher_table(listed).as_bytes())?,
+            Answer::VoucherReport(report) => out.write_all(stock::report(report).as_bytes())?,
             Answer::VoucherImport(imported) => out.write_all(import(imported).as_bytes())?,
             Answer::PlanList(plans) => out.write_all(plan_table(plans).as_bytes())?,
             Answer::Doctor(checks) => {
@@ -76,6 +77,7 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::VoucherShow(_)
         | Answer::VoucherRevoke(_)
         | Answer::VoucherList(_)
+        | Answer::VoucherReport(_)
         | Answer::PlanList(_)
         | Answer::Clock(_)
         | Answer::ClockReset(_)
@@ -105,6 +107,7 @@ fn as_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         Answer::VoucherNew(VouchersMade { vouchers, sheet: _ }) => json(vouchers, out),
         Answer::VoucherShow(shown) | Answer::VoucherRevoke(shown) => json(shown, out),
         Answer::VoucherList(listed) => json(listed, out),
+        Answer::VoucherReport(report) => json(report, out),
         Answer::VoucherImport(imported) => json(imported, out),
         Answer::PlanList(plans) => json(plans, out),
         Answer::Doctor(checks) => json(checks, out),
@@ -281,7 +284,11 @@ fn rows(rows: &[(&str, String)]) -> String {
 }
 
 /// Columns as wide as their widest text; `empty` instead of a table without rows.
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = Vec<String>>, empty: &str) -> String {
+pub(super) fn table<const N: usize>(
+    head: [&str; N],
+    rows: impl Iterator<Item = Vec<String>>,
+    empty: &str,
+) -> String {
     let head = head.map(str::to_owned).to_vec();
     let rows = rows.map(|row| row.iter().map(|cell| clean(cell)).collect::<Vec<_>>()).collect::<Vec<_>>();
     if rows.is_empty() {

@@ -21,6 +21,7 @@ mod gate;
 mod holdings;
 mod idle;
 mod ids;
+mod money;
 mod outbox;
 mod owners;
 mod pace;
@@ -59,6 +60,7 @@ pub use ids::{
     AccountKey, BatchId, BootId, CloudId, CodeKey, EntitlementId, Hint, IdError, Mac, PlanId, ReferenceKey,
     SessionId,
 };
+pub use money::Money;
 pub use outbox::{Fact, Outcome, Reported, Seq};
 pub use person::{
     Alias, Dossier, Forgetter, Forgotten, KnownDevice, Permission, Person, Purchase, Traces, Visit, Whom,

@@ -32,7 +32,7 @@ use self::files::Place;
 use self::thread::{Database, Job, Thread};
 use crate::domain::{
     BatchId, Bound, Broken, CodeKey, Dossier, End, Entitlement, EntitlementId, Issued, Mac, Noted, Overdue,
-    Record, Restored, Seq, Traces, Voucher, Wall, Whom,
+    PlanId, Record, Restored, Seq, Traces, Voucher, Wall, Whom,
 };
 
 /// Opens the database in `state_dir`; makes both if they are missing. Blocks.
@@ -73,6 +73,24 @@ pub struct VoucherCounts {
     pub unused: u64,
     pub active: u64,
     pub spent: u64,
+}
+
+/// The vouchers of a plan in a batch that are to be begun by the same day, by what became of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stock {
+    pub batch: Option<BatchId>,
+    pub plan: PlanId,
+    pub activate_by: Option<Wall>,
+    pub unused: u64,
+    pub active: u64,
+    pub spent: u64,
+    pub expired: u64,
+    pub revoked: u64,
+    /// Of all these, how many were begun.
+    pub used: u64,
+    /// When the first of them was, and the last.
+    pub first: Option<Wall>,
+    pub last: Option<Wall>,
 }
 
 /// What waits for the cloud to have it.
@@ -127,6 +145,11 @@ impl Store {
     /// The vouchers of a batch, or all.
     pub async fn list(&self, batch: Option<BatchId>) -> Result<Vec<Voucher>, StoreError> {
         self.ask(move |database| read::codes::list(database.conn(), batch.as_ref())).await
+    }
+
+    /// What became of the vouchers of a batch, or of all, in the order of batches and plans.
+    pub async fn stock(&self, batch: Option<BatchId>) -> Result<Vec<Stock>, StoreError> {
+        self.ask(move |database| read::codes::stock(database.conn(), batch.as_ref())).await
     }
 
     /// Which of the codes that prove themselves were redeemed, in their order.

@@ -6,6 +6,7 @@
 //! Neighbours: `control` carries the lines, `app` answers, `cli` prints.
 
 mod answers;
+mod batches;
 mod frames;
 mod persons;
 mod posts;
@@ -21,6 +22,7 @@ pub use answers::{
     RowError, Session, Sheet, Source, Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown,
     Vouchers, VouchersMade,
 };
+pub use batches::{Batch, Report, Tally, Total, Worth};
 pub use frames::{FrameError, Lines, decode, encode};
 pub use persons::{
     Erased, Export, ExportedClaim, ExportedDevice, ExportedEntitlement, ExportedSession, Whose,
@@ -50,6 +52,10 @@ pub enum Request {
         code: TypedCode,
     },
     VoucherList {
+        batch: Option<String>,
+    },
+    /// What became of the vouchers of a batch, or of all.
+    VoucherReport {
         batch: Option<String>,
     },
     /// Part of a file: as many rows as fit a request.
@@ -197,6 +203,7 @@ pub enum Answer {
     /// The voucher as it is now.
     VoucherRevoke(VoucherShown),
     VoucherList(Vec<VoucherListed>),
+    VoucherReport(Report),
     VoucherImport(Imported),
     PlanList(Vec<Plan>),
     Doctor(Vec<Check>),

@@ -22,6 +22,7 @@ fn every_request() -> Vec<Request> {
         Request::VoucherNew(NewVouchers { plan: plan(), count: 1, prefix: None, form: Form::Digits }),
         Request::VoucherShow { code: code() },
         Request::VoucherList { batch: None },
+        Request::VoucherReport { batch: None },
         Request::VoucherRevoke { code: code() },
         Request::Login { mac: mac(), plan: plan() },
         Request::Logout(Target::Mac { mac: mac() }),

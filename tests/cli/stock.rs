@@ -71,3 +71,100 @@ fn a_dry_run_says_what_an_import_would_do_and_does_nothing() {
         }
     }
 }
+
+const PLANS: &str = "config plan 'hour'\n\toption metered '1h'\n\toption price '0.10'\n\toption currency 'USD'\n\n\
+    config plan 'day'\n\toption metered '24h'\n\toption price '1500.5'\n\toption currency 'USD'\n\n\
+    config plan 'week'\n\toption metered '7d'\n\toption price '500'\n\toption currency 'TZS'\n\n\
+    config plan 'free'\n\toption metered '1h'\n";
+
+/// A batch of three plans of which one is used up, one in use, one over, one withdrawn; and one without a price.
+fn sold() -> Place {
+    let place = Place::with(PLANS);
+    let rows = "code,plan,batch,activate_by\nAAAA01,hour,B1,\nAAAA02,hour,B1,\nAAAA03,hour,B1,2020-01-01T00:00:00Z\n\
+        AAAA04,hour,B1,\nAAAA05,day,B1,\nAAAA06,day,B1,\nAAAA07,week,B1,\nAAAA08,week,B2,\nAAAA09,free,,\n";
+    let file = place.file("v.csv", rows);
+    assert_eq!(code(&place.offline(&["voucher", "import", &file])), 0);
+    assert_eq!(code(&place.offline(&["voucher", "revoke", "AAAA04"])), 0);
+    let id = |hint: &str| format!("(SELECT key FROM voucher WHERE hint = '{hint}')");
+    let open = |number: u32, hint: &str, opened: u64, ended: &str| {
+        format!(
+            "INSERT INTO entitlement (id, origin, code, hint, opened, plan, devices, bound_devices, count_offline, ended)
+             SELECT {number}, 'voucher', {0}, '{hint}', {opened}, 1, 1, 0, 0, {ended};
+             UPDATE voucher SET entitlement = {number} WHERE key = {0};",
+            id(hint)
+        )
+    };
+    let conn = rusqlite::Connection::open(place.database()).unwrap();
+    let meter = "INSERT INTO meter (entitlement, at, used, bytes_up, bytes_down) VALUES (2, 0, 0, 0, 0);";
+    conn.execute_batch(
+        &(open(1, "A01", 1793520000, "'spent'") + &open(2, "A05", 1793610000, "NULL") + meter),
+    )
+    .unwrap();
+    place
+}
+
+#[test]
+fn a_report_says_what_became_of_each_batch_and_what_it_is_worth() {
+    let place = sold();
+    let report = printed(&place.offline(&["voucher", "report", "--json"]));
+    let tally = |[made, unused, active, spent, expired, revoked, used]: [u64; 7]| {
+        json!({"made": made, "unused": unused, "active": active, "spent": spent, "expired": expired,
+            "revoked": revoked, "used": used})
+    };
+    let worth = |[made, unused, used]: [&str; 3]| json!({"made": made, "unused": unused, "used": used});
+    let row =
+        |batch: &str, plan: &str, price: &str, currency: &str, of: [u64; 7], sums, used: Option<&str>| {
+            json!({"batch": batch, "plan": plan, "price": price, "currency": currency, "vouchers": tally(of),
+            "worth": worth(sums), "first_used": used, "last_used": used})
+        };
+    let at = Some("2026-11-01T08:00:00Z");
+    let later = Some("2026-11-02T09:00:00Z");
+    let mut free = row("", "free", "", "", [1, 1, 0, 0, 0, 0, 0], [""; 3], None);
+    for field in ["batch", "price", "worth"] {
+        free[field] = Value::Null;
+    }
+    let expected = json!([
+        free,
+        row("B1", "day", "1500.5", "USD", [2, 1, 1, 0, 0, 0, 1], ["3001.0", "1500.5", "1500.5"], later),
+        row("B1", "hour", "0.10", "USD", [4, 1, 0, 1, 1, 1, 1], ["0.40", "0.10", "0.10"], at),
+        row("B1", "week", "500", "TZS", [1, 1, 0, 0, 0, 0, 0], ["500", "500", "0"], None),
+        row("B2", "week", "500", "TZS", [1, 1, 0, 0, 0, 0, 0], ["500", "500", "0"], None),
+    ]);
+    assert_eq!(report["batches"], expected);
+    let totals = json!([
+        {"currency": "TZS", "vouchers": tally([2, 2, 0, 0, 0, 0, 0]), "worth": worth(["1000", "1000", "0"])},
+        {"currency": "USD", "vouchers": tally([6, 2, 1, 1, 1, 1, 2]), "worth": worth(["3001.40", "1500.60", "1500.60"])},
+    ]);
+    assert_eq!(report["totals"], totals);
+
+    let one = printed(&place.offline(&["voucher", "report", "--batch", "B2", "--json"]));
+    assert_eq!(
+        (one["batches"].as_array().unwrap().len(), &one["totals"][0]["worth"]["made"]),
+        (1, &json!("500"))
+    );
+    let text = place.offline(&["voucher", "report"]);
+    let lines: Vec<Vec<_>> = stdout(&text)
+        .lines()
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    assert_eq!(
+        lines[3],
+        [
+            "B1",
+            "hour",
+            "0.10 USD",
+            "4",
+            "1",
+            "0",
+            "1",
+            "1",
+            "1",
+            "0.40 USD",
+            "0.10 USD",
+            "0.10 USD",
+            "2026-11-01",
+            "2026-11-01"
+        ]
+    );
+    assert_eq!(lines[7], ["ALL", "6", "2", "1", "1", "1", "1", "3001.40 USD", "1500.60 USD", "1500.60 USD"]);
+}

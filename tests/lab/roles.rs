@@ -23,7 +23,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
             "sync",
         ],
     ),
-    ("cashier", &["voucher new --plan hour", "voucher show 1", "voucher list", "voucher revoke 1"]),
+    (
+        "cashier",
+        &["voucher new --plan hour", "voucher show 1", "voucher list", "voucher report", "voucher revoke 1"],
+    ),
     ("support", &["login 02:00:00:00:00:01 --plan hour", "logout 02:00:00:00:00:01"]),
     (
         "admin",

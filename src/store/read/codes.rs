@@ -3,11 +3,11 @@
 //! Owns: the one statement that finds them, and their counts. Never: how far one is used up; its entitlement
 //! says that. Neighbour: `write/codes.rs` is the way there.
 
-use rusqlite::{Connection, OptionalExtension, Row, Statement};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
 use super::{ending, kind, number, phone, text, unsigned, wall};
 use crate::domain::{BatchId, CodeKey, Ending, EntitlementId, Hint, Proof, Voucher, VoucherState, Wall};
-use crate::store::{StoreError, VoucherCounts, write};
+use crate::store::{Stock, StoreError, VoucherCounts, write};
 
 const VOUCHER: &str = "
     SELECT v.key, plan.text, batch.text, l.activate_by, l.made, v.hint, v.entitlement, v.revoked, e.ended,
@@ -50,6 +50,43 @@ pub(in crate::store) fn list(conn: &Connection, batch: Option<&BatchId>) -> Resu
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map([batch.map(BatchId::as_str)], voucher)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What became of the codes of a batch, or of all. Of whoever was forgotten it is not known when.
+pub(in crate::store) fn stock(conn: &Connection, batch: Option<&BatchId>) -> Result<Vec<Stock>, StoreError> {
+    let sql = format!(
+        "SELECT batch.text, plan.text, l.activate_by,
+           count(CASE WHEN v.revoked = 0 AND v.entitlement IS NULL THEN 1 END),
+           count(CASE WHEN v.revoked = 0 AND v.entitlement IS NOT NULL AND e.ended IS NULL THEN 1 END),
+           count(CASE WHEN v.revoked = 0 AND e.ended = 'spent' THEN 1 END),
+           count(CASE WHEN v.revoked = 0 AND e.ended = 'expired' THEN 1 END),
+           count(CASE WHEN v.revoked = 1 OR e.ended = 'revoked' THEN 1 END),
+           count(v.entitlement), min(nullif(e.opened, ?2)), max(nullif(e.opened, ?2))
+         FROM voucher v JOIN lot l ON l.id = v.lot JOIN name plan ON plan.id = l.plan
+         LEFT JOIN name batch ON batch.id = l.batch LEFT JOIN entitlement e ON e.id = v.entitlement
+         WHERE l.kind = 'voucher' AND (?1 IS NULL OR batch.text = ?1) AND {IN_FORCE}
+         GROUP BY 1, 2, 3 ORDER BY 1, 2"
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let rows = statement.query_map(params![batch.map(BatchId::as_str), write::FORGOTTEN], stock_of)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn stock_of(row: &Row<'_>) -> rusqlite::Result<Stock> {
+    let moment = |at| -> rusqlite::Result<_> { Ok(row.get::<_, Option<i64>>(at)?.map(Wall::from_secs)) };
+    Ok(Stock {
+        batch: row.get::<_, Option<String>>(0)?.map(|batch| text(0, &batch)).transpose()?,
+        plan: text(1, &row.get::<_, String>(1)?)?,
+        activate_by: moment(2)?,
+        unused: number(row, 3)?,
+        active: number(row, 4)?,
+        spent: number(row, 5)?,
+        expired: number(row, 6)?,
+        revoked: number(row, 7)?,
+        used: number(row, 8)?,
+        first: moment(9)?,
+        last: moment(10)?,
+    })
 }
 
 /// How many codes there are of each kind; touches no table that grows with those that are unused, but while what a

@@ -20,6 +20,7 @@ impl Request {
             Self::VoucherNew(_) => ("voucher new", Role::Cashier),
             Self::VoucherShow { .. } => ("voucher show", Role::Cashier),
             Self::VoucherList { .. } => ("voucher list", Role::Cashier),
+            Self::VoucherReport { .. } => ("voucher report", Role::Cashier),
             // Who has sold one by mistake takes it back.
             Self::VoucherRevoke { .. } => ("voucher revoke", Role::Cashier),
             Self::Login { .. } => ("login", Role::Support),

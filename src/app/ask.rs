@@ -87,6 +87,7 @@ impl Desk {
             request @ (Request::VoucherNew(_)
             | Request::VoucherShow { .. }
             | Request::VoucherList { .. }
+            | Request::VoucherReprint(_)
             | Request::VoucherReport { .. }
             | Request::VoucherImport { .. }
             | Request::Audit

@@ -1,13 +1,89 @@
-//! Batches of vouchers: what became of them, and what they are worth.
+//! Batches of vouchers: what became of them, what they are worth, and printing them again.
 //!
-//! Owns: the sums. Never: keeps one; they are read anew each time. Neighbours: `vouchers` makes them.
+//! Owns: the sums, and what a reprint puts in the place of what. Never: shows a code a second time: whoever may
+//! print would read what others have bought, and of most nothing but a hash is kept. So a reprint withdraws what
+//! nobody has used and makes as many new codes, together. Neighbour: `vouchers` makes them.
 
 use super::ask::{Asked, parse};
+use super::keys::Keys;
 use super::ledger::Ledger;
-use super::vouchers::unreadable;
-use crate::domain::{BatchId, Money, Wall};
+use super::vouchers::{batch_name, draw_codes, order, sheet_of, shown, state_of, unreadable};
+use crate::config::Config;
+use crate::domain::{Action, Actor, BatchId, Input, Money, PlanId, Voucher, VoucherState, Wall};
+use crate::ordered::OrdSet;
 use crate::store::Stock;
-use crate::wire::control::{Batch, Report, Tally, Total, Worth};
+use crate::wire::control::{
+    Batch, Code, Failure, NewVouchers, Report, Reprint, Reprinted, Tally, Total, VOUCHERS_MAX, Worth,
+};
+
+/// Puts new codes in the place of those of a batch that nobody has used; or says how many those are.
+pub(super) async fn reprint(
+    ledger: &mut Ledger,
+    keys: &Keys,
+    config: &Config,
+    wish: Reprint,
+    by: &Actor,
+) -> Asked<Reprinted> {
+    let batch: BatchId = parse(&wish.batch)?;
+    let (plan, old) = unused(ledger, &batch, wish.plan.as_deref()).await?;
+    let replaced = old.len() as u64;
+    let made = if wish.confirmed {
+        let sheet = sheet_of(ledger, config, &plan)?;
+        let count = u32::try_from(old.len()).unwrap_or(u32::MAX);
+        let like = NewVouchers { plan: plan.to_string(), count, prefix: wish.prefix, form: wish.form };
+        let drawn = draw_codes(ledger, keys, &plan, &like).await?;
+        let now = ledger.clock.now().wall;
+        let name = batch_name(now);
+        let anew = old.iter().zip(&drawn).map(|(old, new)| Voucher {
+            key: new.key,
+            hint: new.hint.clone(),
+            batch: Some(name.clone()),
+            made: now,
+            ..old.clone()
+        });
+        let new = anew.collect();
+        order(ledger, by, Action::VoucherReprint, Input::ReplaceVouchers { old, new }).await?;
+        Some(shown(drawn, &plan, &name, sheet))
+    } else {
+        None
+    };
+    Ok(Reprinted { batch: batch.to_string(), plan: plan.to_string(), replaced, made })
+}
+
+/// Those of a batch that nobody has used, and their plan.
+async fn unused(ledger: &Ledger, batch: &BatchId, plan: Option<&str>) -> Asked<(PlanId, Vec<Voucher>)> {
+    let plan = plan.map(parse::<PlanId>).transpose()?;
+    let refused = |why: String, remedy: &str| Err(Failure::new(Code::Refused, why, remedy));
+    let all = ledger.store.list(Some(batch.clone())).await.map_err(unreadable)?;
+    let now = ledger.clock.now();
+    let is_meant = |voucher: &Voucher| {
+        state_of(ledger, voucher, now) == VoucherState::Unused
+            && plan.as_ref().is_none_or(|plan| *plan == voucher.plan)
+    };
+    let found: Vec<Voucher> = all.into_iter().filter(is_meant).collect();
+    let Some(first) = found.first() else {
+        return refused(
+            format!("no unused voucher is in batch {batch}"),
+            "lango voucher report shows what is where",
+        );
+    };
+    if ledger.store.is_of_feed(batch.clone()).await.map_err(unreadable)? {
+        return refused(format!("batch {batch} is the cloud's"), "have it print the batch again");
+    }
+    let plans: OrdSet<String> = found.iter().map(|voucher| voucher.plan.to_string()).collect();
+    if plans.len() > 1 {
+        let names = plans.iter().cloned().collect::<Vec<_>>().join(", ");
+        return refused(
+            format!("batch {batch} has vouchers of several plans"),
+            &format!("name one with --plan: {names}"),
+        );
+    }
+    if found.len() > VOUCHERS_MAX as usize {
+        let why = format!("batch {batch} has {} unused vouchers, more than {VOUCHERS_MAX}", found.len());
+        return refused(why, "revoke those that are lost, and make new ones with lango voucher new");
+    }
+    Ok((first.plan.clone(), found))
+}
 
 /// What became of the vouchers of a batch, or of all.
 pub(super) async fn report(ledger: &Ledger, batch: Option<&str>) -> Asked<Report> {

@@ -46,6 +46,9 @@ pub(super) async fn answer(
             Answer::VoucherRevoke(show_key(ledger, key).await?)
         }
         Request::VoucherList { batch } => Answer::VoucherList(list(ledger, batch.as_deref()).await?),
+        Request::VoucherReprint(wish) => {
+            Answer::VoucherReprint(stock::reprint(ledger, keys, config, wish, by).await?)
+        }
         Request::VoucherReport { batch } => {
             Answer::VoucherReport(stock::report(ledger, batch.as_deref()).await?)
         }
@@ -118,15 +121,25 @@ async fn make(
     };
     let vouchers = made.iter().map(voucher).collect();
     order(ledger, by, Action::VoucherNew, Input::MakeVouchers { vouchers }).await?;
+    Ok(shown(made, &plan, &batch, sheet))
+}
+
+/// Codes as they are handed out, this once.
+pub(super) fn shown(made: Vec<Drawn>, plan: &PlanId, batch: &BatchId, sheet: Sheet) -> VouchersMade {
     let shown = made.into_iter().map(|made| VoucherMade {
         code: made.code,
         plan: plan.to_string(),
         batch: batch.to_string(),
     });
-    Ok(VouchersMade { vouchers: shown.collect(), sheet })
+    VouchersMade { vouchers: shown.collect(), sheet }
 }
 
-async fn draw_codes(ledger: &Ledger, keys: &Keys, plan: &PlanId, wish: &NewVouchers) -> Asked<Vec<Drawn>> {
+pub(super) async fn draw_codes(
+    ledger: &Ledger,
+    keys: &Keys,
+    plan: &PlanId,
+    wish: &NewVouchers,
+) -> Asked<Vec<Drawn>> {
     let (count, prefix) = (wish.count as usize, wish.prefix.as_deref().unwrap_or(""));
     let form = match wish.form {
         Form::Digits => CodeForm::Digits,
@@ -140,7 +153,7 @@ async fn draw_codes(ledger: &Ledger, keys: &Keys, plan: &PlanId, wish: &NewVouch
     draw::listed(ledger, &keys.site, form, prefix, count).await
 }
 
-fn sheet_of(ledger: &Ledger, config: &Config, plan: &PlanId) -> Asked<Sheet> {
+pub(super) fn sheet_of(ledger: &Ledger, config: &Config, plan: &PlanId) -> Asked<Sheet> {
     let plan = plan_of(ledger, plan)?;
     let gateway = &config.gateway;
     Ok(Sheet {
@@ -159,7 +172,7 @@ fn plan_of<'a>(ledger: &'a Ledger, id: &PlanId) -> Asked<&'a Plan> {
 }
 
 /// `B20261122-4f07a1`: the day, as far as it is known, and something that no other batch has.
-fn batch_name(now: Wall) -> BatchId {
+pub(super) fn batch_name(now: Wall) -> BatchId {
     let day: String = now.to_string().chars().filter(char::is_ascii_digit).take(8).collect();
     let [a, b, c] = random();
     format!("B{day}-{a:02x}{b:02x}{c:02x}").parse().expect("digits and a dash make a batch name")
@@ -298,7 +311,7 @@ fn whole(ledger: &Ledger, plan: &PlanId) -> (Option<u64>, Option<u64>) {
 }
 
 /// The state with time taken into account: a code that was not begun in time is expired.
-fn state_of(ledger: &Ledger, voucher: &Voucher, now: Now) -> VoucherState {
+pub(super) fn state_of(ledger: &Ledger, voucher: &Voucher, now: Now) -> VoucherState {
     let plan = ledger.gate.plan(&voucher.plan);
     let last = [voucher.activate_by, plan.and_then(|plan| plan.activate_by)].into_iter().flatten().min();
     match voucher.state {

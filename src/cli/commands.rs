@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 
 use super::invocations::{
-    clock, code, completion, enrol, import, login, logout, mac, metrics, one, run, sessions, setup,
+    clock, code, completion, enrol, import, login, logout, mac, metrics, one, reprint, run, sessions, setup,
     voucher_new,
 };
 use super::options::Opt;
@@ -187,6 +187,29 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "lango voucher report",
         refused: "",
         build: |given| one(given, Request::VoucherReport { batch: given.id::<BatchId>(Opt::Batch)? }),
+    },
+    Command {
+        words: "voucher reprint",
+        usage: "--batch B [--plan PLAN] [--prefix S] [--form digits|letters] [--weak] [--self-verifying] [--print] [--yes]",
+        takes: 0..=0,
+        options: &[
+            Opt::Batch,
+            Opt::Plan,
+            Opt::Prefix,
+            Opt::Form,
+            Opt::Weak,
+            Opt::SelfVerifying,
+            Opt::Print,
+            Opt::Yes,
+            Opt::Json,
+            Opt::Socket,
+            Opt::Offline,
+            Opt::Config,
+        ],
+        about: "withdraw the unused vouchers of a batch, and make as many with new codes: their paper works no more",
+        example: "lango voucher reprint --batch B20261122-2217 --print --yes > vouchers.html",
+        refused: "no unused voucher is in the batch, or the batch is the cloud's",
+        build: reprint,
     },
     Command {
         words: "voucher import",

@@ -10,9 +10,9 @@ use super::order::{Key, Order};
 use super::parse::{Given, usage};
 use super::setup::{Setup, Wish};
 use super::{Ask, Errand, Failure, Invocation, Place, Request, Run, Style};
-use crate::domain::{CodeForm, Mac, PlanId, SessionId, make_code};
+use crate::domain::{BatchId, CodeForm, Mac, PlanId, SessionId, make_code};
 use crate::telemetry;
-use crate::wire::control::{Code, Form, NewVouchers, Target, TypedCode, VOUCHERS_MAX};
+use crate::wire::control::{Code, Form, NewVouchers, Reprint, Target, TypedCode, VOUCHERS_MAX};
 
 const DEFAULT_CONFIG: &str = "/etc/config/lango";
 const DEFAULT_SOCKET: &str = "/var/run/lango/lango.sock";
@@ -104,14 +104,29 @@ pub(super) fn voucher_new(given: &Given) -> Result<Invocation, Failure> {
         return Err(given.usage("--print and --json exclude each other"));
     }
     let plan = given.needed_id::<PlanId>(Opt::Plan)?;
+    let (form, prefix) = shape_of(given)?;
+    one(given, Request::VoucherNew(NewVouchers { plan, count: count(given)?, prefix, form }))
+}
+
+pub(super) fn reprint(given: &Given) -> Result<Invocation, Failure> {
+    if given.has(Opt::Print) && given.has(Opt::Json) {
+        return Err(given.usage("--print and --json exclude each other"));
+    }
+    let (batch, plan) = (given.needed_id::<BatchId>(Opt::Batch)?, given.id::<PlanId>(Opt::Plan)?);
+    let (form, prefix) = shape_of(given)?;
+    let confirmed = given.has(Opt::Yes);
+    one(given, Request::VoucherReprint(Reprint { batch, plan, prefix, form, confirmed }))
+}
+
+/// The form of new codes, and what begins them.
+fn shape_of(given: &Given) -> Result<(Form, Option<String>), Failure> {
     if given.has(Opt::SelfVerifying) {
         for other in [Opt::Form, Opt::Weak, Opt::Prefix] {
             if given.has(other) {
                 return Err(given.wrong(other, "codes that prove themselves have one form only"));
             }
         }
-        let (count, form) = (count(given)?, Form::SelfVerifying);
-        return one(given, Request::VoucherNew(NewVouchers { plan, count, prefix: None, form }));
+        return Ok((Form::SelfVerifying, None));
     }
     let (form, shape) = match (given.text(Opt::Form)?.as_deref(), given.has(Opt::Weak)) {
         (None | Some("digits"), false) => (Form::Digits, CodeForm::Digits),
@@ -126,7 +141,7 @@ pub(super) fn voucher_new(given: &Given) -> Result<Invocation, Failure> {
     if let Err(error) = make_code(shape, prefix.as_deref().unwrap_or_default(), [0; 16]) {
         return Err(given.wrong(Opt::Prefix, &error.to_string()));
     }
-    one(given, Request::VoucherNew(NewVouchers { plan, count: count(given)?, prefix, form }))
+    Ok((form, prefix))
 }
 
 pub(super) fn import(given: &Given) -> Result<Invocation, Failure> {

@@ -35,6 +35,7 @@ pub(super) enum Opt {
     Once,
     File,
     DryRun,
+    Yes,
 }
 
 /// How an option is written.
@@ -46,7 +47,7 @@ pub(super) struct Spelling {
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 30] = [
+    pub(super) const ALL: [Self; 31] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -77,6 +78,7 @@ impl Opt {
         Self::Once,
         Self::File,
         Self::DryRun,
+        Self::Yes,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -114,6 +116,7 @@ impl Opt {
             Self::Once => ("once", None, "print one frame, after a second; needs no terminal"),
             Self::File => ("file", Some("FILE"), "write them there, whole or not at all, for node-exporter"),
             Self::DryRun => ("dry-run", None, "say what would be done, and change nothing"),
+            Self::Yes => ("yes", None, "do it; without, it is only said what would be done"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }

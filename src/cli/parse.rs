@@ -357,7 +357,7 @@ mod tests {
             ("--json", "a command is missing"),
             ("frobnicate", "unknown command \"frobnicate\""),
             ("Status", "unknown command \"Status\""),
-            ("voucher", "'voucher' is followed by one of: new, show, revoke, list, report, import"),
+            ("voucher", "'voucher' is followed by one of: new, show, revoke, list, report, reprint, import"),
             ("voucher make", "unknown command \"make\"; 'voucher' is"),
             ("plan", "'plan' is followed by one of: list"),
             ("show voucher", "unknown command \"show\""),

@@ -11,8 +11,8 @@ use super::{Style, persons, sheet, stock};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
-    Answer, AuditRow, AuditWhole, Check, ClockShown, Cloud, Failure, Health, Imported, Joined, Plan, Session,
-    Source, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
+    Answer, AuditRow, AuditWhole, Check, ClockShown, Cloud, Failure, Health, Imported, Joined, Plan,
+    Reprinted, Session, Source, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
 };
 
 /// Writes the answer, and tells how the command that got it ends.
@@ -32,6 +32,11 @@ pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut dyn 
                 out.write_all(voucher(shown).as_bytes())?;
             }
             Answer::VoucherList(listed) => out.write_all(voucher_table(listed).as_bytes())?,
+            Answer::VoucherReprint(Reprinted { made: Some(made), .. }) if style == Style::Sheet => {
+                sheet::write(made, out)?
+            }
+            Answer::VoucherReprint(Reprinted { made: Some(made), .. }) => csv(&made.vouchers, out)?,
+            Answer::VoucherReprint(would) => out.write_all(stock::would_reprint(would).as_bytes())?,
             Answer::VoucherReport(report) => out.write_all(stock::report(report).as_bytes())?,
             Answer::VoucherImport(imported) => out.write_all(import(imported).as_bytes())?,
             Answer::PlanList(plans) => out.write_all(plan_table(plans).as_bytes())?,
@@ -77,6 +82,7 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::VoucherShow(_)
         | Answer::VoucherRevoke(_)
         | Answer::VoucherList(_)
+        | Answer::VoucherReprint(_)
         | Answer::VoucherReport(_)
         | Answer::PlanList(_)
         | Answer::Clock(_)
@@ -107,6 +113,7 @@ fn as_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         Answer::VoucherNew(VouchersMade { vouchers, sheet: _ }) => json(vouchers, out),
         Answer::VoucherShow(shown) | Answer::VoucherRevoke(shown) => json(shown, out),
         Answer::VoucherList(listed) => json(listed, out),
+        Answer::VoucherReprint(reprinted) => json(&stock::reprint_as_json(reprinted), out),
         Answer::VoucherReport(report) => json(report, out),
         Answer::VoucherImport(imported) => json(imported, out),
         Answer::PlanList(plans) => json(plans, out),

@@ -1,7 +1,24 @@
 //! Shows what became of batches of vouchers, for a shopkeeper.
 
+use serde_json::{Value, json};
+
 use super::print::table;
-use crate::wire::control::{Batch, Report, Tally, Worth};
+use crate::wire::control::{Batch, Report, Reprinted, Tally, Worth};
+
+/// What a reprint would do.
+pub(super) fn would_reprint(would: &Reprinted) -> String {
+    let Reprinted { batch, plan, replaced, made: _ } = would;
+    format!(
+        "{replaced} unused vouchers of plan {plan} in batch {batch} would be withdrawn, so that their paper works no \
+         more, and {replaced} with new codes made; to do it: lango voucher reprint --batch {batch} --plan {plan} --yes\n"
+    )
+}
+
+pub(super) fn reprint_as_json(done: &Reprinted) -> Value {
+    let Reprinted { batch, plan, replaced, made } = done;
+    let vouchers = made.as_ref().map(|made| made.vouchers.as_slice()).unwrap_or_default();
+    json!({ "batch": batch, "plan": plan, "replaced": replaced, "done": made.is_some(), "vouchers": vouchers })
+}
 
 /// A row for each plan of a batch, and one for each currency.
 pub(super) fn report(report: &Report) -> String {

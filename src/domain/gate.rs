@@ -228,6 +228,7 @@ impl Gate {
             Input::Gone { mac } => self.lose(mac, moment),
             Input::Suspect { mac } => self.close_device(mac, Closing::Anomaly, moment),
             Input::MakeVouchers { vouchers } => self.make_vouchers(vouchers),
+            Input::ReplaceVouchers { old, new } => self.replace_vouchers(&old, new),
             Input::RevokeVoucher { voucher } => self.revoke_voucher(&voucher, moment),
             Input::FeedRead { stand, page } => self.read_feed(stand, page),
             Input::RowsPut { rows, from } => self.put_rows(rows, from, moment),

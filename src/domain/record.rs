@@ -63,6 +63,11 @@ pub enum Input {
     MakeVouchers {
         vouchers: Vec<Voucher>,
     },
+    /// New vouchers take the place of those that nobody has used.
+    ReplaceVouchers {
+        old: Vec<Voucher>,
+        new: Vec<Voucher>,
+    },
     /// A voucher is withdrawn.
     RevokeVoucher {
         voucher: Voucher,

@@ -152,6 +152,11 @@ impl Store {
         self.ask(move |database| read::codes::stock(database.conn(), batch.as_ref())).await
     }
 
+    /// Whether vouchers of a batch are rows of the feed.
+    pub async fn is_of_feed(&self, batch: BatchId) -> Result<bool, StoreError> {
+        self.ask(move |database| read::codes::is_of_feed(database.conn(), &batch)).await
+    }
+
     /// Which of the codes that prove themselves were redeemed, in their order.
     pub async fn used_serials(&self, of: Vec<Issued>) -> Result<Vec<bool>, StoreError> {
         self.ask(move |database| read::cloud::used_serials(database.conn(), &of)).await

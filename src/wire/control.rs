@@ -22,7 +22,7 @@ pub use answers::{
     RowError, Session, Sheet, Source, Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown,
     Vouchers, VouchersMade,
 };
-pub use batches::{Batch, Report, Tally, Total, Worth};
+pub use batches::{Batch, Report, Reprinted, Tally, Total, Worth};
 pub use frames::{FrameError, Lines, decode, encode};
 pub use persons::{
     Erased, Export, ExportedClaim, ExportedDevice, ExportedEntitlement, ExportedSession, Whose,
@@ -54,6 +54,8 @@ pub enum Request {
     VoucherList {
         batch: Option<String>,
     },
+    /// New codes for those of a batch that nobody has used.
+    VoucherReprint(Reprint),
     /// What became of the vouchers of a batch, or of all.
     VoucherReport {
         batch: Option<String>,
@@ -126,6 +128,18 @@ pub struct NewVouchers {
     pub count: u32,
     pub prefix: Option<String>,
     pub form: Form,
+}
+
+/// Vouchers to print again, with new codes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reprint {
+    pub batch: String,
+    /// Only those of this plan.
+    pub plan: Option<String>,
+    pub prefix: Option<String>,
+    pub form: Form,
+    /// Do it; else it is only said what would be done.
+    pub confirmed: bool,
 }
 
 /// Most vouchers made by one request.
@@ -203,6 +217,7 @@ pub enum Answer {
     /// The voucher as it is now.
     VoucherRevoke(VoucherShown),
     VoucherList(Vec<VoucherListed>),
+    VoucherReprint(Reprinted),
     VoucherReport(Report),
     VoucherImport(Imported),
     PlanList(Vec<Plan>),

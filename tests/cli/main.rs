@@ -66,6 +66,7 @@ fn answer(request: Request) -> Response {
         Request::Login { .. }
         | Request::Logout(_)
         | Request::VoucherRevoke { .. }
+        | Request::VoucherReprint(_)
         | Request::VoucherReport { .. }
         | Request::VoucherList { .. } => fail(Code::Refused),
     }

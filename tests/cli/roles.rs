@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lango::domain::Role;
-use lango::wire::control::{Form, Joining, NewVouchers, Request, Target, TypedCode, Whose};
+use lango::wire::control::{Form, Joining, NewVouchers, Reprint, Request, Target, TypedCode, Whose};
 use serde_json::Value;
 
 use super::daemon::{code, lango, stdout};
@@ -22,6 +22,13 @@ fn every_request() -> Vec<Request> {
         Request::VoucherNew(NewVouchers { plan: plan(), count: 1, prefix: None, form: Form::Digits }),
         Request::VoucherShow { code: code() },
         Request::VoucherList { batch: None },
+        Request::VoucherReprint(Reprint {
+            batch: "B1".to_owned(),
+            plan: None,
+            prefix: None,
+            form: Form::Digits,
+            confirmed: false,
+        }),
         Request::VoucherReport { batch: None },
         Request::VoucherRevoke { code: code() },
         Request::Login { mac: mac(), plan: plan() },

@@ -78,6 +78,7 @@ fn answer(request: Request) -> Response {
         | Request::Status
         | Request::Login { .. }
         | Request::Logout(_)
+        | Request::VoucherReprint(_)
         | Request::VoucherReport { .. }
         | Request::VoucherImport { .. }
         | Request::Clock

@@ -168,3 +168,43 @@ fn a_report_says_what_became_of_each_batch_and_what_it_is_worth() {
     );
     assert_eq!(lines[7], ["ALL", "6", "2", "1", "1", "1", "1", "3001.40 USD", "1500.60 USD", "1500.60 USD"]);
 }
+
+#[test]
+fn a_reprint_puts_new_codes_in_the_place_of_those_that_nobody_used() {
+    let place = sold();
+    let reprint = |args: &[&str]| place.offline(&[&["voucher", "reprint", "--batch", "B1"], args].concat());
+    let many = reprint(&["--yes"]);
+    assert_eq!(code(&many), 1);
+    assert!(stderr(&many).contains("several plans; name one with --plan: day, hour, week"), "{many:?}");
+
+    let would = reprint(&["--plan", "hour"]);
+    let says =
+        "1 unused vouchers of plan hour in batch B1 would be withdrawn, so that their paper works no more";
+    assert!(code(&would) == 0 && stdout(&would).starts_with(says), "{would:?}");
+    let state = |code: &str| printed(&place.offline(&["voucher", "show", code, "--json"]))["state"].clone();
+    assert_eq!(state("AAAA02"), "unused", "nothing is done unasked");
+
+    let done = printed(&reprint(&["--plan", "hour", "--form", "letters", "--yes", "--json"]));
+    let new = &done["vouchers"][0];
+    assert_eq!((&done["replaced"], &done["done"], &new["plan"]), (&json!(1), &json!(true), &json!("hour")));
+    assert_eq!(state(new["code"].as_str().unwrap()), "unused");
+    let states = ["AAAA02", "AAAA03", "AAAA04", "AAAA06"].map(state);
+    assert_eq!(states, ["revoked", "expired", "revoked", "unused"]);
+    let batch = new["batch"].as_str().unwrap();
+    let trail = printed(&place.offline(&["audit", "--json"]));
+    let last = trail.as_array().unwrap().last().unwrap();
+    let detail = format!("1 of plan hour, batch {batch}, for 1 of plan hour, batch B1");
+    assert_eq!((&last["action"], &last["detail"]), (&json!("voucher_reprint"), &json!(detail)));
+    let none = reprint(&["--plan", "hour", "--yes"]);
+    assert!(code(&none) == 1 && stderr(&none).contains("no unused voucher is in batch B1"), "{none:?}");
+    let sheet = reprint(&["--plan", "day", "--print", "--yes"]);
+    assert_eq!((code(&sheet), stdout(&sheet).matches("<svg ").count()), (0, 1));
+    // Days to begin by go along.
+    let file = place.file("dated.csv", "code,plan,batch,activate_by\nBBBB01,hour,B7,2099-01-31T00:00:00Z\n");
+    place.offline(&["voucher", "import", &file]);
+    let new = printed(&place.offline(&["voucher", "reprint", "--batch", "B7", "--yes", "--json"]));
+    let conn = rusqlite::Connection::open(place.database()).unwrap();
+    let sql = "SELECT activate_by FROM lot WHERE batch = (SELECT id FROM name WHERE text = ?1)";
+    let day: i64 = conn.query_row(sql, [new["vouchers"][0]["batch"].as_str()], |row| row.get(0)).unwrap();
+    assert_eq!(day, 4_073_500_800);
+}

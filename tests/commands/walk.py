@@ -54,6 +54,9 @@ def prepared(command):
     if command.words == "logout":
         session = online()["id"]
         args = [session if arg == "s-310" else arg for arg in args]
+    if command.words == "voucher reprint":
+        batch = told("voucher", "new", "--plan", "hour")[0]["batch"]
+        args = [batch if arg.startswith("B2") else arg for arg in args]
     if command.words in ("export", "forget", "doctor"):
         online()
     if command.words == "enrol":
@@ -157,6 +160,7 @@ def errors(found):
         ("no such session", ["logout", "--session", "s-999999"], "no_such_session"),
         ("no such voucher", ["voucher", "show", "0000 0000 00"], "no_such_voucher"),
         ("no such voucher", ["voucher", "revoke", "0000 0000 00"], "no_such_voucher"),
+        ("no such batch", ["voucher", "reprint", "--batch", "B0", "--yes"], "refused"),
         ("no such file", ["voucher", "import", "/nonexistent.csv"], "bad_file"),
         ("nothing stored", ["export", "--mac", "02:00:00:00:00:99"], "no_such_person"),
         ("nothing stored", ["forget", "--mac", "02:00:00:00:00:99"], "no_such_person"),

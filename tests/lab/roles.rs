@@ -25,7 +25,14 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ),
     (
         "cashier",
-        &["voucher new --plan hour", "voucher show 1", "voucher list", "voucher report", "voucher revoke 1"],
+        &[
+            "voucher new --plan hour",
+            "voucher show 1",
+            "voucher list",
+            "voucher report",
+            "voucher reprint --batch B1",
+            "voucher revoke 1",
+        ],
     ),
     ("support", &["login 02:00:00:00:00:01 --plan hour", "logout 02:00:00:00:00:01"]),
     (

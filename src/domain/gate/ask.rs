@@ -63,6 +63,19 @@ impl Gate {
         Decision { records: vec![Record::VouchersMade(vouchers)], ..Decision::done() }
     }
 
+    /// Whoever has begun one meanwhile keeps it.
+    pub(super) fn replace_vouchers(&self, old: &[Voucher], new: Vec<Voucher>) -> Decision {
+        let mut decision = self.make_vouchers(new);
+        if !matches!(decision.reply, Reply::Refused(_)) {
+            let unused = |voucher: &&Voucher| {
+                voucher.state == VoucherState::Unused && self.owned(&voucher.key).is_none()
+            };
+            let revoked = old.iter().filter(unused).map(|voucher| Record::VoucherRevoked(voucher.key));
+            decision.records.extend(revoked);
+        }
+        decision
+    }
+
     pub(super) fn revoke_voucher(&self, voucher: &Voucher, moment: Moment) -> Decision {
         let mut decision = Decision::done();
         if voucher.state != VoucherState::Revoked {

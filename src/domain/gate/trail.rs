@@ -43,6 +43,9 @@ impl Gate {
         if let Input::MakeVouchers { vouchers } = input {
             return about_vouchers(vouchers);
         }
+        if let Input::ReplaceVouchers { old, new } = input {
+            return format!("{}, for {}", about_vouchers(new), about_vouchers(old));
+        }
         if let Input::RevokeVoucher { voucher } = input {
             let used = voucher.entitlement.map_or("unused".to_owned(), |id| id.to_string());
             return format!("{}, {used}", about_vouchers(std::slice::from_ref(voucher)));

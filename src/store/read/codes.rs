@@ -72,6 +72,13 @@ pub(in crate::store) fn stock(conn: &Connection, batch: Option<&BatchId>) -> Res
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whether codes of a batch are rows of the feed.
+pub(in crate::store) fn is_of_feed(conn: &Connection, batch: &BatchId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM lot l JOIN name n ON n.id = l.batch
+               WHERE n.text = ?1 AND l.kind = 'voucher' AND l.generation IS NOT NULL)";
+    Ok(conn.query_row(sql, [batch.as_str()], |row| row.get(0))?)
+}
+
 fn stock_of(row: &Row<'_>) -> rusqlite::Result<Stock> {
     let moment = |at| -> rusqlite::Result<_> { Ok(row.get::<_, Option<i64>>(at)?.map(Wall::from_secs)) };
     Ok(Stock {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::VouchersMade;
+
 /// `lango voucher report`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -35,6 +37,17 @@ pub struct Total {
     pub vouchers: Tally,
     /// `null`: too large to be counted.
     pub worth: Option<Worth>,
+}
+
+/// `lango voucher reprint`; as JSON, with `done` and the vouchers instead of what was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reprinted {
+    pub batch: String,
+    pub plan: String,
+    /// How many nobody has used: they are withdrawn, and as many new ones made.
+    pub replaced: u64,
+    /// `None`: nothing was done yet.
+    pub made: Option<VouchersMade>,
 }
 
 /// How many there are: `made` are `unused`, `active`, `spent`, `expired` or `revoked`.

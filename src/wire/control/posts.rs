@@ -21,6 +21,7 @@ impl Request {
             Self::VoucherShow { .. } => ("voucher show", Role::Cashier),
             Self::VoucherList { .. } => ("voucher list", Role::Cashier),
             Self::VoucherReport { .. } => ("voucher report", Role::Cashier),
+            Self::VoucherReprint(_) => ("voucher reprint", Role::Cashier),
             // Who has sold one by mistake takes it back.
             Self::VoucherRevoke { .. } => ("voucher revoke", Role::Cashier),
             Self::Login { .. } => ("login", Role::Support),

@@ -5,8 +5,8 @@
 
 Behind each remark `<!-- shown by tests/try: NAME -->` of the README stands a block that FOLDER/NAME has anew, from a
 hotspot that just ran. `check` compares them and ends with 1 where they differ, `write` puts the new ones in. What is
-another each time is masked: addresses, codes, times, amounts; and the clock's own line, since not every machine has a
-time server.
+another each time is masked: addresses, codes, times, amounts; and the lines of the clock, the memory and the disk,
+since not every machine has a time server or has its temporary files on a disk.
 """
 
 import difflib
@@ -18,7 +18,9 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 BLOCK = re.compile(r"(<!-- shown by tests/try: (\w+) -->\n```\n)(.*?)(```\n)", re.S)
 
 MASKS = [
-    (r"(?m)^(ok  |warn|FAIL)  clock\b.*\n(      -> .*\n)?", ""),
+    (r"(?m)^(ok  |warn|FAIL)  (clock|memory|room|keeping)\b.*\n(      -> .*\n)?", ""),
+    (r"/tmp/tmp\.\w+", "FOLDER"),
+    (r"\b\d+ of at most \d+ are followed", "COUNT are followed"),
     (r": (all is well|\d+ to look at)$", ": VERDICT"),
     (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "MAC"),
     (r"\b10\.77\.[45]\.\d+", "IPV4"),

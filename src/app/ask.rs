@@ -17,8 +17,8 @@ use crate::domain::{
     Trust,
 };
 use crate::wire::control::{
-    Anomalies, Answer, Clock, Code, Failure, Request, Response, Session, Status, Target, Uplink, Vouchers,
-    Whose,
+    Anomalies, Answer, Clock, Code, Examined, Failure, Request, Response, Session, Status, Target, Uplink,
+    Vouchers, Whose,
 };
 use crate::wire::exposition::exposition;
 
@@ -53,13 +53,11 @@ impl Desk {
             }
             Request::Login { mac, plan } => Answer::Login(self.log_in(&mac, &plan, by).await?),
             Request::Logout(target) => Answer::Logout(self.log_out(&target, by).await?),
-            Request::Doctor { mac } => Answer::Doctor(match mac {
-                Some(mac) => doctor::of_device(self, parse(&mac)?),
-                None => {
-                    self.kernel.look_for_offload();
-                    doctor::of_gateway(self).await
-                }
-            }),
+            Request::Doctor { mac: Some(mac) } => {
+                let checks = doctor::of_device(self, parse(&mac)?);
+                Answer::Doctor(Box::new(Examined { checks, surroundings: None }))
+            }
+            Request::Doctor { mac: None } => Answer::Doctor(Box::new(doctor::of_gateway(self).await)),
             Request::Clock => Answer::Clock(self.clock_shown()),
             Request::ClockReset => Answer::ClockReset(self.reset_clock(by).await?),
             Request::Metrics => {

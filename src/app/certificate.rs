@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::desk::Desk;
+use super::doctor::Finding;
 use crate::config::{ConfigError, Gateway, Parsed};
 use crate::domain::{Now, Wall};
 use crate::portal::{self, Certificates, Flaw, Shown, Standing};
-use crate::wire::control::{Check, Health};
+use crate::wire::control::Health;
 
 /// A certificate that ends sooner is to be renewed now.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 86_400);
@@ -90,7 +91,7 @@ pub(super) fn errors(parsed: &Parsed) -> Option<ConfigError> {
 }
 
 /// What is wrong with the certificate, and what to do; nothing, if none is configured.
-pub(super) fn checked(desk: &Desk) -> Option<Check> {
+pub(super) fn checked(desk: &Desk) -> Option<Finding> {
     let left = |until: &Wall| until.since(desk.ledger.clock.now().wall);
     let (state, message, remedy) = match &desk.secured.standing {
         Standing::Unset => return None,
@@ -120,7 +121,7 @@ pub(super) fn checked(desk: &Desk) -> Option<Check> {
             flaw.remedy(),
         ),
     };
-    Some(Check { check: "certificate".to_owned(), state, message, remedy: remedy.to_owned() })
+    Some(Finding { state, message, remedy: remedy.to_owned() })
 }
 
 fn said(standing: &Standing, name: &str) {

@@ -8,11 +8,12 @@ use std::time::Duration;
 use super::ask::{Asked, Later};
 use super::cloud::Cloud as Way;
 use super::desk::Desk;
+use super::doctor::Finding;
 use super::vouchers::unreadable;
 use crate::domain::{Boot, Cursor, Now, Wall};
 use crate::store::OutboxSize;
 use crate::sync::{Ailing, Health, Link, Trouble};
-use crate::wire::control::{Answer, Check, Cloud, Code, Failure, Health as State};
+use crate::wire::control::{Answer, Cloud, Code, Failure, Health as State};
 use crate::wire::exposition::LinkCounts;
 
 /// Operators who wait for a round or an enrolment at the same time, at most: others still have to get through.
@@ -124,22 +125,23 @@ fn wall_of(then: Boot, now: Now) -> Wall {
 }
 
 /// What is wrong with the link, and what to do.
-pub(super) async fn checked(desk: &Desk) -> Vec<Check> {
-    let now = desk.ledger.clock.now();
-    let cloud = match &desk.cloud {
-        Way::None => {
-            let all_here = "not configured: everything is sold from here".to_owned();
-            return vec![check("cloud", State::Ok, all_here, "")];
-        }
-        Way::Unusable(why) => check("cloud", State::Fail, format!("not asked: {why}"), why.remedy()),
-        Way::Linked(link) => check_link(&link.health().borrow(), desk.started, now),
-    };
-    let mut checks = vec![cloud];
-    checks.extend(desk.ledger.store.outbox_size().await.ok().map(|size| check_outbox(size, now)));
-    checks
+pub(super) fn checked(desk: &Desk) -> Finding {
+    match &desk.cloud {
+        Way::None => Finding::ok("not configured: everything is sold from here"),
+        Way::Unusable(why) => Finding::fail(format!("not asked: {why}"), why.remedy()),
+        Way::Linked(link) => check_link(&link.health().borrow(), desk.started, desk.ledger.clock.now()),
+    }
 }
 
-fn check_link(health: &Health, started: Boot, now: Now) -> Check {
+/// What waits for the cloud; nothing, if there is none.
+pub(super) fn outbox(desk: &Desk, size: Option<OutboxSize>, now: Now) -> Option<Finding> {
+    match &desk.cloud {
+        Way::None => None,
+        Way::Unusable(_) | Way::Linked(_) => size.map(|size| check_outbox(size, now)),
+    }
+}
+
+fn check_link(health: &Health, started: Boot, now: Now) -> Finding {
     let last = match health.last_success {
         Some(then) => format!("in step {} ago", told(now.boot.since(then.boot))),
         None => format!("not once in step since the start, {} ago", told(now.boot.since(started))),
@@ -153,18 +155,16 @@ fn check_link(health: &Health, started: Boot, now: Now) -> Check {
         Some(Ailing { what, since }) => {
             let (since, span) = (wall_of(*since, now), told(now.boot.since(*since)));
             let message = format!("{what}, since {since} ({span}); {last}{refused}");
-            check("cloud", gravity(what), message, what.remedy())
+            Finding { state: gravity(what), message, remedy: what.remedy().to_owned() }
         }
-        None if idle > LONG => check(
-            "cloud",
-            State::Warn,
+        None if idle > LONG => Finding::warn(
             format!("nothing was exchanged for {}{refused}", told(idle)),
             "lango sync --now says why",
         ),
         None if health.last_success.is_none() && idle > BEGINNING => {
-            check("cloud", State::Warn, last, "lango sync --now says why")
+            Finding::warn(last, "lango sync --now says why")
         }
-        None => check("cloud", State::Ok, format!("{last}{refused}"), ""),
+        None => Finding::ok(format!("{last}{refused}")),
     }
 }
 
@@ -196,10 +196,10 @@ fn gravity(trouble: &Trouble) -> State {
     }
 }
 
-fn check_outbox(size: OutboxSize, now: Now) -> Check {
+fn check_outbox(size: OutboxSize, now: Now) -> Finding {
     let OutboxSize { facts, bytes, oldest } = size;
     let Some(oldest) = oldest else {
-        return check("outbox", State::Ok, "the cloud has every fact".to_owned(), "");
+        return Finding::ok("the cloud has every fact");
     };
     let age = now.wall.since(oldest);
     let message = format!(
@@ -209,9 +209,9 @@ fn check_outbox(size: OutboxSize, now: Now) -> Check {
     );
     if age > GROWING {
         let remedy = "they are kept until the cloud has them; see the line of the cloud";
-        check("outbox", State::Warn, message, remedy)
+        Finding::warn(message, remedy)
     } else {
-        check("outbox", State::Ok, message, "")
+        Finding::ok(message)
     }
 }
 
@@ -223,10 +223,6 @@ fn told(span: Duration) -> String {
         (0, hours, _) => format!("{hours} h"),
         (days, ..) => format!("{days} d"),
     }
-}
-
-fn check(name: &str, state: State, message: String, remedy: &str) -> Check {
-    Check { check: name.to_owned(), state, message, remedy: remedy.to_owned() }
 }
 
 #[cfg(test)]

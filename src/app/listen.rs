@@ -6,7 +6,7 @@
 //! Sockets are bound to the interface itself, so they cannot be reached from anywhere else. An
 //! interface that is not there yet, or comes again under another index, is waited for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -95,7 +95,11 @@ enum Door {
 #[derive(Default)]
 pub(super) struct Doors {
     open: OrdMap<(String, Door), JoinHandle<()>>,
+    shut: Shut,
 }
+
+/// Doors that could not be opened, by their name and interface, and why.
+type Shut = Rc<RefCell<OrdMap<String, String>>>;
 
 impl Doors {
     /// Keeps a portal and a responder on each interface of guests and no other. Who came in by a door that
@@ -114,7 +118,7 @@ impl Doors {
             for door in &doors {
                 self.open
                     .entry((interface.clone(), *door))
-                    .or_insert_with(|| door.open(interface.clone(), gateway, servers));
+                    .or_insert_with(|| door.open(interface.clone(), gateway, servers, &self.shut));
             }
         }
     }
@@ -124,53 +128,65 @@ impl Doors {
         for task in std::mem::take(&mut self.open).into_values() {
             task.abort();
         }
+        self.shut.borrow_mut().clear();
+    }
+
+    /// Those that should be open and are not, and why.
+    pub(super) fn shut(&self) -> Vec<(String, String)> {
+        self.shut.borrow().iter().map(|(door, why)| (door.clone(), why.clone())).collect()
     }
 }
 
 impl Door {
-    fn open(self, interface: String, gateway: &Gateway, servers: &Servers) -> JoinHandle<()> {
+    fn open(self, interface: String, gateway: &Gateway, servers: &Servers, shut: &Shut) -> JoinHandle<()> {
+        let shut = Rc::clone(shut);
         match self {
-            Self::Portal => spawn_local(portal(interface, gateway.portal_port, Rc::clone(&servers.portal))),
+            Self::Portal => {
+                spawn_local(portal(interface, gateway.portal_port, Rc::clone(&servers.portal), shut))
+            }
             Self::SecurePortal => {
-                spawn_local(secure_portal(interface, gateway.https_port, Rc::clone(&servers.portal)))
+                spawn_local(secure_portal(interface, gateway.https_port, Rc::clone(&servers.portal), shut))
             }
             Self::Responder => {
-                spawn_local(responder(interface, gateway.dns_port, Rc::clone(&servers.responder)))
+                spawn_local(responder(interface, gateway.dns_port, Rc::clone(&servers.responder), shut))
             }
         }
     }
 }
 
-async fn portal(interface: String, port: u16, context: Rc<portal::Context>) {
+async fn portal(interface: String, port: u16, context: Rc<portal::Context>, shut: Shut) {
     let serve = |listener, index| portal::serve(listener, index, Rc::clone(&context));
-    keep_open("portal", &interface, || connections(&interface, port), serve).await;
+    keep_open("portal", &interface, &shut, || connections(&interface, port), serve).await;
 }
 
-async fn secure_portal(interface: String, port: u16, context: Rc<portal::Context>) {
+async fn secure_portal(interface: String, port: u16, context: Rc<portal::Context>, shut: Shut) {
     let serve = |listener, index| portal::serve_securely(listener, index, Rc::clone(&context));
-    keep_open("secure portal", &interface, || connections(&interface, port), serve).await;
+    keep_open("secure portal", &interface, &shut, || connections(&interface, port), serve).await;
 }
 
-async fn responder(interface: String, port: u16, responder: Rc<Responder>) {
+async fn responder(interface: String, port: u16, responder: Rc<Responder>, shut: Shut) {
     let both = || Ok((datagrams(&interface, port)?, connections(&interface, port)?));
     let serve = |(udp, tcp), index| Rc::clone(&responder).serve(udp, tcp, index);
-    keep_open("responder", &interface, both, serve).await;
+    keep_open("responder", &interface, &shut, both, serve).await;
 }
 
 /// Serves what `open` binds, whenever the interface is there.
 async fn keep_open<S>(
     door: &str,
     interface: &str,
+    shut: &Shut,
     open: impl Fn() -> io::Result<S>,
     serve: impl AsyncFn(S, u32) -> io::Error,
 ) {
     let mut links = Links::new();
+    let name = format!("{door} on {interface}");
     let mut complained = false;
     loop {
         let index = if_nametoindex(interface).map_err(io::Error::from);
         match index.and_then(|index| Ok((open()?, index))) {
             Ok((sockets, index)) => {
                 complained = false;
+                shut.borrow_mut().remove(&name);
                 tokio::select! {
                     error = serve(sockets, index) => {
                         tracing::error!(event = "door_failed", door, interface, %error, "it starts anew");
@@ -182,6 +198,7 @@ async fn keep_open<S>(
                 }
             }
             Err(error) => {
+                shut.borrow_mut().insert(name.clone(), error.to_string());
                 if !complained {
                     tracing::warn!(event = "door_waits", door, interface, %error, "not on this interface yet");
                     complained = true;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::ask::{Asked, accepted};
 use super::desk::Desk;
+use super::doctor::Finding;
 use super::trail;
 use crate::domain::{Action, Actor, Input, Refreshed, Standing, TimeSource, Trust, Wall};
-use crate::wire::control::{Check, ClockShown, Health, TimeClaim};
+use crate::wire::control::{ClockShown, Health, TimeClaim};
 
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
 
@@ -107,7 +108,7 @@ const USES: [(&str, &str, &str); 5] = [
 ];
 
 /// What is wrong with the clock, and what to do.
-pub(super) fn checked(desk: &Desk) -> Check {
+pub(super) fn checked(desk: &Desk) -> Finding {
     let Standing { now, source, disbelieved } = desk.ledger.clock.standing();
     let name = |source| match source {
         TimeSource::Ntp => "NTP",
@@ -135,5 +136,5 @@ pub(super) fn checked(desk: &Desk) -> Check {
             "one of the two is wrong; if it is the later one: lango clock reset",
         ),
     };
-    Check { check: "clock".to_owned(), state, message, remedy: remedy.to_owned() }
+    Finding { state, message, remedy: remedy.to_owned() }
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::screen::Paint;
-use super::{Ask, Errand, Failure, Place, Refused, Request, Style, import, print};
+use super::{Ask, Errand, Failure, Place, Refused, Request, Style, doctor, import, print};
 use crate::control::{Client, ClientError};
 use crate::process::Exit;
 use crate::telemetry::clean;
@@ -57,7 +57,7 @@ pub(super) fn run(
         Response::Error(failure) => Err(failure),
     };
     match errand {
-        Errand::One(request) => answer(request),
+        Errand::One(request) => answer(request).map(doctor::examined),
         Errand::Sessions(order) => {
             let mut answer = answer(Request::Sessions)?;
             if let Answer::Sessions(sessions) = &mut answer {

@@ -5,7 +5,7 @@
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
 //! Within: `commands` and `options` the one table, `parse` reads a command line by it, `invocations` says what it asks
 //! for, `help`, `completion` and `man` print the table, `ask` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `stock` tells of batches, `csv`
-//! and `import` read files of them, `persons` what is stored of one, `screen` is `lango status`, `order` that of sessions, `top` is live on a `terminal`, `rpcd` is the way from LuCI, `setup` changes the
+//! and `import` read files of them, `persons` what is stored of one, `screen` is `lango status`, `order` that of sessions, `doctor` what it sees itself, `top` is live on a `terminal`, `rpcd` is the way from LuCI, `setup` changes the
 //! settings of the system.
 
 mod ask;
@@ -13,6 +13,7 @@ mod check;
 mod commands;
 mod completion;
 mod csv;
+mod doctor;
 mod help;
 mod import;
 mod invocations;

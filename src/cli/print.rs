@@ -40,8 +40,8 @@ pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut dyn 
             Answer::VoucherReport(report) => out.write_all(stock::report(report).as_bytes())?,
             Answer::VoucherImport(imported) => out.write_all(import(imported).as_bytes())?,
             Answer::PlanList(plans) => out.write_all(plan_table(plans).as_bytes())?,
-            Answer::Doctor(checks) => {
-                checks.iter().try_for_each(|check| out.write_all(finding(check, paint).as_bytes()))?
+            Answer::Doctor(found) => {
+                found.checks.iter().try_for_each(|check| out.write_all(finding(check, paint).as_bytes()))?
             }
             Answer::Clock(shown) | Answer::ClockReset(shown) => out.write_all(clock(shown).as_bytes())?,
             Answer::Metrics(text) => out.write_all(text.as_bytes())?,
@@ -70,7 +70,7 @@ pub(super) fn failure_as_json(failure: &Failure, out: &mut dyn Write) -> io::Res
 
 fn exit(answer: &Answer) -> Exit {
     let refused = match answer {
-        Answer::Doctor(checks) => checks.iter().any(|check| check.state == Health::Fail),
+        Answer::Doctor(found) => found.checks.iter().any(|check| check.state == Health::Fail),
         Answer::VoucherImport(Imported { added, skipped, wrong, dry_run, .. }) => {
             *wrong > 0 && (*dry_run || added + skipped == 0)
         }
@@ -117,7 +117,7 @@ fn as_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         Answer::VoucherReport(report) => json(report, out),
         Answer::VoucherImport(imported) => json(imported, out),
         Answer::PlanList(plans) => json(plans, out),
-        Answer::Doctor(checks) => json(checks, out),
+        Answer::Doctor(found) => json(&found.checks, out),
         Answer::Clock(shown) | Answer::ClockReset(shown) => json(shown, out),
         Answer::Metrics(text) => json(text, out),
         Answer::Enrol(joined) => json(joined, out),
@@ -318,7 +318,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::wire::control::{RowError, Sheet, TimeClaim};
+    use crate::wire::control::{Examined, RowError, Sheet, TimeClaim};
 
     fn shown(answer: &Answer, style: Style) -> (String, Exit) {
         let mut out = Vec::new();
@@ -491,7 +491,8 @@ good for   dates: right
             (Health::Warn, Exit::Done, "ok    rules: m; do\nwarn  rules: m; do\n"),
             (Health::Fail, Exit::Refused, "ok    rules: m; do\nFAIL  rules: m; do\n"),
         ] {
-            let answer = Answer::Doctor(vec![check(Health::Ok), check(worst)]);
+            let checks = vec![check(Health::Ok), check(worst)];
+            let answer = Answer::Doctor(Box::new(Examined { checks, surroundings: None }));
             assert_eq!(shown(&answer, Style::Plain), (text.to_owned(), exit));
         }
         for (added, dry_run, wrong, exit) in [

@@ -15,6 +15,7 @@ mod offload;
 mod read;
 mod rules;
 mod sets;
+mod strangers;
 mod table;
 mod watch;
 
@@ -27,6 +28,7 @@ use nix::sys::socket::SockProtocol;
 
 pub use guest::Pass;
 pub use read::Observed;
+pub use strangers::Stranger;
 pub use table::{Base, Garden, Place, Shape};
 pub use watch::{Change as Noticed, Watch};
 

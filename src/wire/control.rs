@@ -18,9 +18,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use answers::{
-    Anomalies, AuditRow, AuditWhole, Check, Clock, ClockShown, Cloud, Health, Imported, Joined, Plan,
-    RowError, Session, Sheet, Source, Status, TimeClaim, Uplink, VoucherListed, VoucherMade, VoucherShown,
-    Vouchers, VouchersMade,
+    Anomalies, AuditRow, AuditWhole, Check, Clock, ClockShown, Cloud, Examined, Health, Imported, Joined,
+    Plan, RowError, Session, Sheet, Source, Status, Surroundings, TimeClaim, Uplink, VoucherListed,
+    VoucherMade, VoucherShown, Vouchers, VouchersMade,
 };
 pub use batches::{Batch, Report, Reprinted, Tally, Total, Worth};
 pub use frames::{FrameError, Lines, decode, encode};
@@ -221,7 +221,7 @@ pub enum Answer {
     VoucherReport(Report),
     VoucherImport(Imported),
     PlanList(Vec<Plan>),
-    Doctor(Vec<Check>),
+    Doctor(Box<Examined>),
     Clock(ClockShown),
     /// The clock as it is now.
     ClockReset(ClockShown),

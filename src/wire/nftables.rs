@@ -27,6 +27,7 @@ use super::netlink::{self, Attributes, Writer};
 const SUBSYSTEM: u16 = 10 << 8;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
+const EVERY_FAMILY: u8 = 0;
 const INET: u8 = 1;
 
 const NEW_TABLE: u16 = 0;
@@ -281,6 +282,16 @@ pub fn get_rules(table: &str, number: u32) -> Vec<u8> {
     get(GET_RULE, netlink::DUMP, number, |a| a.text(1, table))
 }
 
+/// Asks for the chains of all families.
+pub fn get_all_chains(number: u32) -> Vec<u8> {
+    get_of(EVERY_FAMILY, GET_CHAIN, netlink::DUMP, number, |_| {})
+}
+
+/// Asks for the rules of all families.
+pub fn get_all_rules(number: u32) -> Vec<u8> {
+    get_of(EVERY_FAMILY, GET_RULE, netlink::DUMP, number, |_| {})
+}
+
 /// Asks for the sets of a table.
 pub fn get_sets(table: &str, number: u32) -> Vec<u8> {
     get(GET_SET, netlink::DUMP, number, |a| a.text(1, table))
@@ -309,8 +320,12 @@ pub fn get_objects(table: &str, number: u32) -> Vec<u8> {
 }
 
 fn get(kind: u16, flags: u16, number: u32, body: impl FnOnce(&mut Attributes<'_>)) -> Vec<u8> {
+    get_of(INET, kind, flags, number, body)
+}
+
+fn get_of(family: u8, kind: u16, flags: u16, number: u32, body: impl FnOnce(&mut Attributes<'_>)) -> Vec<u8> {
     let mut writer = Writer::default();
-    writer.message(SUBSYSTEM | kind, netlink::REQUEST | flags, number, &[INET, 0, 0, 0], body);
+    writer.message(SUBSYSTEM | kind, netlink::REQUEST | flags, number, &[family, 0, 0, 0], body);
     writer.into_bytes()
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lango::wire::control::{
-    Answer, Check, Code, Failure, Health, Request, Response, VoucherListed, VoucherShown,
+    Answer, Check, Code, Examined, Failure, Health, Request, Response, VoucherListed, VoucherShown,
 };
 use serde_json::{Value, json};
 
@@ -60,6 +60,11 @@ fn signature() -> Value {
     serde_json::from_str(&said(dir.path(), &["list"], b"")).unwrap()
 }
 
+fn lost() -> Check {
+    let [check, message, remedy] = ["rules", "gone", "wait"].map(str::to_owned);
+    Check { check, state: Health::Fail, message, remedy }
+}
+
 fn answer(request: Request) -> Response {
     Response::Ok(match request {
         Request::Sessions => Answer::Sessions(Vec::new()),
@@ -68,12 +73,9 @@ fn answer(request: Request) -> Response {
         Request::VoucherShow { code } if code.reveal() == "4821" => Answer::VoucherShow(shown("unused")),
         Request::VoucherRevoke { .. } => Answer::VoucherRevoke(shown("revoked")),
         Request::PlanList => Answer::PlanList(Vec::new()),
-        Request::Doctor { .. } => Answer::Doctor(vec![Check {
-            check: "rules".to_owned(),
-            state: Health::Fail,
-            message: "gone".to_owned(),
-            remedy: "wait".to_owned(),
-        }]),
+        Request::Doctor { .. } => {
+            Answer::Doctor(Box::new(Examined { checks: vec![lost()], surroundings: None }))
+        }
         Request::VoucherShow { .. }
         | Request::Status
         | Request::Login { .. }

@@ -14,6 +14,7 @@ mod cloud;
 mod counting;
 mod detection;
 mod dns;
+mod doctor;
 mod floods;
 mod forms;
 mod garden;

@@ -120,7 +120,9 @@ fn called(lab: &Lab, daemon: &Daemon, method: &str, arguments: &Value) -> Value 
     let mut command = Command::new(path);
     command.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
     command.args(["call", method, "--socket"]).arg(daemon.socket());
-    let mut plugin = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    // It looks at the network that it runs in.
+    let mut plugin = lab.gateway.enter(move || command.spawn().unwrap());
     plugin.stdin.take().unwrap().write_all(arguments.to_string().as_bytes()).unwrap();
     let said = plugin.wait_with_output().unwrap().stdout;
     let said: Value = serde_json::from_slice(&said).unwrap();

@@ -4,6 +4,7 @@
 //! of a guest out from its first packet on; what began while they were not there is cut here.
 
 use super::Kernel;
+use crate::nft::{NftError, Stranger};
 
 /// What is known of offload on this gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,11 @@ pub(in crate::app) enum Offload {
 }
 
 impl Kernel {
+    /// The tables of others.
+    pub(in crate::app) fn strangers(&mut self) -> Result<Vec<Stranger>, NftError> {
+        self.nft.strangers()
+    }
+
     /// Looks for flowtables, and cuts the flows of guests that are in one.
     pub(in crate::app) fn look_for_offload(&mut self) {
         self.offload = match self.nft.flowtables() {

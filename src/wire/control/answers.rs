@@ -1,10 +1,11 @@
 //! What the daemon answers, as JSON: what `--json` prints. Fields may be added, never renamed.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-use std::collections::BTreeMap;
 
 /// `lango status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -280,6 +281,29 @@ pub struct Plan {
 pub enum Source {
     File,
     Cloud,
+}
+
+/// What the daemon knows of `lango doctor`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    pub checks: Vec<Check>,
+    /// Where the command is to look itself, for what a daemon in its jail does not see.
+    pub surroundings: Option<Surroundings>,
+}
+
+/// What of the gateway's system concerns the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// Guest networks.
+    pub interfaces: Vec<String>,
+    pub state_dir: PathBuf,
+    /// Who is asked for names.
+    pub resolver: SocketAddr,
+    pub portal_name: String,
+    /// Whole names that guests reach before they pay.
+    pub garden: Vec<String>,
+    /// Whether the internet can be reached.
+    pub online: bool,
 }
 
 /// A line of `lango doctor`.

@@ -2,12 +2,11 @@
 //!
 //! Owns: the request for those of all tables, and what is told of one. Never: makes one.
 
-use super::SUBSYSTEM;
+use super::{EVERY_FAMILY, SUBSYSTEM};
 use crate::wire::netlink::{self, Message, Writer, find, text};
 
 const NEW: u16 = 22;
 const GET: u16 = 23;
-const EVERY_FAMILY: u8 = 0;
 
 /// A flowtable.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,6 +28,7 @@ pub struct ChainRead {
 /// A rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleRead {
+    pub table: String,
     pub chain: String,
     /// Names of its expressions.
     pub expressions: Vec<String>,
@@ -124,7 +125,7 @@ pub fn rule(message: &Message<'_>) -> Option<RuleRead> {
     let body = body(message);
     let list = netlink::attributes(find(body, 4)?);
     let expressions = list.filter_map(|(_, expression)| name(expression, 1)).collect();
-    Some(RuleRead { chain: name(body, 2)?, expressions })
+    Some(RuleRead { table: name(body, 1)?, chain: name(body, 2)?, expressions })
 }
 
 /// Reads a set.

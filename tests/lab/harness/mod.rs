@@ -191,9 +191,14 @@ impl Lab {
 
     /// From now on the gateway's resolver asks this server (ADDRESS or ADDRESS#PORT) for what it does not know.
     pub(crate) fn forward_names(&mut self, server: &str) {
+        self.stop_addresses();
+        self.dnsmasq = serve_addresses(&self.gateway, self.folder.path(), &format!("--server={server}"));
+    }
+
+    /// The gateway's resolver, which gives guests their addresses, has died.
+    pub(crate) fn stop_addresses(&mut self) {
         let _ = self.dnsmasq.kill();
         let _ = self.dnsmasq.wait();
-        self.dnsmasq = serve_addresses(&self.gateway, self.folder.path(), &format!("--server={server}"));
     }
 
     /// The gateway's kernel sends every ICMP error that it is asked for, not only so many a second.
@@ -263,8 +268,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let _ = self.dnsmasq.kill();
-        let _ = self.dnsmasq.wait();
+        self.stop_addresses();
         // Namespaces go with their names only when nobody is inside.
         let spaces = self.phones.iter().map(|phone| &phone.space).chain([&self.gateway, &self.world.space]);
         let left: Vec<String> = spaces.flat_map(|space| space.processes()).collect();

@@ -43,6 +43,10 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    pub(super) fn of_open(error: OpenError) -> Self {
+        if let OpenError::Key(error) = error { Self::Key(error) } else { Self::Open(error) }
+    }
+
     /// The exit code that tells the caller what kind of failure it was.
     pub(super) fn exit(&self) -> Exit {
         if self.is_permission() {

@@ -13,7 +13,7 @@ use super::fault::Fault;
 use crate::config::Config;
 use crate::domain::{IssuingKey, SiteKey};
 use crate::portal::FormKey;
-use crate::store::{self, Found};
+use crate::store::{self, Found, Report};
 use crate::wire::enrolment::Enrolled;
 
 /// The keys a running gateway needs.
@@ -27,11 +27,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Reads the device key, making it at first start, and the site key if the operator gave one.
-    /// `found`: the store whose codes were hashed under them. `enrolled`: may have brought the site key.
-    pub(super) fn load(config: &Config, enrolled: Option<&Enrolled>, found: &Found) -> Result<Self, Fault> {
+    /// Reads the device key, which the store has made at first start, and the site key if the operator gave one.
+    /// `report`: of the store whose codes were hashed under them. `enrolled`: may have brought the site key.
+    pub(super) fn load(config: &Config, enrolled: Option<&Enrolled>, report: &Report) -> Result<Self, Fault> {
         let gateway = &config.gateway;
-        if *found != Found::Nothing && !store::has_device_key(&gateway.state_dir) {
+        if report.key_is_new && report.found != Found::Nothing {
             tracing::error!(
                 event = "key_lost",
                 "device.key is gone from state_dir: a new one is made, and codes made under the old one are unknown"

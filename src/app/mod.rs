@@ -339,7 +339,15 @@ fn open_ledger(
     clock: &Clock,
 ) -> Result<(Ledger, Vec<Record>, Keys, String), Fault> {
     let Opened { store, restored, report, device } =
-        store::open(&config.gateway.state_dir).map_err(Fault::Open)?;
+        store::open(&config.gateway.state_dir).map_err(Fault::of_open)?;
+    if report.unreadable + report.foreign_days > 0 {
+        tracing::error!(
+            event = "sealed_unreadable",
+            fields = report.unreadable,
+            days = report.foreign_days,
+            "what is sealed in the store does not open: its guests count as forgotten until the device.key that belongs to it is put back"
+        );
+    }
     let alarming = match report.found {
         Found::Nothing | Found::Clean | Found::Unclosed => false,
         Found::Damaged { .. } | Found::Missing | Found::ReadOnly => true,
@@ -349,7 +357,7 @@ fn open_ledger(
     } else {
         tracing::info!(event = "store_opened", %report, "the store is open");
     }
-    let keys = Keys::load(config, enrolled, &report.found)?;
+    let keys = Keys::load(config, enrolled, &report)?;
     clock.not_before(restored.floor);
     clock.refresh();
     let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::KeyError;
+
 /// Why the database could not be opened. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
@@ -24,6 +26,8 @@ pub enum OpenError {
     Busy { path: PathBuf },
     /// A newer Lango wrote the database: its schema is `found`, this program knows up to `known`.
     Newer { path: PathBuf, found: u32, known: u32 },
+    /// The device key cannot be had.
+    Key(KeyError),
     /// The system refused something else.
     Io { path: PathBuf, doing: &'static str, why: String },
 }
@@ -55,6 +59,8 @@ impl OpenError {
             Self::Newer { .. } => {
                 "install the newer Lango again, or set option state_dir to another directory"
             }
+            // It says so itself.
+            Self::Key(_) => "",
             Self::Io { .. } => "look at the storage: the system log may say more",
         }
     }
@@ -75,6 +81,7 @@ impl fmt::Display for OpenError {
                 "{} was written by a newer Lango (schema {found}; this one knows up to {known})",
                 path.display()
             ),
+            Self::Key(error) => error.fmt(f),
             Self::Io { path, doing, why } => write!(f, "cannot {doing} {}: {why}", path.display()),
         }
     }

@@ -25,11 +25,13 @@ const KEPT_ASIDE: usize = 2;
 pub(super) struct Place {
     pub(super) dir: PathBuf,
     pub(super) db: PathBuf,
+    /// Where the secrets are.
+    pub(super) secrets: PathBuf,
 }
 
 impl Place {
     pub(super) fn new(state_dir: &Path) -> Self {
-        Self { dir: state_dir.to_owned(), db: state_dir.join("lango.db") }
+        Self { dir: state_dir.to_owned(), db: state_dir.join("lango.db"), secrets: state_dir.to_owned() }
     }
 
     pub(super) fn wal(&self) -> PathBuf {

@@ -5,7 +5,7 @@
 //! Never: decides; it writes the domain's [`Record`]s and loads them back as [`Restored`].
 //! Neighbours: `app` calls it; `schema.rs` draws the tables, `recover.rs` opens them in whatever state
 //! they are, `files.rs` moves files, `thread.rs` does the jobs, `write.rs` and `read.rs` translate,
-//! `keys.rs` keeps the secrets.
+//! `keys.rs` keeps the secrets, `vault.rs` seals under them what is a person's.
 
 mod error;
 mod files;
@@ -16,6 +16,7 @@ mod reading;
 mod recover;
 mod schema;
 mod thread;
+mod vault;
 mod write;
 
 use std::path::Path;
@@ -43,7 +44,7 @@ use crate::domain::{
 pub fn open(state_dir: &Path) -> Result<Opened, OpenError> {
     let place = Place::new(state_dir);
     let ready = recover::open(&place)?;
-    let thread = Thread::start(place, ready.conn, ready.medium)
+    let thread = Thread::start(place, ready.conn, ready.vault, ready.medium)
         .map_err(|error| OpenError::io(state_dir, "start a thread for", &error))?;
     let store = Store { thread: Arc::new(thread) };
     Ok(Opened { store, restored: ready.restored, device: ready.device, report: ready.report })

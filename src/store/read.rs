@@ -32,7 +32,8 @@ const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const ENTITLEMENT: &str = "
     SELECT e.id, e.origin, plan.text AS plan, e.metered, e.validity, e.data_total, e.data_up, e.data_down,
-      e.rate_up, e.rate_down, e.devices, e.bound_devices, e.idle_timeout, e.count_offline, e.code, e.hint,
+      e.rate_up, e.rate_down, e.devices, e.bound_devices, e.idle_timeout, e.count_offline, e.code,
+      ifnull(CAST(unsealed('entitlement.hint', e.id, e.hint) AS TEXT), '') AS hint,
       batch.text AS batch, e.opened, ifnull(m.at, 0) AS at, ifnull(m.downtime, 0) AS downtime,
       ifnull(m.used, e.used) AS used,
       ifnull(m.validity_left, e.validity_left) AS validity_left, ifnull(m.expires, e.expires) AS expires,
@@ -57,14 +58,12 @@ pub(super) fn entitlement(
     if conn.query_row("SELECT 1 FROM meter WHERE entitlement = ?1", key, is_open).optional()?.is_some() {
         found = read_last(found, &Reading::kept(conn)?);
     }
-    let macs = |sql: &str| -> rusqlite::Result<Vec<Mac>> {
-        conn.prepare(sql)?.query_map(key, |row| mac(row, 0))?.collect()
-    };
-    found.bound = macs("SELECT mac FROM device WHERE entitlement = ?1")?.into_iter().collect();
-    let online = macs("SELECT mac FROM session WHERE closed IS NULL AND entitlement = ?1")?;
-    found.online = u16::try_from(online.len()).unwrap_or(u16::MAX);
-    let mut devices: OrdSet<Mac> =
-        macs("SELECT DISTINCT mac FROM session WHERE entitlement = ?1")?.into_iter().collect();
+    let bound = "SELECT unsealed('device.mac', entitlement, mac) FROM device WHERE entitlement = ?1";
+    found.bound = macs(conn, bound, key)?.into_iter().collect();
+    let online = "SELECT count(*) FROM session WHERE closed IS NULL AND entitlement = ?1";
+    found.online = conn.query_row(online, key, |row| row.get(0))?;
+    let used = "SELECT unsealed('session.mac', id, mac) FROM session WHERE entitlement = ?1";
+    let mut devices: OrdSet<Mac> = macs(conn, used, key)?.into_iter().collect();
     devices.extend(found.bound.iter().copied());
     Ok(Some((found, devices.into_iter().collect())))
 }
@@ -150,33 +149,38 @@ fn active_entitlements(conn: &Connection, reading: &Reading) -> rusqlite::Result
 fn open_sessions(conn: &Connection, reading: &Reading) -> rusqlite::Result<Vec<Session>> {
     let session = |row: &Row<'_>| {
         let id = SessionId(number(row, 0)?);
-        let used = Traffic { up: Bytes(number(row, 4)?), down: Bytes(number(row, 5)?) };
+        let used = Traffic { up: Bytes(number(row, 3)?), down: Bytes(number(row, 4)?) };
+        let (mac, since) = mac_and_time(row, 2)?;
         Ok(Session {
             id,
             entitlement: EntitlementId(number(row, 1)?),
-            mac: mac(row, 2)?,
-            since: wall(row, 3)?,
+            mac,
+            since,
             used: reading.count(id).unwrap_or(used),
-            lasted: Duration::from_millis(number(row, 6)?),
-            at: Boot::from_millis(number(row, 7)?),
+            lasted: Duration::from_millis(number(row, 5)?),
+            at: Boot::from_millis(number(row, 6)?),
         })
     };
     conn.prepare(
-        "SELECT id, entitlement, mac, since, bytes_up, bytes_down, lasted, at FROM session
+        "SELECT id, entitlement, unsealed('session.mac', id, mac), bytes_up, bytes_down, lasted, at FROM session
          WHERE closed IS NULL ORDER BY id",
     )?
     .query_map([], session)?
+    .filter(|session| session.as_ref().map_or(true, |session| session.mac != NOBODY))
     .collect()
 }
 
 fn bound_devices(conn: &Connection) -> rusqlite::Result<HashMap<EntitlementId, OrdSet<Mac>>> {
     let mut bound: HashMap<EntitlementId, OrdSet<Mac>> = HashMap::new();
     let mut statement = conn.prepare(
-        "SELECT d.entitlement, d.mac FROM meter m CROSS JOIN device d ON d.entitlement = m.entitlement",
+        "SELECT d.entitlement, unsealed('device.mac', d.entitlement, d.mac) FROM meter m CROSS JOIN device d ON d.entitlement = m.entitlement",
     )?;
     let rows = statement.query_map([], |row| Ok((EntitlementId(number(row, 0)?), mac(row, 1)?)))?;
     for row in rows {
         let (entitlement, mac) = row?;
+        if mac == NOBODY {
+            continue;
+        }
         bound.entry(entitlement).or_default().insert(mac);
     }
     Ok(bound)
@@ -184,22 +188,23 @@ fn bound_devices(conn: &Connection) -> rusqlite::Result<HashMap<EntitlementId, O
 
 /// Not with what is free, nor with what only bridged the wait for a payment: that opens for anybody.
 fn recent(conn: &Connection, floor: Wall) -> rusqlite::Result<Vec<Mac>> {
-    conn.prepare(
-        "SELECT DISTINCT s.mac FROM session s CROSS JOIN entitlement e ON e.id = s.entitlement
-         WHERE s.closed >= ?1 AND e.origin <> 'trial' AND NOT (e.origin = 'payment' AND e.code IS NULL)
-         ORDER BY s.mac",
-    )?
-    .query_map([lately(floor)], |row| mac(row, 0))?
-    .collect()
+    let recent = macs(
+        conn,
+        "SELECT unsealed('session.mac', s.id, s.mac) FROM session s CROSS JOIN entitlement e ON e.id = s.entitlement
+         WHERE s.closed >= ?1 AND e.origin <> 'trial' AND NOT (e.origin = 'payment' AND e.code IS NULL)",
+        [lately(floor)],
+    )?;
+    Ok(recent.into_iter().collect::<OrdSet<_>>().into_iter().collect())
 }
 
 /// A trial that no clock has dated yet is from after the floor.
 fn trials(conn: &Connection, floor: Wall) -> rusqlite::Result<Vec<(Mac, EntitlementId, Wall)>> {
     conn.prepare(
-        "SELECT d.mac, e.id, e.opened FROM entitlement e CROSS JOIN device d ON d.entitlement = e.id
+        "SELECT unsealed('device.mac', d.entitlement, d.mac), e.id, e.opened FROM entitlement e CROSS JOIN device d ON d.entitlement = e.id
          WHERE e.origin = 'trial' AND e.opened >= ?1 ORDER BY e.id",
     )?
     .query_map([lately(floor)], |row| Ok((mac(row, 0)?, EntitlementId(number(row, 1)?), wall(row, 2)?)))?
+    .filter(|trial| trial.as_ref().map_or(true, |(mac, ..)| *mac != NOBODY))
     .collect()
 }
 
@@ -284,8 +289,27 @@ fn wall(row: &Row<'_>, column: usize) -> rusqlite::Result<Wall> {
     row.get(column).map(Wall::from_secs)
 }
 
+/// In place of a device that is forgotten, or cannot be read.
+const NOBODY: Mac = Mac::new([0; 6]);
+
+/// The devices, of column 0, that can be read.
+fn macs(conn: &Connection, sql: &str, of: impl rusqlite::Params) -> rusqlite::Result<Vec<Mac>> {
+    let all = conn.prepare(sql)?.query_map(of, |row| mac(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(all.into_iter().filter(|mac| *mac != NOBODY).collect())
+}
+
 fn mac(row: &Row<'_>, column: usize) -> rusqlite::Result<Mac> {
-    row.get(column).map(Mac::new)
+    Ok(mac_and_time(row, column)?.0)
+}
+
+/// What was sealed, with a time behind it or without one.
+fn mac_and_time(row: &Row<'_>, column: usize) -> rusqlite::Result<(Mac, Wall)> {
+    let field = row.get::<_, Option<Vec<u8>>>(column)?.unwrap_or_default();
+    let Some((mac, time)) = field.split_first_chunk() else {
+        return Ok((NOBODY, Wall::from_secs(write::FORGOTTEN)));
+    };
+    let time = time.first_chunk().map_or(write::FORGOTTEN, |time| i64::from_be_bytes(*time));
+    Ok((Mac::new(*mac), Wall::from_secs(time)))
 }
 
 fn text<T: FromStr>(column: usize, text: &str) -> rusqlite::Result<T> {

@@ -17,8 +17,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::files::{Place, exists, sync_dir};
 use super::read::codes::Finder;
+use super::vault::Vault;
 use super::write::Writer;
-use super::{OpenError, StoreError, read, schema};
+use super::{OpenError, StoreError, keys, read, schema};
 use crate::clock;
 use crate::domain::Restored;
 
@@ -32,6 +33,12 @@ pub struct Report {
     pub found: Found,
     /// The schema before, where it had to be brought up to this program's.
     pub migrated_from: Option<u32>,
+    /// There was no device key: a new one was made.
+    pub key_is_new: bool,
+    /// Fields of persons that were to be read and could not be: sealed under another device key, or changed.
+    pub unreadable: u64,
+    /// Days of which nothing can be read: their keys are wrapped under another device key.
+    pub foreign_days: u64,
 }
 
 /// In what state the database was.
@@ -97,6 +104,7 @@ pub(super) enum Medium {
 /// A database that serves.
 pub(super) struct Ready {
     pub(super) conn: Connection,
+    pub(super) vault: Vault,
     pub(super) restored: Restored,
     pub(super) device: String,
     pub(super) report: Report,
@@ -148,8 +156,9 @@ fn open_read_only(place: &Place) -> Result<Ready, OpenError> {
     if !exists(&place.db)? {
         return Err(OpenError::ReadOnly { path: place.dir.clone() });
     }
-    let scratch =
+    let mut scratch =
         Place::new(&std::env::temp_dir().join(format!("lango-{:016x}", u64::from_le_bytes(clock::random()))));
+    scratch.secrets.clone_from(&place.dir);
     scratch.make_dir()?;
     let started = place.copy_to(&scratch).and_then(|()| {
         scratch.start(Found::ReadOnly, Check::Tables).map_err(|failure| match failure {
@@ -189,17 +198,28 @@ impl Place {
             // A file without tables would look like a database to whoever comes next.
             drop(self.remove_db());
         }
-        let (conn, migrated_from) = connected?;
+        let Connected { conn, vault, migrated_from, key_is_new } = connected?;
         Writer::prepare(&conn)
             .and_then(|_| Finder::prepare(&conn))
             .map_err(|error| Failure::Damaged(format!("its tables are not as they were made: {error}")))?;
         let restored = read::restored(&conn).map_err(|error| self.failure(error))?;
+        let unreadable = vault.unreadable();
+        if unreadable > 0 {
+            conn.execute(END_OF_NOBODY, []).map_err(|error| self.failure(error.into()))?;
+        }
         let device = named(&conn).map_err(|error| self.failure(error.into()))?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
             .map_err(|error| self.failure(error.into()))?;
         sync_dir(&self.dir).map_err(Failure::Open)?;
-        let report = Report { path: self.db.clone(), found, migrated_from };
-        Ok(Ready { conn, restored, device, report, medium: Medium::Writable })
+        let report = Report {
+            path: self.db.clone(),
+            found,
+            migrated_from,
+            key_is_new,
+            unreadable,
+            foreign_days: vault.foreign(),
+        };
+        Ok(Ready { conn, vault, restored, device, report, medium: Medium::Writable })
     }
 
     fn failure(&self, error: StoreError) -> Failure {
@@ -216,8 +236,20 @@ impl Place {
     }
 }
 
+/// Of whom nobody can tell any more is not online.
+const END_OF_NOBODY: &str = "
+    UPDATE session SET closed = (SELECT floor FROM meta), why = 'kicked'
+    WHERE closed IS NULL AND unsealed('session.mac', id, mac) IS NULL";
+
 /// A connection that holds the only lock on a database with the tables of this program.
-fn connect(place: &Place, check: Check) -> Result<(Connection, Option<u32>), Failure> {
+struct Connected {
+    conn: Connection,
+    vault: Vault,
+    migrated_from: Option<u32>,
+    key_is_new: bool,
+}
+
+fn connect(place: &Place, check: Check) -> Result<Connected, Failure> {
     let fail = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Failure::Open(OpenError::Busy { path: place.db.clone() })
@@ -250,10 +282,19 @@ fn connect(place: &Place, check: Check) -> Result<(Connection, Option<u32>), Fai
     if check == Check::Tables {
         check_tables(&conn, place)?;
     }
-    if version < schema::KNOWN {
-        schema::migrate(&mut conn, version).map_err(fail)?;
+    // The lock on the database keeps two first starts apart.
+    let key_is_new = !keys::has_device_key(&place.secrets);
+    let device = keys::device_key(&place.secrets).map_err(|error| Failure::Open(OpenError::Key(error)))?;
+    let vault = Vault::new(&device);
+    vault.attach(&conn).map_err(fail)?;
+    if version >= schema::WITH_DAYS {
+        vault.load(&conn).map_err(fail)?;
     }
-    Ok((conn, (version < schema::KNOWN && !blank).then_some(version)))
+    if version < schema::KNOWN {
+        schema::migrate(&mut conn, version, &vault).map_err(fail)?;
+    }
+    let migrated_from = (version < schema::KNOWN && !blank).then_some(version);
+    Ok(Connected { conn, vault, migrated_from, key_is_new })
 }
 
 /// The settings of the connection; returns the journal mode that SQLite agreed to.

@@ -13,11 +13,16 @@
 
 use rusqlite::Connection;
 
+use super::vault::Vault;
+
 /// The number of the schema that this program writes.
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE, TRAIL, READING];
+const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE, TRAIL, READING, DAYS, SEALED];
+
+/// Schemas from here on have keys of days, and steps from there seal.
+pub(super) const WITH_DAYS: u32 = 7;
 
 const FIRST: &str = "
 CREATE TABLE meta (
@@ -280,6 +285,102 @@ ALTER TABLE meta ADD COLUMN reading      -- personal: the meters and open sessio
           BLOB;
 ";
 
+const DAYS: &str = "
+CREATE TABLE day_key (
+  day     INTEGER PRIMARY KEY, -- days since 1970; another number where the key of that day cannot be opened
+  wrapped BLOB NOT NULL        -- the key of what was sealed on that day, itself sealed (vault.rs)
+) STRICT;
+";
+
+/// All that is a person's is sealed, and what was plain is to be gone from every file: a copy is due.
+const SEALED: &str = "
+ALTER TABLE entitlement ADD COLUMN sealed -- personal: sealed, the last 3 characters of the code, for support
+          BLOB;
+UPDATE entitlement SET sealed = sealed('entitlement.hint', id, hint);
+ALTER TABLE entitlement DROP COLUMN hint;
+ALTER TABLE entitlement RENAME COLUMN sealed TO hint;
+
+ALTER TABLE voucher ADD COLUMN kept_hint -- personal: sealed, the hint of one that was redeemed
+          BLOB;
+UPDATE voucher SET kept_hint = sealed('voucher.kept_hint', key, hint), hint = '' WHERE entitlement IS NOT NULL;
+
+ALTER TABLE device RENAME TO plain_device;
+CREATE TABLE device (
+  entitlement INTEGER NOT NULL, -- entitlement.id, where the plan bounds devices
+  mac         BLOB NOT NULL,    -- personal: sealed, a device that ever used it, 6 bytes
+  PRIMARY KEY (entitlement, mac)
+) STRICT, WITHOUT ROWID;
+INSERT INTO device SELECT entitlement, sealed('device.mac', entitlement, mac) FROM plain_device;
+DROP TABLE plain_device;
+
+DROP INDEX session_closed;
+ALTER TABLE session RENAME TO plain_session;
+CREATE TABLE session (
+  id          INTEGER PRIMARY KEY,
+  entitlement INTEGER NOT NULL, -- entitlement.id
+  mac         BLOB NOT NULL,    -- personal: sealed, the device, 6 bytes, and the wall time at which it opened, 8
+  forgotten   INTEGER NOT NULL, -- 1: whose it was is forgotten
+  closed      INTEGER,          -- personal: wall time at which it closed; null: open
+  why         TEXT,             -- why it closed
+  bytes_up    INTEGER NOT NULL, -- personal: what went up since it opened
+  bytes_down  INTEGER NOT NULL, -- personal: what came down since
+  lasted      INTEGER NOT NULL, -- personal: how long it had been open at `at`
+  at          INTEGER NOT NULL  -- CLOCK_BOOTTIME, in the boot of meta.boot
+) STRICT;
+INSERT INTO session SELECT id, entitlement, sealed('session.mac', id, with_time(mac, since)), since = -1, closed, why,
+  bytes_up, bytes_down, lasted, at FROM plain_session;
+DROP TABLE plain_session;
+CREATE INDEX session_closed ON session (closed);
+
+ALTER TABLE proof RENAME TO plain_proof;
+CREATE TABLE proof (
+  key   BLOB PRIMARY KEY, -- voucher.key
+  phone BLOB,             -- personal: sealed, the last 4 digits of the phone that paid
+  pin   BLOB              -- personal: sealed, argon2id hash of the PIN of an account
+) STRICT, WITHOUT ROWID;
+INSERT INTO proof SELECT key, sealed('proof.phone', key, phone), sealed('proof.pin', key, pin) FROM plain_proof;
+DROP TABLE plain_proof;
+
+DROP INDEX outbox_usage;
+DROP INDEX outbox_code;
+ALTER TABLE outbox RENAME TO plain_outbox;
+CREATE TABLE outbox (
+  seq   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again
+  at    INTEGER NOT NULL, -- wall time at which it became a fact
+  event BLOB NOT NULL,    -- personal: sealed, the fact as JSON, as it is sent
+  usage INTEGER,          -- session.id, where the fact is what it has used so far
+  code  BLOB              -- personal: voucher.key, where the fact is that it was redeemed
+) STRICT;
+INSERT INTO outbox SELECT seq, at, sealed('outbox.event', NULL, event), usage, code FROM plain_outbox;
+DELETE FROM sqlite_sequence WHERE name = 'outbox';
+UPDATE sqlite_sequence SET name = 'outbox' WHERE name = 'plain_outbox';
+DROP TABLE plain_outbox;
+CREATE INDEX outbox_usage ON outbox (usage) WHERE usage IS NOT NULL;
+CREATE INDEX outbox_code ON outbox (code) WHERE code IS NOT NULL;
+
+ALTER TABLE claim RENAME TO plain_claim;
+CREATE TABLE claim (
+  reference BLOB NOT NULL,    -- personal: keyed hash of the reference that a guest says to have paid under
+  mac       BLOB NOT NULL,    -- personal: sealed, the device, 6 bytes, and the wall time, 8
+  awaits    TEXT NOT NULL,    -- what has to come: payment, room, digits; nothing: it is over, and was bridged today
+  bridged   INTEGER NOT NULL, -- 1: the guest was let in ahead of the payment
+  PRIMARY KEY (reference, mac)
+) STRICT, WITHOUT ROWID;
+INSERT INTO claim
+  SELECT reference, sealed('claim.mac', reference, with_time(mac, since)), awaits, bridged FROM plain_claim;
+DROP TABLE plain_claim;
+
+ALTER TABLE blocked RENAME TO plain_blocked;
+CREATE TABLE blocked (
+  mac BLOB PRIMARY KEY -- personal: sealed, a device that the cloud wants kept out, 6 bytes
+) STRICT, WITHOUT ROWID;
+INSERT INTO blocked SELECT sealed('blocked.mac', NULL, mac) FROM plain_blocked;
+DROP TABLE plain_blocked;
+
+UPDATE meta SET copied = -1 WHERE EXISTS (SELECT 1 FROM name) OR EXISTS (SELECT 1 FROM blocked)
+  OR EXISTS (SELECT 1 FROM claim);
+";
+
 /// What `PRAGMA user_version` says.
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
@@ -291,11 +392,16 @@ pub(super) fn is_blank(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Leads the tables from schema `from` to the one of this program, all or nothing.
-pub(super) fn migrate(conn: &mut Connection, from: u32) -> rusqlite::Result<()> {
+pub(super) fn migrate(conn: &mut Connection, from: u32, vault: &Vault) -> rusqlite::Result<()> {
     let transaction = conn.transaction()?;
-    for step in STEPS.iter().skip(from as usize) {
+    for (schema, step) in STEPS.iter().enumerate().skip(from as usize) {
+        if schema >= WITH_DAYS as usize {
+            vault.begin(&transaction)?;
+        }
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "user_version", KNOWN)?;
-    transaction.commit()
+    transaction.commit()?;
+    vault.settled();
+    Ok(())
 }

@@ -19,6 +19,7 @@ use super::files::Place;
 use super::read::cloud;
 use super::read::codes::Finder;
 use super::recover::Medium;
+use super::vault::{self, Vault};
 use super::write::{COPY_DUE, Since, Sweep, Writer, drop_trials_of_forgotten};
 use super::{Kept, OutboxSize, StoreError, leftovers, read};
 use crate::domain::{Bound, CodeKey, Overdue, Record, Voucher, Wall};
@@ -47,11 +48,11 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    pub(super) fn start(place: Place, conn: Connection, medium: Medium) -> io::Result<Self> {
+    pub(super) fn start(place: Place, conn: Connection, vault: Vault, medium: Medium) -> io::Result<Self> {
         let (jobs, inbox) = mpsc::channel(WAITING);
         let handle = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || run(&place, conn, medium, inbox))?;
+            .spawn(move || run(&place, conn, vault, medium, inbox))?;
         Ok(Self { jobs: Some(jobs), handle: Some(handle) })
     }
 
@@ -71,8 +72,8 @@ impl Drop for Thread {
     }
 }
 
-fn run(place: &Place, conn: Connection, medium: Medium, mut inbox: mpsc::Receiver<Job>) {
-    let closing = Database::prepare(place, &conn, medium)
+fn run(place: &Place, conn: Connection, vault: Vault, medium: Medium, mut inbox: mpsc::Receiver<Job>) {
+    let closing = Database::prepare(place, &conn, vault, medium)
         .expect("the same statements were prepared when the database was opened")
         .serve(&mut inbox);
     // Nobody may hand in more; whoever waits in the inbox reads that the store is gone.
@@ -88,6 +89,7 @@ fn run(place: &Place, conn: Connection, medium: Medium, mut inbox: mpsc::Receive
 pub(super) struct Database<'c> {
     place: &'c Place,
     conn: &'c Connection,
+    vault: Vault,
     medium: Medium,
     writer: Writer<'c>,
     finder: Finder<'c>,
@@ -96,9 +98,14 @@ pub(super) struct Database<'c> {
 }
 
 impl<'c> Database<'c> {
-    fn prepare(place: &'c Place, conn: &'c Connection, medium: Medium) -> rusqlite::Result<Self> {
+    fn prepare(
+        place: &'c Place,
+        conn: &'c Connection,
+        vault: Vault,
+        medium: Medium,
+    ) -> rusqlite::Result<Self> {
         let (writer, finder) = (Writer::prepare(conn)?, Finder::prepare(conn)?);
-        Ok(Self { place, conn, medium, writer, finder, sweep: None })
+        Ok(Self { place, conn, vault, medium, writer, finder, sweep: None })
     }
 
     pub(super) fn conn(&self) -> &'c Connection {
@@ -120,6 +127,10 @@ impl<'c> Database<'c> {
             return Err(StoreError::ReadOnly);
         }
         let is_due = self.copied()? == Some(COPY_DUE);
+        if is_due {
+            let gone = self.vault.drop_unused(self.conn)?;
+            self.writer.keys_went(gone.iter().filter_map(|wrapped| vault::mark(wrapped)));
+        }
         if drop_trials_of_forgotten(self.conn, now)? || (is_due && self.may_have_leftovers()?) {
             self.forget_pages()?;
         } else if !is_due && self.was_copied_within(RECENT, now)? {
@@ -150,10 +161,10 @@ impl<'c> Database<'c> {
     /// overwritten as a rule, so it is looked for.
     fn may_have_leftovers(&self) -> Result<bool, StoreError> {
         match self.writer.since() {
-            Since::Purged(macs) => {
+            Since::Purged(marks) => {
                 self.place.remove_aside()?;
                 self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-                leftovers::any(self.conn, &self.place.db, macs)
+                leftovers::any(&self.place.db, marks)
             }
             Since::Nothing | Since::Anything => Ok(true),
         }
@@ -268,9 +279,14 @@ impl<'c> Database<'c> {
         write: impl FnOnce(&mut Writer<'c>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let transaction = self.conn.unchecked_transaction()?;
-        let written = write(&mut self.writer)?;
-        transaction.commit()?;
-        Ok(written)
+        let written = self.vault.begin(self.conn).map_err(StoreError::from);
+        let written = written.and_then(|()| write(&mut self.writer));
+        let written = written.and_then(|written| Ok(transaction.commit().map(|()| written)?));
+        match written {
+            Ok(_) => self.vault.settled(),
+            Err(_) => self.vault.taken_back(),
+        }
+        written
     }
 
     /// Moves the journal into the tables if much waits there. Its file keeps its size, and the next commit begins it

@@ -55,6 +55,7 @@ pub(super) use self::purge::Since;
 use self::readings::Readings;
 use self::sales::Sales;
 use super::StoreError;
+use super::leftovers::Mark;
 use crate::domain::{Boot, BootId, Bps, Bytes, Downtime, Ending, Record, Wall};
 
 /// The statements that write.
@@ -182,6 +183,11 @@ impl<'c> Writer<'c> {
     /// What was deleted since the files were last made anew.
     pub(super) fn since(&self) -> &Since {
         self.purge.since()
+    }
+
+    /// Keys of days went, that were wrapped in what has these marks.
+    pub(super) fn keys_went(&mut self, marks: impl Iterator<Item = Mark>) {
+        self.purge.keys_went(marks);
     }
 
     /// The files hold nothing of it any more.

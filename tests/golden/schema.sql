@@ -40,7 +40,8 @@ CREATE TABLE voucher (
   entitlement INTEGER,          -- entitlement.id; null: never redeemed
   revoked     INTEGER NOT NULL  -- 1: withdrawn
 , id        -- the cloud's name of it
-          TEXT) STRICT, WITHOUT ROWID;
+          TEXT, kept_hint -- personal: sealed, the hint of one that was redeemed
+          BLOB) STRICT, WITHOUT ROWID;
 
 CREATE INDEX voucher_withdrawn ON voucher (revoked) WHERE revoked = 1 AND entitlement IS NULL;
 
@@ -48,7 +49,6 @@ CREATE TABLE entitlement (
   id             INTEGER PRIMARY KEY,
   origin         TEXT NOT NULL,    -- how it came to be: voucher, payment, manual, trial, cloud
   code           BLOB,             -- personal: voucher.key
-  hint           TEXT NOT NULL,    -- personal: the last 3 characters of the code, for support
   batch          INTEGER,          -- name.id
   opened         INTEGER NOT NULL, -- wall time
   plan           INTEGER NOT NULL, -- name.id; what it promised at the sale follows
@@ -69,7 +69,8 @@ CREATE TABLE entitlement (
   expires        INTEGER,
   bytes_up       INTEGER,
   bytes_down     INTEGER
-) STRICT;
+, hint -- personal: sealed, the last 3 characters of the code, for support
+          BLOB) STRICT;
 
 CREATE TABLE meter (
   entitlement   INTEGER PRIMARY KEY, -- entitlement.id, of one that has not ended
@@ -82,36 +83,9 @@ CREATE TABLE meter (
 , downtime    -- how long the uplink had been down in that boot, at this reading
           INTEGER NOT NULL DEFAULT 0) STRICT;
 
-CREATE TABLE device (
-  entitlement INTEGER NOT NULL, -- entitlement.id, where the plan bounds devices
-  mac         BLOB NOT NULL,    -- personal: a device that ever used it, 6 bytes
-  PRIMARY KEY (entitlement, mac)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE session (
-  id          INTEGER PRIMARY KEY,
-  entitlement INTEGER NOT NULL, -- entitlement.id
-  mac         BLOB NOT NULL,    -- personal: the device, 6 bytes
-  since       INTEGER NOT NULL, -- personal: wall time at which it opened
-  closed      INTEGER,          -- personal: wall time at which it closed; null: open
-  why         TEXT              -- why it closed
-, bytes_up  -- personal: what went up since it opened
-          INTEGER NOT NULL DEFAULT 0, bytes_down -- personal: what came down since
-          INTEGER NOT NULL DEFAULT 0, lasted    -- personal: how long it had been open at `at`
-          INTEGER NOT NULL DEFAULT 0, at        -- CLOCK_BOOTTIME, in the boot of meta.boot
-          INTEGER NOT NULL DEFAULT 0) STRICT;
-
-CREATE INDEX session_closed ON session (closed);
-
 CREATE INDEX lot_of ON lot (plan, made, batch, activate_by, kind, generation);
 
 CREATE INDEX entitlement_ended ON entitlement (ended, origin) WHERE ended IS NOT NULL AND code IS NOT NULL;
-
-CREATE TABLE proof (
-  key   BLOB PRIMARY KEY, -- voucher.key
-  phone TEXT,             -- personal: the last 4 digits of the phone that paid
-  pin   TEXT              -- personal: argon2id hash of the PIN of an account
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE renewed (
   key BLOB PRIMARY KEY -- voucher.key, of an account that was paid for again since it was redeemed
@@ -152,28 +126,7 @@ CREATE TABLE feed (
 , in_force     -- rows of generations before it are no more; they are cleared away later
           INTEGER NOT NULL DEFAULT 0) STRICT;
 
-CREATE TABLE outbox (
-  seq   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again
-  at    INTEGER NOT NULL, -- wall time at which it became a fact
-  event TEXT NOT NULL,    -- personal: the fact as JSON, as it is sent
-  usage INTEGER,          -- session.id, where the fact is what it has used so far
-  code  BLOB              -- personal: voucher.key, where the fact is that it was redeemed
-) STRICT;
-
 CREATE TABLE sqlite_sequence(name,seq);
-
-CREATE INDEX outbox_usage ON outbox (usage) WHERE usage IS NOT NULL;
-
-CREATE INDEX outbox_code ON outbox (code) WHERE code IS NOT NULL;
-
-CREATE TABLE claim (
-  reference BLOB NOT NULL,    -- personal: keyed hash of the reference that a guest says to have paid under
-  mac       BLOB NOT NULL,    -- personal: the device, 6 bytes
-  since     INTEGER NOT NULL, -- personal: wall time
-  awaits    TEXT NOT NULL,    -- what has to come: payment, room, digits; nothing: it is over, and was bridged today
-  bridged   INTEGER NOT NULL, -- 1: the guest was let in ahead of the payment
-  PRIMARY KEY (reference, mac)
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE serial (
   issuer INTEGER NOT NULL, -- number of the key that issued the codes
@@ -187,10 +140,6 @@ CREATE TABLE command (
   id     TEXT NOT NULL UNIQUE -- the cloud's name of a command that was carried out
 ) STRICT;
 
-CREATE TABLE blocked (
-  mac BLOB PRIMARY KEY -- personal: a device that the cloud wants kept out, 6 bytes
-) STRICT, WITHOUT ROWID;
-
 CREATE INDEX entitlement_trial ON entitlement (opened) WHERE origin = 'trial';
 
 CREATE TABLE audit (
@@ -203,4 +152,60 @@ CREATE TABLE audit (
   hash   TEXT NOT NULL        -- SHA-256 over this row and the hash of the one before
 ) STRICT;
 
-PRAGMA user_version = 6;
+CREATE TABLE day_key (
+  day     INTEGER PRIMARY KEY, -- days since 1970; another number where the key of that day cannot be opened
+  wrapped BLOB NOT NULL        -- the key of what was sealed on that day, itself sealed (vault.rs)
+) STRICT;
+
+CREATE TABLE device (
+  entitlement INTEGER NOT NULL, -- entitlement.id, where the plan bounds devices
+  mac         BLOB NOT NULL,    -- personal: sealed, a device that ever used it, 6 bytes
+  PRIMARY KEY (entitlement, mac)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session (
+  id          INTEGER PRIMARY KEY,
+  entitlement INTEGER NOT NULL, -- entitlement.id
+  mac         BLOB NOT NULL,    -- personal: sealed, the device, 6 bytes, and the wall time at which it opened, 8
+  forgotten   INTEGER NOT NULL, -- 1: whose it was is forgotten
+  closed      INTEGER,          -- personal: wall time at which it closed; null: open
+  why         TEXT,             -- why it closed
+  bytes_up    INTEGER NOT NULL, -- personal: what went up since it opened
+  bytes_down  INTEGER NOT NULL, -- personal: what came down since
+  lasted      INTEGER NOT NULL, -- personal: how long it had been open at `at`
+  at          INTEGER NOT NULL  -- CLOCK_BOOTTIME, in the boot of meta.boot
+) STRICT;
+
+CREATE INDEX session_closed ON session (closed);
+
+CREATE TABLE proof (
+  key   BLOB PRIMARY KEY, -- voucher.key
+  phone BLOB,             -- personal: sealed, the last 4 digits of the phone that paid
+  pin   BLOB              -- personal: sealed, argon2id hash of the PIN of an account
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outbox (
+  seq   INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again
+  at    INTEGER NOT NULL, -- wall time at which it became a fact
+  event BLOB NOT NULL,    -- personal: sealed, the fact as JSON, as it is sent
+  usage INTEGER,          -- session.id, where the fact is what it has used so far
+  code  BLOB              -- personal: voucher.key, where the fact is that it was redeemed
+) STRICT;
+
+CREATE INDEX outbox_usage ON outbox (usage) WHERE usage IS NOT NULL;
+
+CREATE INDEX outbox_code ON outbox (code) WHERE code IS NOT NULL;
+
+CREATE TABLE claim (
+  reference BLOB NOT NULL,    -- personal: keyed hash of the reference that a guest says to have paid under
+  mac       BLOB NOT NULL,    -- personal: sealed, the device, 6 bytes, and the wall time, 8
+  awaits    TEXT NOT NULL,    -- what has to come: payment, room, digits; nothing: it is over, and was bridged today
+  bridged   INTEGER NOT NULL, -- 1: the guest was let in ahead of the payment
+  PRIMARY KEY (reference, mac)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE blocked (
+  mac BLOB PRIMARY KEY -- personal: sealed, a device that the cloud wants kept out, 6 bytes
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 8;

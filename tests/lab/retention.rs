@@ -36,18 +36,18 @@ fn a_guest_of_long_ago_is_nowhere_and_the_code_is_still_used_up() {
     daemon.wall_step(91 * DAY);
     daemon.run();
     Browser::of(young).must_login(&left);
-    assert!(!daemon.files_with(&old.mac).is_empty(), "not before its time");
+    let visits = |mac: &str| daemon.json(&["export", "--mac", mac])["sessions"].as_array().unwrap().len();
+    assert_eq!(visits(&old.mac), 1, "not before its time");
 
     daemon.configure(&settings("90d"));
     daemon.signal(Signal::SIGHUP);
-    wait_until("files without the guest", Duration::from_secs(20), || {
-        daemon.files_with(&old.mac).is_empty() && daemon.state().join("lango.db.good").exists()
+    wait_until("nothing to be stored of this person", Duration::from_secs(20), || {
+        daemon.cli(&["export", "--mac", &old.mac]).code == 1 && daemon.state().join("lango.db.good").exists()
     });
-    assert_eq!(daemon.cli(&["export", "--mac", &old.mac]).code, 1, "nothing is stored of this person");
     assert_eq!(daemon.json(&["voucher", "show", &code])["state"], "spent");
     assert_eq!(Browser::of(old).login(&code).status, 403, "it opens nothing again");
     assert!(young.is_open(&lab.world));
-    assert!(!daemon.files_with(&young.mac).is_empty());
+    assert_eq!(daemon.json(&["export", "--mac", &young.mac])["sessions"].as_array().unwrap().len(), 1);
     let trail = daemon.json(&["audit"]);
     let purges: Vec<_> = trail.as_array().unwrap().iter().filter(|row| row["action"] == "purge").collect();
     let [purge] = purges.as_slice() else { panic!("{trail}") };

@@ -20,7 +20,7 @@ fn unclosed(guests: u64) -> tempfile::TempDir {
     for number in 1..=guests {
         commit(&store, login(number)).unwrap();
     }
-    for name in ["lango.db", "lango.db-wal"] {
+    for name in ["lango.db", "lango.db-wal", "device.key"] {
         fs::copy(dir.path().join(name), cut.path().join(name)).unwrap();
     }
     cut
@@ -106,7 +106,7 @@ fn a_broken_page_is_found_after_a_power_cut_and_without_a_copy_an_empty_database
     assert_eq!(aside, &dir.path().join("lango.db.corrupt-1"));
     assert!(opened.restored.entitlements.is_empty(), "closed, and serving");
     commit(&opened.store, login(1)).unwrap();
-    let kept = ["lango.db", "lango.db-wal", "lango.db.corrupt-1", "lango.db.corrupt-1-wal"];
+    let kept = ["device.key", "lango.db", "lango.db-wal", "lango.db.corrupt-1", "lango.db.corrupt-1-wal"];
     assert_eq!(names(dir.path()), kept);
     assert!(opened.report.to_string().contains("import the vouchers again"), "{}", opened.report);
 }
@@ -173,7 +173,14 @@ fn two_damaged_databases_are_kept_at_most() {
         assert!(matches!(open(dir.path()).report.found, Found::Damaged { .. }));
     }
     let corrupt = |n: u32| format!("lango.db.corrupt-{n}");
-    let kept = ["lango.db".to_owned(), corrupt(3), corrupt(3) + "-wal", corrupt(4), corrupt(4) + "-wal"];
+    let kept = [
+        "device.key".to_owned(),
+        "lango.db".to_owned(),
+        corrupt(3),
+        corrupt(3) + "-wal",
+        corrupt(4),
+        corrupt(4) + "-wal",
+    ];
     assert_eq!(names(dir.path()), kept);
     assert!(fs::read_to_string(dir.path().join(corrupt(4))).unwrap().ends_with("number 4"));
 }

@@ -1,6 +1,6 @@
 //! The inventory of what is stored of whom: it lists what there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::sales::open;
 
 /// What is stored of whom, as it is written down for operators and authorities.
-const INVENTORY: &str = include_str!("../../src/store/inventory.json");
+pub(crate) const INVENTORY: &str = include_str!("../../src/store/inventory.json");
 
 /// Table, column, and what the schema says of it.
 fn columns(conn: &Connection) -> BTreeMap<(String, String), String> {
@@ -40,7 +40,7 @@ fn the_inventory_lists_every_column_there_is_and_no_other() {
     let live = columns(&Connection::open(dir.path().join("lango.db")).unwrap());
     let inventory: Value = serde_json::from_str(INVENTORY).unwrap();
     let word = |column: &Value, key: &str| column[key].as_str().expect(key).to_owned();
-    let mut listed = BTreeMap::new();
+    let (mut listed, mut is_sealed) = (BTreeMap::new(), BTreeSet::new());
     for column in inventory["columns"].as_array().unwrap() {
         let place = (word(column, "table"), word(column, "column"));
         for class in ["retention", "basis"] {
@@ -52,6 +52,14 @@ fn the_inventory_lists_every_column_there_is_and_no_other() {
         }
         let is_personal = column["personal"].as_bool().unwrap();
         assert!(!is_personal || column["basis"] != "none", "{place:?} is a person's without a reason");
+        let (sealed, plain) = (column["sealed"].as_bool(), column["plain"].as_str());
+        assert_eq!(sealed.is_some(), is_personal, "{place:?}");
+        assert_eq!(
+            plain.is_some_and(|why| !why.is_empty()),
+            sealed == Some(false),
+            "{place:?}: plain, and why"
+        );
+        is_sealed.extend((sealed == Some(true)).then(|| place.clone()));
         assert_eq!(listed.insert(place.clone(), is_personal), None, "{place:?} is listed twice");
     }
     let names =
@@ -59,6 +67,7 @@ fn the_inventory_lists_every_column_there_is_and_no_other() {
     assert_eq!(names(listed.keys().collect()), names(live.keys().collect()), "listed, and there");
     for (place, said) in &live {
         assert_eq!(listed[place], said.starts_with("personal: "), "{place:?}: the schema says '{said}'");
+        assert_eq!(is_sealed.contains(place), said.starts_with("personal: sealed, "), "{place:?}: '{said}'");
     }
     assert!(listed.values().filter(|personal| **personal).count() > 15, "the schema tells whose what is");
 }

@@ -2,7 +2,7 @@
 //!
 //! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
 //! (needs root, for tmpfs), `schema` opens older databases, `rows`, `cloud` and `outbox` are about the cloud,
-//! `persons` about guests, `readings` about meters, `retention` about what is too old, `inventory` about what is stored
+//! `persons` about guests, `sealed` about what nobody reads without the device key, `readings` about meters, `retention` about what is too old, `inventory` about what is stored
 //! of whom, `size` measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -19,6 +19,7 @@ mod retention;
 mod rows;
 mod sales;
 mod schema;
+mod sealed;
 mod size;
 mod trail;
 
@@ -354,7 +355,7 @@ fn only_the_owner_reads_the_files() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
         seen += 1;
     }
-    assert_eq!(seen, 3, "database, journal, copy");
+    assert_eq!(seen, 4, "database, journal, copy, secret");
 }
 
 #[test]

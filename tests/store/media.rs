@@ -133,13 +133,14 @@ fn guests_who_paid_are_served_from_a_medium_that_can_only_be_read() {
     let store = open(live.path()).store;
     (1..=3).for_each(|number| commit(&store, login(number)).unwrap());
     let medium = Medium::of(4096);
-    for name in ["lango.db", "lango.db-wal"] {
+    for name in ["lango.db", "lango.db-wal", "device.key"] {
         fs::copy(live.path().join(name), medium.path().join(name)).unwrap();
     }
     medium.make_read_only();
     let opened = open(medium.path());
     assert_eq!(opened.report.found, Found::ReadOnly);
     assert!(opened.report.to_string().contains("remount"), "{}", opened.report);
+    assert_eq!(opened.restored.sessions.len(), 3);
     assert_eq!(opened.restored.entitlements.len(), 3, "also those that were only in the journal");
     assert_eq!(commit(&opened.store, login(4)), Err(StoreError::ReadOnly));
     assert_eq!(wait(opened.store.find(vec![key(3)])).unwrap().iter().flatten().count(), 1);

@@ -1,6 +1,6 @@
 //! Retention: what is too old goes, what is not stays, and what went is in no file any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use proptest::prelude::*;
 
 use super::persons::{begun, found_in, paid, traces};
 use super::sales::{NOON, commit, entitlement, key, login, mac, open, session, stamp, wait};
+use super::sealed::fields;
 
 const DAY: i64 = 86_400;
 const NOW: Wall = Wall::from_secs(NOON + 200 * DAY);
@@ -72,7 +73,7 @@ fn note(store: &Store, end: &mut End, day: i64, trust: Trust) {
 
 fn sessions(dir: &Path) -> BTreeSet<u64> {
     let conn = rusqlite::Connection::open(dir.join("lango.db")).unwrap();
-    let mut ids = conn.prepare("SELECT id FROM session WHERE since >= 0").unwrap();
+    let mut ids = conn.prepare("SELECT id FROM session WHERE forgotten = 0").unwrap();
     ids.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(|id| id.unwrap().unsigned_abs()).collect()
 }
 
@@ -89,10 +90,11 @@ fn nothing_of_what_is_too_old_is_in_any_file_but_that_its_code_is_used_up() {
     wait(store.keep_copy(at(150))).unwrap();
     // A database that was damaged once.
     fs::write(dir.path().join("lango.db.corrupt-1"), mac(1).bytes()).unwrap();
-    assert!(
-        found_in(dir.path(), &mac(1).bytes()).len() >= 3,
-        "in the database or its journal, in the copy, in what was moved aside"
-    );
+    let of = |n: u64| fields(dir.path(), &format!("SELECT mac FROM session WHERE id = {n}")).remove(0);
+    let guests: BTreeMap<u64, Vec<u8>> = (1..=60).chain([70]).map(|n| (n, of(n))).collect();
+    assert!(found_in(dir.path(), &guests[&1]).len() >= 2, "in the database or its journal, in the copy");
+    let phone =
+        fields(dir.path(), "SELECT phone FROM proof p JOIN voucher v USING (key) WHERE entitlement = 70");
     let rests = wait(store.overdue(by_age(5), Duration::from_secs(60), at(150))).unwrap();
     assert!(rests.is_empty(), "the last copy is too new");
 
@@ -100,11 +102,12 @@ fn nothing_of_what_is_too_old_is_in_any_file_but_that_its_code_is_used_up() {
     assert!(purge(&store, by_age(5)) >= 8, "in steps");
     assert_eq!(wait(store.keep_copy(at(150))), Ok(Kept::Made), "however recent the last one is");
     for n in (1..=36).chain([70]) {
-        assert_eq!(found_in(dir.path(), &mac(n).bytes()), [""; 0], "guest {n}");
+        assert_eq!(found_in(dir.path(), &guests[&n]), [""; 0], "guest {n}");
     }
-    assert_eq!(found_in(dir.path(), b"0417"), [""; 0]);
+    assert_eq!(found_in(dir.path(), &phone[0]), [""; 0]);
+    assert_eq!(found_in(dir.path(), &mac(1).bytes()), [""; 0], "what was moved aside is gone");
     for n in 37..=60 {
-        assert!(!found_in(dir.path(), &mac(n).bytes()).is_empty(), "guest {n}");
+        assert!(!found_in(dir.path(), &guests[&n]).is_empty(), "guest {n}");
     }
     assert_eq!(wait(store.counts()), Ok(counts), "totals stay");
     let all = traces(&store, Whom::Everybody);
@@ -240,6 +243,7 @@ fn a_purge_that_was_cut_short_goes_on_and_leaves_no_trace_either() {
         used_up(&store, n, 1);
     }
     wait(store.keep_copy(at(150))).unwrap();
+    let guests = fields(dir.path(), "SELECT mac FROM session UNION SELECT mac FROM device");
     let first = overdue(&store, by_age(7));
     commit(&store, vec![Record::Purged(Box::new(first))]).unwrap();
     drop(store);
@@ -249,8 +253,10 @@ fn a_purge_that_was_cut_short_goes_on_and_leaves_no_trace_either() {
     assert_eq!(next.sessions.len(), 7, "at once, though a copy was made of late");
     purge(&store, by_age(7));
     assert_eq!(wait(store.keep_copy(at(150))), Ok(Kept::Made));
-    for n in 1..=20 {
-        assert_eq!(found_in(dir.path(), &mac(n).bytes()), [""; 0], "guest {n}");
+    // The last one is not deleted, but emptied.
+    assert_eq!(guests.len(), 40);
+    for guest in guests {
+        assert_eq!(found_in(dir.path(), &guest), [""; 0]);
     }
 }
 

@@ -13,7 +13,7 @@ use super::outbox::redeemed;
 use super::sales::{NOON, commit, mac, open, wait};
 
 /// Makes a database by the statements of `schema`, and fills it.
-fn make(dir: &Path, schema: &str, rows: &str) {
+pub(crate) fn make(dir: &Path, schema: &str, rows: &str) {
     let conn = rusqlite::Connection::open(dir.join("lango.db")).unwrap();
     conn.execute_batch(schema).unwrap();
     conn.execute_batch(rows).unwrap();

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Columns, foreign, mac, number, text, wall};
+use super::{Columns, NOBODY, foreign, mac_and_time, macs, number, text, wall};
 use crate::domain::{
     AccountKey, Awaits, Bridged, Claim, CloudId, CodeKey, Cursor, Generation, Issued, Kind, Mac, Plan,
     PlanNumber, PlanSource, ReferenceKey, RowName, Seq, Stand, UsedSerials, Walk, Wall,
@@ -80,11 +80,13 @@ const ROWS: &str = "
 pub(in crate::store) fn outbox(conn: &Connection, most: usize) -> Result<Outbox, StoreError> {
     let newest = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
     let newest = Seq(conn.query_row(newest, [], |row| number(row, 0))?);
-    let mut statement = conn.prepare("SELECT seq, event FROM outbox ORDER BY seq")?;
+    let mut statement = conn.prepare(
+        "SELECT seq, CAST(unsealed('outbox.event', NULL, event) AS TEXT) FROM outbox ORDER BY seq",
+    )?;
     let mut rows = statement.query([])?;
     let (mut found, mut bytes) = (Vec::new(), 0_usize);
     while let Some(row) = rows.next()? {
-        let event: String = row.get(1)?;
+        let Some(event) = row.get::<_, Option<String>>(1)? else { continue };
         bytes = bytes.saturating_add(event.len());
         if bytes > most && !found.is_empty() {
             break;
@@ -125,15 +127,19 @@ pub(in crate::store) fn used_serials(conn: &Connection, of: &[Issued]) -> Result
 /// All claims.
 pub(super) fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
     let claim = |row: &Row<'_>| {
-        let bridged = if row.get(3)? { Bridged::Provisionally } else { Bridged::No };
-        let (mac, since, word) = (mac(row, 1)?, wall(row, 2)?, row.get::<_, String>(4)?);
+        let bridged = if row.get(2)? { Bridged::Provisionally } else { Bridged::No };
+        let ((mac, since), word) = (mac_and_time(row, 1)?, row.get::<_, String>(3)?);
         let awaits =
-            Awaits::ALL.into_iter().find(|awaits| awaits.word() == word).ok_or_else(|| foreign(4))?;
+            Awaits::ALL.into_iter().find(|awaits| awaits.word() == word).ok_or_else(|| foreign(3))?;
         Ok(Claim { reference: ReferenceKey(row.get(0)?), mac, since, awaits, bridged })
     };
-    conn.prepare("SELECT reference, mac, since, bridged, awaits FROM claim ORDER BY reference, mac")?
+    let mut claims = conn
+        .prepare("SELECT reference, unsealed('claim.mac', reference, mac), bridged, awaits FROM claim")?
         .query_map([], claim)?
-        .collect()
+        .filter(|claim| claim.as_ref().map_or(true, |claim| claim.mac != NOBODY))
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    claims.sort_unstable_by_key(|claim| (claim.reference, claim.mac));
+    Ok(claims)
 }
 
 /// The commands carried out last, the oldest first.
@@ -145,7 +151,9 @@ pub(super) fn commands(conn: &Connection) -> rusqlite::Result<Vec<CloudId>> {
 
 /// Devices that the cloud wants kept out.
 pub(super) fn blocked(conn: &Connection) -> rusqlite::Result<Vec<Mac>> {
-    conn.prepare("SELECT mac FROM blocked ORDER BY mac")?.query_map([], |row| mac(row, 0))?.collect()
+    let mut all = macs(conn, "SELECT unsealed('blocked.mac', NULL, mac) FROM blocked", [])?;
+    all.sort_unstable();
+    Ok(all)
 }
 
 /// The last day on which a code that proves itself was redeemed, and how many were.

@@ -10,8 +10,10 @@ use crate::domain::{BatchId, CodeKey, Ending, EntitlementId, Hint, Proof, Vouche
 use crate::store::{Stock, StoreError, VoucherCounts, write};
 
 const VOUCHER: &str = "
-    SELECT v.key, plan.text, batch.text, l.activate_by, l.made, v.hint, v.entitlement, v.revoked, e.ended,
-      l.kind, v.id, p.phone, p.pin, r.key IS NOT NULL
+    SELECT v.key, plan.text, batch.text, l.activate_by, l.made,
+      ifnull(CAST(unsealed('voucher.kept_hint', v.key, v.kept_hint) AS TEXT), v.hint), v.entitlement, v.revoked,
+      e.ended, l.kind, v.id, CAST(unsealed('proof.phone', p.key, p.phone) AS TEXT),
+      CAST(unsealed('proof.pin', p.key, p.pin) AS TEXT), r.key IS NOT NULL, p.key IS NOT NULL
     FROM voucher v JOIN lot l ON l.id = v.lot JOIN name plan ON plan.id = l.plan
     LEFT JOIN name batch ON batch.id = l.batch LEFT JOIN entitlement e ON e.id = v.entitlement
     LEFT JOIN proof p ON p.key = v.key LEFT JOIN renewed r ON r.key = v.key";
@@ -155,11 +157,13 @@ fn voucher(row: &Row<'_>) -> rusqlite::Result<Voucher> {
     };
     let tail = row.get::<_, Option<String>>(11)?.map(|digits| phone(11, &digits)).transpose()?;
     let pin = row.get::<_, Option<String>>(12)?;
+    // What proves it cannot be read: then nothing does, until the cloud says it anew.
+    let lost = row.get::<_, bool>(14)?.then(|| Proof::Pin(String::new()));
     Ok(Voucher {
         key: CodeKey(row.get(0)?),
         kind: kind(9, &row.get::<_, String>(9)?)?,
         id: row.get::<_, Option<String>>(10)?.map(|id| text(10, &id)).transpose()?,
-        proof: tail.map(Proof::Phone).or(pin.map(Proof::Pin)),
+        proof: tail.map(Proof::Phone).or(pin.map(Proof::Pin)).or(lost),
         plan: text(1, &row.get::<_, String>(1)?)?,
         batch: row.get::<_, Option<String>>(2)?.map(|batch| text(2, &batch)).transpose()?,
         activate_by: row.get::<_, Option<i64>>(3)?.map(Wall::from_secs),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::{audit, cloud, codes, ending, mac, number, origin, phone, text, wall};
+use super::{NOBODY, audit, cloud, codes, ending, mac, mac_and_time, number, origin, phone, text, wall};
 use crate::domain::{
     Boot, Bytes, Claim, CodeKey, Dossier, EntitlementId, Hint, Kind, KnownDevice, Mac, Permission, Person,
     PhoneTail, Proof, Purchase, ReferenceKey, SessionId, Stamp, Traces, Traffic, Visit, VoucherState, Whom,
@@ -50,17 +50,17 @@ struct Tables {
 impl Tables {
     fn read(conn: &Connection) -> rusqlite::Result<Self> {
         let gone: OrdSet<(EntitlementId, Mac)> = conn
-            .prepare("SELECT entitlement, mac FROM session WHERE since = ?1")?
-            .query_map([FORGOTTEN], |row| Ok((EntitlementId(number(row, 0)?), mac(row, 1)?)))?
+            .prepare("SELECT entitlement, unsealed('session.mac', id, mac) FROM session WHERE forgotten = 1")?
+            .query_map([], |row| Ok((EntitlementId(number(row, 0)?), mac(row, 1)?)))?
             .collect::<Result<_, _>>()?;
         let bound = conn
-            .prepare("SELECT entitlement, mac FROM device")?
+            .prepare("SELECT entitlement, unsealed('device.mac', entitlement, mac) FROM device")?
             .query_map([], |row| Ok((EntitlementId(number(row, 0)?), mac(row, 1)?)))?
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             visits: visits(conn)?,
             // An alias is nobody.
-            bound: bound.into_iter().filter(|row| !gone.contains(row)).collect(),
+            bound: bound.into_iter().filter(|row| row.1 != NOBODY && !gone.contains(row)).collect(),
             claims: cloud::claims(conn)?,
             blocked: cloud::blocked(conn)?.into_iter().collect(),
         })
@@ -192,7 +192,8 @@ fn by_phone(conn: &Connection, tail: PhoneTail) -> rusqlite::Result<Traces> {
     let digits = String::from_utf8_lossy(&tail.digits()).into_owned();
     let mut found = Traces::default();
     let mut paid = conn.prepare(
-        "SELECT p.key, v.entitlement FROM proof p JOIN voucher v ON v.key = p.key WHERE p.phone = ?1",
+        "SELECT p.key, v.entitlement FROM proof p JOIN voucher v ON v.key = p.key
+         WHERE CAST(unsealed('proof.phone', p.key, p.phone) AS TEXT) = ?1",
     )?;
     let mut rows = paid.query([digits])?;
     while let Some(row) = rows.next()? {
@@ -208,25 +209,29 @@ fn visits(conn: &Connection) -> rusqlite::Result<Vec<Visit>> {
     let reading = Reading::kept(conn)?;
     let visit = |row: &Row<'_>| {
         let session = SessionId(number(row, 0)?);
-        let closed = row.get::<_, Option<i64>>(4)?.map(|_| wall(row, 4)).transpose()?;
-        let used = Traffic { up: Bytes(number(row, 6)?), down: Bytes(number(row, 7)?) };
+        let closed = row.get::<_, Option<i64>>(3)?.map(|_| wall(row, 3)).transpose()?;
+        let used = Traffic { up: Bytes(number(row, 5)?), down: Bytes(number(row, 6)?) };
+        let (mac, since) = mac_and_time(row, 2)?;
         Ok(Visit {
             session,
             entitlement: EntitlementId(number(row, 1)?),
-            mac: mac(row, 2)?,
-            since: wall(row, 3)?,
+            mac,
+            since,
             closed,
-            why: row.get(5)?,
+            why: row.get(4)?,
             used: reading.count(session).filter(|_| closed.is_none()).unwrap_or(used),
         })
     };
-    let sql = "SELECT id, entitlement, mac, since, closed, why, bytes_up, bytes_down FROM session
-               WHERE since <> ?1 ORDER BY id";
-    conn.prepare(sql)?.query_map([FORGOTTEN], visit)?.collect()
+    let sql = "SELECT id, entitlement, unsealed('session.mac', id, mac), closed, why, bytes_up, bytes_down
+               FROM session WHERE forgotten = 0 ORDER BY id";
+    let known = |visit: &rusqlite::Result<Visit>| visit.as_ref().map_or(true, |visit| visit.mac != NOBODY);
+    conn.prepare(sql)?.query_map([], visit)?.filter(known).collect()
 }
 
 fn begun(conn: &Connection, is_wanted: impl Fn(EntitlementId) -> bool) -> rusqlite::Result<Vec<Purchase>> {
-    let sql = "SELECT e.id, e.origin, plan.text, batch.text, e.hint, p.phone, e.ended, e.opened,
+    let sql = "SELECT e.id, e.origin, plan.text, batch.text,
+                 ifnull(CAST(unsealed('entitlement.hint', e.id, e.hint) AS TEXT), ''),
+                 CAST(unsealed('proof.phone', p.key, p.phone) AS TEXT), e.ended, e.opened,
                  ifnull(m.used, e.used), ifnull(m.bytes_up, e.bytes_up), ifnull(m.bytes_down, e.bytes_down),
                  ifnull(m.at, 0)
                FROM entitlement e JOIN name plan ON plan.id = e.plan LEFT JOIN name batch ON batch.id = e.batch

@@ -45,9 +45,13 @@ impl<'c> Cloud<'c> {
                 .prepare("UPDATE feed SET at = ?1, resetting = ?2, highest = ?3, generation = ?4")?,
             set_in_force: conn.prepare("UPDATE feed SET in_force = ?1")?,
             put_claim: conn.prepare(
-                "INSERT OR REPLACE INTO claim (reference, mac, since, bridged, awaits) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO claim (reference, mac, bridged, awaits)
+                 VALUES (?1, sealed('claim.mac', ?1, with_time(?2, ?3)), ?4, ?5)",
             )?,
-            drop_claim: conn.prepare("DELETE FROM claim WHERE reference = ?1 AND mac = ?2")?,
+            drop_claim: conn.prepare(
+                "DELETE FROM claim
+                 WHERE reference = ?1 AND substr(unsealed('claim.mac', reference, mac), 1, 6) = ?2",
+            )?,
             find_serials: conn.prepare(SERIALS)?,
             put_serials: conn
                 .prepare("INSERT OR REPLACE INTO serial (issuer, chunk, used) VALUES (?1, ?2, ?3)")?,
@@ -55,7 +59,10 @@ impl<'c> Cloud<'c> {
             add_command: conn.prepare("INSERT INTO command (id) VALUES (?1) ON CONFLICT DO NOTHING")?,
             drop_old_commands: conn
                 .prepare("DELETE FROM command WHERE number <= (SELECT max(number) FROM command) - ?1")?,
-            block: conn.prepare("INSERT INTO blocked (mac) VALUES (?1) ON CONFLICT DO NOTHING")?,
+            block: conn.prepare(
+                "INSERT INTO blocked (mac) SELECT sealed('blocked.mac', NULL, ?1)
+                 WHERE NOT EXISTS (SELECT 1 FROM blocked WHERE unsealed('blocked.mac', NULL, mac) = ?1)",
+            )?,
         })
     }
 
@@ -92,6 +99,7 @@ impl<'c> Cloud<'c> {
     }
 
     pub(super) fn claim_opened(&mut self, claim: &Claim) -> Result<(), StoreError> {
+        self.claim_closed(claim.reference, claim.mac)?;
         self.put_claim.execute(params![
             claim.reference.0,
             claim.mac.bytes(),

@@ -162,19 +162,26 @@ impl<'c> Codes<'c> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
             find: conn.prepare(
-                "SELECT v.lot, l.made, l.generation, v.hint, v.id, v.entitlement IS NOT NULL,
+                "SELECT v.lot, l.made, l.generation,
+                   ifnull(CAST(unsealed('voucher.kept_hint', v.key, v.kept_hint) AS TEXT), v.hint), v.id, v.entitlement IS NOT NULL,
                    ifnull((SELECT opened = ?2 FROM entitlement WHERE id = v.entitlement), 0)
                  FROM voucher v JOIN lot l ON l.id = v.lot WHERE v.key = ?1",
             )?,
-            change: conn.prepare("UPDATE voucher SET lot = ?2, hint = ?3, id = ?4 WHERE key = ?1")?,
+            change: conn.prepare(
+                "UPDATE voucher SET lot = ?2, id = ?4, hint = iif(entitlement IS NULL, ?3, ''),
+                   kept_hint = iif(entitlement IS NULL, NULL, sealed('voucher.kept_hint', key, ?3))
+                 WHERE key = ?1",
+            )?,
             remove: conn.prepare("DELETE FROM voucher WHERE key = ?1")?,
             set_proof: conn.prepare(
-                "INSERT INTO proof (key, phone, pin) VALUES (?1, ?2, ?3)
+                "INSERT INTO proof (key, phone, pin)
+                 VALUES (?1, sealed('proof.phone', ?1, ?2), sealed('proof.pin', ?1, ?3))
                  ON CONFLICT (key) DO UPDATE SET phone = excluded.phone, pin = excluded.pin",
             )?,
             drop_proof: conn.prepare("DELETE FROM proof WHERE key = ?1")?,
             redeem: conn.prepare(
-                "UPDATE voucher SET entitlement = ?2 WHERE key = ?1
+                "UPDATE voucher SET entitlement = ?2, hint = '',
+                   kept_hint = ifnull(kept_hint, sealed('voucher.kept_hint', key, hint)) WHERE key = ?1
                    AND (entitlement IS NULL OR EXISTS (SELECT 1 FROM renewed WHERE key = ?1))",
             )?,
             renew: conn.prepare("INSERT INTO renewed (key) VALUES (?1) ON CONFLICT DO NOTHING")?,

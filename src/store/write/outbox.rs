@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, Statement, params};
 use super::int;
 use crate::domain::{AccountKey, CodeKey, Fact, Forgotten, ReferenceKey, Reported, RowName, Seq, SessionId};
 use crate::store::StoreError;
+use crate::store::vault::OVERHEAD;
 use crate::wire::events;
 
 /// Bytes of events that may wait. Beyond, what sessions have used so far goes; facts that nothing says again
@@ -39,7 +40,7 @@ pub(super) struct Outbox<'c> {
     drop_a_usage: Statement<'c>,
     count: Statement<'c>,
     drop_acked: Statement<'c>,
-    about_somebody: Statement<'c>,
+    all: Statement<'c>,
     change: Statement<'c>,
     /// None: not counted yet, or not for sure any more.
     waiting: Option<Waiting>,
@@ -48,22 +49,23 @@ pub(super) struct Outbox<'c> {
 impl<'c> Outbox<'c> {
     pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
-            add: conn.prepare("INSERT INTO outbox (at, event, usage, code) VALUES (?1, ?2, ?3, ?4)")?,
-            drop_usage_of: conn
-                .prepare("DELETE FROM outbox WHERE usage = ?1 RETURNING length(CAST(event AS BLOB))")?,
-            drop_a_usage: conn.prepare(
+            add: conn.prepare(
+                "INSERT INTO outbox (at, event, usage, code) VALUES (?1, sealed('outbox.event', NULL, ?2), ?3, ?4)",
+            )?,
+            drop_usage_of: conn.prepare(&format!(
+                "DELETE FROM outbox WHERE usage = ?1 RETURNING length(event) - {OVERHEAD}"
+            ))?,
+            drop_a_usage: conn.prepare(&format!(
                 "DELETE FROM outbox WHERE seq = (SELECT min(seq) FROM outbox WHERE usage IS NOT NULL)
-                 RETURNING length(CAST(event AS BLOB))",
-            )?,
-            count: conn.prepare(
-                "SELECT count(*), ifnull(sum(length(CAST(event AS BLOB))), 0) FROM outbox WHERE seq <= ?1",
-            )?,
+                 RETURNING length(event) - {OVERHEAD}"
+            ))?,
+            count: conn.prepare(&format!(
+                "SELECT count(*), ifnull(sum(length(event) - {OVERHEAD}), 0) FROM outbox WHERE seq <= ?1"
+            ))?,
             drop_acked: conn.prepare("DELETE FROM outbox WHERE seq <= ?1")?,
-            about_somebody: conn.prepare(
-                "SELECT seq, event FROM outbox
-                 WHERE instr(event, '\"mac\"') > 0 OR instr(event, '\"data\"') > 0",
-            )?,
-            change: conn.prepare("UPDATE outbox SET event = ?2 WHERE seq = ?1")?,
+            all: conn.prepare("SELECT seq, CAST(unsealed('outbox.event', NULL, event) AS TEXT) FROM outbox")?,
+            change: conn
+                .prepare("UPDATE outbox SET event = sealed('outbox.event', NULL, ?2) WHERE seq = ?1")?,
             waiting: None,
         })
     }
@@ -101,9 +103,11 @@ impl<'c> Outbox<'c> {
     /// What waits stays, and says nothing of the person any more.
     pub(super) fn forget(&mut self, gone: &Forgotten) -> Result<(), StoreError> {
         let mut changed: Vec<(i64, String)> = Vec::new();
-        let mut rows = self.about_somebody.query([])?;
+        let mut rows = self.all.query([])?;
         while let Some(row) = rows.next()? {
-            let event = events::without(&row.get::<_, String>(1)?, gone);
+            let about_somebody = |event: &String| event.contains("\"mac\"") || event.contains("\"data\"");
+            let event = row.get::<_, Option<String>>(1)?.filter(about_somebody);
+            let event = event.and_then(|event| events::without(&event, gone));
             changed.extend(event.map(|event| row.get(0).map(|seq| (seq, event))).transpose()?);
         }
         drop(rows);

@@ -6,7 +6,7 @@
 //! Sessions stay as amounts under an alias, because totals and the cloud's books count them; purchases that were
 //! begun stay as the reason why their code opens nothing any more. Neither says when it was.
 
-use rusqlite::{Connection, Statement, params};
+use rusqlite::{Connection, Row, Statement, params};
 
 use super::codes::Codes;
 use super::int;
@@ -24,6 +24,7 @@ const A_DAY: i64 = 24 * 60 * 60;
 pub(super) struct Persons<'c> {
     sessions: Statement<'c>,
     empty_session: Statement<'c>,
+    devices: Statement<'c>,
     rename_device: Statement<'c>,
     drop_devices: Statement<'c>,
     unbind_device: Statement<'c>,
@@ -45,8 +46,8 @@ pub(in crate::store) fn drop_trials_of_forgotten(conn: &Connection, now: Wall) -
     let gone = conn.execute(
         "DELETE FROM device WHERE entitlement IN
            (SELECT e.id FROM entitlement e JOIN session s ON s.entitlement = e.id
-            WHERE e.origin = 'trial' AND e.opened < ?1 AND s.since = ?2)",
-        [over, FORGOTTEN],
+            WHERE e.origin = 'trial' AND e.opened < ?1 AND s.forgotten = 1)",
+        [over],
     )?;
     Ok(gone > 0)
 }
@@ -54,31 +55,43 @@ pub(in crate::store) fn drop_trials_of_forgotten(conn: &Connection, now: Wall) -
 impl<'c> Persons<'c> {
     pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
-            sessions: conn.prepare("SELECT id, mac, entitlement FROM session WHERE since <> ?1")?,
+            sessions: conn.prepare(
+                "SELECT id, substr(unsealed('session.mac', id, mac), 1, 6), entitlement FROM session
+                 WHERE forgotten = 0",
+            )?,
             empty_session: conn.prepare(
-                "UPDATE session SET mac = ?2, since = ?3, closed = ?3, lasted = 0, at = 0 WHERE id = ?1",
+                "UPDATE session SET mac = sealed('session.mac', id, with_time(?2, ?3)), forgotten = 1, closed = ?3,
+                   lasted = 0, at = 0 WHERE id = ?1",
+            )?,
+            devices: conn.prepare(
+                "SELECT entitlement, mac, unsealed('device.mac', entitlement, mac) FROM device",
             )?,
             // Where a row of it is what it had for free, it stays as long as that is remembered.
             rename_device: conn.prepare(
-                "UPDATE device SET mac = ?2 WHERE mac = ?1 AND NOT (?3 AND entitlement IN
+                "UPDATE device SET mac = sealed('device.mac', entitlement, ?3)
+                 WHERE entitlement = ?1 AND mac = ?2 AND NOT (?4 AND entitlement IN
                    (SELECT id FROM entitlement WHERE origin = 'trial'))",
             )?,
             // Beyond the places that there are, as in the Gate.
             unbind_device: conn.prepare(
-                "DELETE FROM device WHERE mac = ?1 AND entitlement IN
-                   (SELECT e.id FROM entitlement e JOIN device d ON d.entitlement = e.id
-                    GROUP BY e.id HAVING count(*) > max(e.devices, e.bound_devices))",
+                "DELETE FROM device WHERE entitlement = ?1 AND mac = ?2
+                   AND (SELECT count(*) FROM device WHERE entitlement = ?1)
+                     > (SELECT max(devices, bound_devices) FROM entitlement WHERE id = ?1)",
             )?,
             drop_devices: conn.prepare("DELETE FROM device WHERE entitlement = ?1")?,
-            drop_claims_of: conn.prepare("DELETE FROM claim WHERE mac = ?1")?,
+            drop_claims_of: conn.prepare(
+                "DELETE FROM claim WHERE substr(unsealed('claim.mac', reference, mac), 1, 6) = ?1",
+            )?,
             drop_claims_on: conn.prepare("DELETE FROM claim WHERE reference = ?1")?,
-            unblock: conn.prepare("DELETE FROM blocked WHERE mac = ?1")?,
+            unblock: conn
+                .prepare("DELETE FROM blocked WHERE unsealed('blocked.mac', NULL, mac) = ?1")?,
             empty_entitlement: conn.prepare(
-                "UPDATE entitlement SET hint = '', opened = ?2, validity_left = NULL, expires = NULL
+                "UPDATE entitlement SET hint = NULL, opened = ?2, validity_left = NULL, expires = NULL
                  WHERE id = ?1",
             )?,
             redeemed: conn.prepare("SELECT key, entitlement FROM voucher WHERE entitlement IS NOT NULL")?,
-            empty_voucher: conn.prepare("UPDATE voucher SET hint = '' WHERE key = ?1")?,
+            empty_voucher: conn
+                .prepare("UPDATE voucher SET hint = '', kept_hint = NULL WHERE key = ?1")?,
             drop_proof: conn.prepare("DELETE FROM proof WHERE key = ?1")?,
             drop_renewal: conn.prepare("DELETE FROM renewed WHERE key = ?1")?,
             copy_due: conn.prepare("UPDATE meta SET copied = ?1")?,
@@ -97,10 +110,8 @@ impl<'c> Persons<'c> {
             self.drop_devices.execute([int(id.0)])?;
             self.empty_entitlement.execute([int(id.0), FORGOTTEN])?;
         }
+        self.unbind_or_rename(gone)?;
         for mac in &traces.devices {
-            let by_guest = gone.who == Forgetter::Guest;
-            self.unbind_device.execute([mac.bytes()])?;
-            self.rename_device.execute(params![mac.bytes(), gone.alias.of(*mac).bytes(), by_guest])?;
             match gone.who {
                 Forgetter::Keeper => {
                     self.drop_claims_of.execute([mac.bytes()])?;
@@ -126,12 +137,30 @@ impl<'c> Persons<'c> {
         Ok(())
     }
 
+    fn unbind_or_rename(&mut self, gone: &Forgotten) -> Result<(), StoreError> {
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let rows = self.devices.query_map([], row)?;
+        let rows: Vec<(i64, Vec<u8>, Option<[u8; 6]>)> = rows.collect::<Result<_, _>>()?;
+        let by_guest = gone.who == Forgetter::Guest;
+        for (entitlement, field, mac) in rows {
+            let Some(mac) = mac.map(Mac::new).filter(|mac| gone.traces.devices.contains(mac)) else {
+                continue;
+            };
+            if self.unbind_device.execute(params![entitlement, field])? == 0 {
+                let alias = gone.alias.of(mac).bytes();
+                self.rename_device.execute(params![entitlement, field, alias, by_guest])?;
+            }
+        }
+        Ok(())
+    }
+
     fn empty_sessions(&mut self, gone: &Forgotten) -> Result<(), StoreError> {
-        let all = self.sessions.query_map([FORGOTTEN], |row| {
-            Ok((row.get(0)?, Mac::new(row.get(1)?), EntitlementId(row.get::<_, i64>(2)?.unsigned_abs())))
+        let all = self.sessions.query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, EntitlementId(row.get::<_, i64>(2)?.unsigned_abs())))
         })?;
-        let all: Vec<(i64, Mac, EntitlementId)> = all.collect::<Result<_, _>>()?;
-        for (id, mac, _) in all.into_iter().filter(|(_, mac, of)| gone.traces.has_use(*mac, *of)) {
+        let all: Vec<(i64, Option<[u8; 6]>, EntitlementId)> = all.collect::<Result<_, _>>()?;
+        for (id, mac, of) in all {
+            let Some(mac) = mac.map(Mac::new).filter(|mac| gone.traces.has_use(*mac, of)) else { continue };
             self.empty_session.execute(params![id, gone.alias.of(mac).bytes(), FORGOTTEN])?;
         }
         Ok(())

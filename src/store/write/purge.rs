@@ -4,31 +4,33 @@
 //! [`Since`]. Never: what is too old (`read/overdue.rs`).
 //!
 //! SQLite overwrites what it deletes (`secure_delete`), but for copies of a row in pages that were divided. Hence
-//! the addresses that went are looked for in the file, which is made anew if one is found: once in a month or so.
+//! the sealed addresses that went are looked for in the file, which is made anew if one is found: once in a month or so.
 
 use rusqlite::{Connection, Statement, params};
 
 use super::int;
 use super::persons::{COPY_DUE, FORGOTTEN};
-use crate::domain::{End, EntitlementId, Mac, OldTrail, Overdue, SessionId};
+use crate::domain::{End, EntitlementId, OldTrail, Overdue, SessionId};
 use crate::ordered::OrdSet;
 use crate::store::StoreError;
+use crate::store::leftovers::Mark;
+use crate::store::vault;
 
 /// What was deleted since the files were last made anew.
 #[derive(Clone, Debug, Default)]
 pub(in crate::store) enum Since {
     #[default]
     Nothing,
-    /// Sessions of these devices.
-    Purged(OrdSet<Mac>),
+    /// Devices, and keys of days, with these marks.
+    Purged(OrdSet<Mark>),
     /// A person, or nobody knows what.
     Anything,
 }
 
 impl Since {
-    fn went(&mut self, mac: Mac) {
-        if let Self::Purged(macs) = self {
-            macs.insert(mac);
+    fn went(&mut self, mark: Option<Mark>) {
+        if let Self::Purged(marks) = self {
+            marks.extend(mark);
         }
     }
 }
@@ -58,12 +60,12 @@ impl<'c> Purge<'c> {
             drop_session: conn
                 .prepare("DELETE FROM session WHERE id = ?1 AND id < (SELECT max(id) FROM session)")?,
             empty_last_session: conn.prepare(
-                "UPDATE session SET mac = zeroblob(6), since = ?2, closed = ?2, why = NULL, bytes_up = 0,
+                "UPDATE session SET mac = x'', forgotten = 1, closed = ?2, why = NULL, bytes_up = 0,
                    bytes_down = 0, lasted = 0, at = 0 WHERE id = ?1",
             )?,
             drop_devices: conn.prepare("DELETE FROM device WHERE entitlement = ?1 RETURNING mac")?,
             empty_entitlement: conn.prepare(
-                "UPDATE entitlement SET hint = '', opened = ?2, used = 0, validity_left = NULL, expires = NULL,
+                "UPDATE entitlement SET hint = NULL, opened = ?2, used = 0, validity_left = NULL, expires = NULL,
                    bytes_up = 0, bytes_down = 0 WHERE id = ?1 AND ended IS NOT NULL",
             )?,
             drop_entitlement: conn.prepare(
@@ -78,7 +80,10 @@ impl<'c> Purge<'c> {
                                  UNION SELECT code FROM top_up WHERE entitlement = ?1)
                    AND v.key NOT IN (SELECT key FROM renewed)",
             )?,
-            empty_voucher: conn.prepare("UPDATE voucher SET hint = '' WHERE key = ?1 AND hint <> ''")?,
+            empty_voucher: conn.prepare(
+                "UPDATE voucher SET hint = '', kept_hint = NULL
+                 WHERE key = ?1 AND (hint <> '' OR kept_hint IS NOT NULL)",
+            )?,
             drop_proof: conn.prepare("DELETE FROM proof WHERE key = ?1")?,
             drop_trail: conn.prepare("DELETE FROM audit WHERE seq <= ?1")?,
             set_base: conn.prepare("UPDATE meta SET audit_base = ?1, audit_base_hash = ?2")?,
@@ -109,17 +114,17 @@ impl<'c> Purge<'c> {
     }
 
     fn session_gone(&mut self, SessionId(id): SessionId) -> Result<(), StoreError> {
-        let mac = Mac::new(self.mac_of.query_row([int(id)], |row| row.get(0))?);
+        let mac: Vec<u8> = self.mac_of.query_row([int(id)], |row| row.get(0))?;
         if self.drop_session.execute([int(id)])? == 0 {
             self.empty_last_session.execute([int(id), FORGOTTEN])?;
         }
-        self.since.went(mac);
+        self.since.went(vault::mark(&mac));
         Ok(())
     }
 
     fn purchase_gone(&mut self, EntitlementId(id): EntitlementId) -> Result<(), StoreError> {
-        for mac in self.drop_devices.query_map([int(id)], |row| row.get(0))? {
-            self.since.went(Mac::new(mac?));
+        for mac in self.drop_devices.query_map([int(id)], |row| row.get::<_, Vec<u8>>(0))? {
+            self.since.went(vault::mark(&mac?));
         }
         if self.drop_entitlement.execute([int(id)])? == 1 {
             return Ok(());
@@ -131,6 +136,10 @@ impl<'c> Purge<'c> {
             self.drop_proof.execute([key])?;
         }
         Ok(())
+    }
+
+    pub(super) fn keys_went(&mut self, marks: impl Iterator<Item = Mark>) {
+        marks.for_each(|mark| self.since.went(Some(mark)));
     }
 
     /// What was deleted since the last call of [`Purge::made_anew`].

@@ -40,7 +40,8 @@ impl<'c> Sales<'c> {
                 "INSERT INTO entitlement (id, origin, code, hint, batch, opened, plan, metered, validity,
                    data_total, data_up, data_down, rate_up, rate_down, devices, bound_devices,
                    idle_timeout, count_offline)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                 VALUES (?1, ?2, ?3, sealed('entitlement.hint', ?1, ?4), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+                   ?14, ?15, ?16, ?17, ?18)",
             )?,
             open_meter: conn.prepare(
                 "INSERT INTO meter (entitlement, at, used, validity_left, expires, bytes_up, bytes_down, downtime)
@@ -65,12 +66,15 @@ impl<'c> Sales<'c> {
                 "UPDATE meter SET validity_left = validity_left + ?2, expires = expires + ?3
                  WHERE entitlement = ?1",
             )?,
-            bind: conn
-                .prepare("INSERT INTO device (entitlement, mac) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?,
+            bind: conn.prepare(
+                "INSERT INTO device (entitlement, mac) SELECT ?1, sealed('device.mac', ?1, ?2)
+                 WHERE NOT EXISTS (SELECT 1 FROM device
+                   WHERE entitlement = ?1 AND unsealed('device.mac', entitlement, mac) = ?2)",
+            )?,
             date: conn.prepare("UPDATE entitlement SET opened = ?2 WHERE id = ?1 AND opened <> ?3")?,
             open_session: conn.prepare(
-                "INSERT INTO session (id, entitlement, mac, since, bytes_up, bytes_down, lasted, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO session (id, entitlement, mac, forgotten, bytes_up, bytes_down, lasted, at)
+                 VALUES (?1, ?2, sealed('session.mac', ?1, with_time(?3, ?4)), 0, ?5, ?6, ?7, ?8)",
             )?,
             close_session: conn.prepare(
                 "UPDATE session SET closed = ?2, why = ?3, bytes_up = ?4, bytes_down = ?5

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hmac;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -51,7 +53,7 @@ impl Books {
     /// `None` if the files changed while they were copied.
     fn copied(daemon: &Daemon) -> Option<Self> {
         let copy = tempfile::tempdir().unwrap();
-        let files = ["lango.db", "lango.db-wal"];
+        let files = ["lango.db", "lango.db-wal", "device.key"];
         let changed = || {
             let at = |name| std::fs::metadata(daemon.state().join(name)).and_then(|about| about.modified());
             files.map(|name| at(name).unwrap_or(SystemTime::UNIX_EPOCH))
@@ -63,20 +65,32 @@ impl Books {
         if changed() != before {
             return None;
         }
-        Self::read(&Connection::open(copy.path().join("lango.db")).ok()?).ok()
+        let key = std::fs::read(copy.path().join("device.key")).ok()?;
+        Self::read(&Connection::open(copy.path().join("lango.db")).ok()?, &key).ok()
     }
 
-    fn read(db: &Connection) -> rusqlite::Result<Self> {
+    fn read(db: &Connection, key: &[u8]) -> rusqlite::Result<Self> {
+        let wrapping = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"lango store key 1");
+        let days = db
+            .prepare("SELECT day, wrapped FROM day_key")?
+            .query_map([], |row| {
+                let (day, wrapped): (u16, Vec<u8>) = (row.get(0)?, row.get(1)?);
+                Ok((day, unsealed(wrapping.as_ref(), "day_key.wrapped", &day.to_be_bytes(), &wrapped)))
+            })?
+            .collect::<rusqlite::Result<BTreeMap<_, _>>>()?;
         let set = |sql: &str| -> rusqlite::Result<BTreeSet<String>> {
             db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
         };
-        let sessions =
-            "SELECT 's-' || id, 'e-' || entitlement, lower(hex(mac)), why, bytes_up, bytes_down FROM session";
+        let sessions = "SELECT id, 'e-' || entitlement, why, bytes_up, bytes_down, mac FROM session";
         let mut sessions = db.prepare(sessions)?;
         let sessions = sessions.query_map([], |row| {
-            let bytes = (row.get(4)?, row.get(5)?);
-            let closed = row.get::<_, Option<String>>(3)?.map(|why| Closed { why, bytes });
-            Ok((row.get(0)?, Session { entitlement: row.get(1)?, mac: row.get(2)?, closed }))
+            let bytes = (row.get(3)?, row.get(4)?);
+            let closed = row.get::<_, Option<String>>(2)?.map(|why| Closed { why, bytes });
+            let (id, field): (i64, Vec<u8>) = (row.get(0)?, row.get(5)?);
+            let day = u16::from_be_bytes([field[0], field[1]]);
+            let opened = unsealed(&days[&day], "session.mac", &id.to_be_bytes(), &field);
+            let mac = opened[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+            Ok((format!("s-{id}"), Session { entitlement: row.get(1)?, mac, closed }))
         })?;
         Ok(Self {
             redeemed: set("SELECT lower(hex(key)) FROM voucher WHERE entitlement IS NOT NULL
@@ -96,6 +110,15 @@ impl Books {
     fn waiting(daemon: &Daemon) -> i64 {
         Self::of(daemon).waiting
     }
+}
+
+/// What was sealed in this column and row, as `src/store/vault.rs` says.
+fn unsealed(key: &[u8], column: &str, row: &[u8], field: &[u8]) -> Vec<u8> {
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
+    let place = [column.as_bytes(), b"\0", row].concat();
+    let nonce = Nonce::try_assume_unique_for_key(&field[2..14]).unwrap();
+    let mut text = field[14..].to_vec();
+    key.open_in_place(nonce, Aad::from(place), &mut text).unwrap().to_vec()
 }
 
 /// Waits until the gateway has nothing left to tell, and compares what both have, row by row.

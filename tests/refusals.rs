@@ -148,7 +148,7 @@ const REFUSED: &[&str] = &[
     "voucher import /nonexistent",
     "voucher import VOUCHERS",
     "voucher import VOUCHERS --dry-run",
-    "topup e-1",
+    "backup /nonexistent",
     "enrol https://127.0.0.1:1 c",
     "enrol https://bos.example.net c --ca /nonexistent",
     "export --all",

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
@@ -13,8 +14,8 @@ use tokio::task::spawn_local;
 use super::desk::Desk;
 use super::{doctor, persons, plans, trail, vouchers};
 use crate::domain::{
-    self, Action, Actor, AnomalyCounts, IdError, Input, Mac, PlanId, Refusal, Reply, SessionId, SessionView,
-    Trust,
+    self, Action, Actor, AnomalyCounts, Bytes, IdError, Input, Mac, More, PlanId, Refusal, Reply, SessionId,
+    SessionView, Trust,
 };
 use crate::wire::control::{
     Anomalies, Answer, Clock, Code, Examined, Failure, Request, Response, Session, Status, Target, Uplink,
@@ -53,6 +54,15 @@ impl Desk {
             }
             Request::Login { mac, plan } => Answer::Login(self.log_in(&mac, &plan, by).await?),
             Request::Logout(target) => Answer::Logout(self.log_out(&target, by).await?),
+            Request::Topup { of, seconds, bytes } => {
+                let (metered, data) = (Duration::from_secs(seconds), Bytes(bytes));
+                let more = More { metered, data, ..More::default() };
+                self.grow(&of, more, Action::Topup, by).await?
+            }
+            Request::Extend { of, seconds } => {
+                let more = More { validity: Duration::from_secs(seconds), ..More::default() };
+                self.grow(&of, more, Action::Extend, by).await?
+            }
             Request::Doctor { mac: Some(mac) } => {
                 let checks = doctor::of_device(self, parse(&mac)?);
                 Answer::Doctor(Box::new(Examined { checks, surroundings: None }))
@@ -213,6 +223,7 @@ pub(super) fn refused(refusal: &Refusal) -> Failure {
         Refusal::NotOnline => (Code::NotOnline, "lango sessions"),
         Refusal::NoSuchSession => (Code::NoSuchSession, "lango sessions lists them"),
         Refusal::NotStored => (Code::NotStored, "lango doctor says what is wrong with the storage"),
+        Refusal::Hindered(why) => (Code::Refused, why.remedy()),
         Refusal::CodeUnknown
         | Refusal::CodeSpent
         | Refusal::CodeExpired

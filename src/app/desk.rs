@@ -299,16 +299,21 @@ impl Desk {
             self.count().await;
         }
         if self.next_tick <= now.boot {
-            let pending = self.ledger.due(|effects| self.kernel.count_out(effects));
-            let effects = self.kernel.guard_while(self.ledger.conclude_due(pending)).await;
-            self.roll.call(self.ledger.gate.take_quiet(now));
-            self.perform(&effects, &OrdSet::new());
-            // The ends may have moved without anybody coming or going.
-            self.publish();
+            self.end_what_is_over().await;
             if self.ledger.trouble.is_some() {
                 self.next_tick = self.next_tick.max(now.boot.plus(AFTER_FAILURE));
             }
         }
+    }
+
+    /// Does what time has brought about.
+    pub(super) async fn end_what_is_over(&mut self) {
+        let pending = self.ledger.due(|effects| self.kernel.count_out(effects));
+        let effects = self.kernel.guard_while(self.ledger.conclude_due(pending)).await;
+        self.roll.call(self.ledger.gate.take_quiet(self.ledger.clock.now()));
+        self.perform(&effects, &OrdSet::new());
+        // The ends may have moved without anybody coming or going.
+        self.publish();
     }
 
     pub(super) fn keep_copy(&mut self) {

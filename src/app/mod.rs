@@ -1,7 +1,7 @@
 //! Wiring: the order of start, the one loop, the tasks it depends on, the end.
 //!
 //! Owns: nothing but the connections between rooms. `desk` is the loop, `ledger` the Gate with its store,
-//! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `stock`,
+//! `kernel` its projection and `flows` what it cuts; `guests` answers guests, `ask`, `vouchers`, `stock`, `orders`,
 //! `persons`, `plans` and `doctor` answer operators;
 //! `listen` keeps a portal and a responder on every guest interface, and with `certificate` one over TLS;
 //! `lookout` watches the guest network and `roll` asks who is quiet; `uplink` passes on news of the uplink,
@@ -30,6 +30,7 @@ mod link;
 mod listen;
 mod lookout;
 mod offers;
+mod orders;
 mod owner;
 mod persons;
 mod pin;

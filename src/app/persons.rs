@@ -150,7 +150,7 @@ fn whom(keys: &Keys, whose: &Whose) -> Asked<Whom> {
 }
 
 /// What a text finds as a code, as a reference, as the name of an account.
-fn meanings(keys: &Keys, typed: &str) -> Vec<CodeKey> {
+pub(super) fn meanings(keys: &Keys, typed: &str) -> Vec<CodeKey> {
     let code = Normal::of(typed).map(|code| keys.site.voucher(&code));
     let reference = Reference::of(typed).map(|reference| CodeKey(keys.site.payment(&reference).0));
     let account = AccountName::of(typed).map(|name| CodeKey(keys.site.account(&name).0));

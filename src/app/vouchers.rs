@@ -68,6 +68,8 @@ pub(super) async fn answer(
         | Request::Sessions
         | Request::Login { .. }
         | Request::Logout(_)
+        | Request::Topup { .. }
+        | Request::Extend { .. }
         | Request::Doctor { .. }
         | Request::Clock
         | Request::ClockReset
@@ -324,7 +326,7 @@ pub(super) fn state_of(ledger: &Ledger, voucher: &Voucher, now: Now) -> VoucherS
     }
 }
 
-fn no_such_voucher() -> Failure {
+pub(super) fn no_such_voucher() -> Failure {
     Failure::new(
         Code::NoSuchVoucher,
         "there is no voucher with this code",

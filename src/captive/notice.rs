@@ -106,7 +106,9 @@ pub(crate) fn after_login(reply: Option<Reply>) -> AfterLogin {
         Refusal::TrialHad { retry_after } => Notice::TrialHad { wait: retry_after },
         Refusal::TooManyTrials { retry_after } => Notice::TooManyTrials { wait: retry_after },
         Refusal::EnoughForToday { retry_after } => Notice::EnoughForToday { wait: retry_after },
-        Refusal::NotOnline | Refusal::NoSuchSession | Refusal::NotStored => Notice::NotStored,
+        Refusal::NotOnline | Refusal::NoSuchSession | Refusal::NotStored | Refusal::Hindered(_) => {
+            Notice::NotStored
+        }
     })
 }
 

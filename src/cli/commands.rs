@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::bought::{extend, topup};
 use super::invocations::{
     clock, code, completion, enrol, import, login, logout, mac, metrics, one, reprint, run, sessions, setup,
     voucher_new,
@@ -125,6 +126,26 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "lango logout --session s-310",
         refused: "the device is not online, or no such session",
         build: logout,
+    },
+    Command {
+        words: "topup",
+        usage: "(CODE | --session ID | --mac MAC) [--time SPAN] [--data SIZE]",
+        takes: 0..=1,
+        options: &[Opt::Time, Opt::Data, Opt::Session, Opt::Mac, Opt::Json, Opt::Socket],
+        about: "add time online or data to what was bought; what was used up goes on",
+        example: "lango topup --mac 02:00:00:00:00:01 --time 1h --data 500MB",
+        refused: "nothing is known of whoever is meant, it was withdrawn, or there is no limit to raise",
+        build: topup,
+    },
+    Command {
+        words: "extend",
+        usage: "(CODE | --session ID | --mac MAC) --by SPAN",
+        takes: 0..=1,
+        options: &[Opt::By, Opt::Session, Opt::Mac, Opt::Json, Opt::Socket],
+        about: "put off the end of validity of what was bought; what has expired goes on",
+        example: "lango extend --mac 02:00:00:00:00:01 --by 24h",
+        refused: "nothing is known of whoever is meant, it was withdrawn, or it has no end",
+        build: extend,
     },
     Command {
         words: "voucher new",
@@ -353,4 +374,4 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] = &["topup", "extend", "refund", "move", "backup", "restore"];
+pub(super) const LATER: &[&str] = &["refund", "move", "backup", "restore"];

@@ -9,6 +9,7 @@
 //! settings of the system.
 
 mod ask;
+mod bought;
 mod check;
 mod commands;
 mod completion;

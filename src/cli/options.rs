@@ -36,6 +36,9 @@ pub(super) enum Opt {
     File,
     DryRun,
     Yes,
+    Time,
+    Data,
+    By,
 }
 
 /// How an option is written.
@@ -47,7 +50,7 @@ pub(super) struct Spelling {
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 31] = [
+    pub(super) const ALL: [Self; 34] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -79,6 +82,9 @@ impl Opt {
         Self::File,
         Self::DryRun,
         Self::Yes,
+        Self::Time,
+        Self::Data,
+        Self::By,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -101,7 +107,7 @@ impl Opt {
             Self::Print => ("print", None, "write a sheet with QR codes, as HTML, to stdout"),
             Self::Now => ("now", None, "run a round and wait for it"),
             Self::Ca => ("ca", Some("FILE"), "PEM of the cloud's issuer, if the system does not know it"),
-            Self::Mac => ("mac", Some("MAC"), "whoever used this device"),
+            Self::Mac => ("mac", Some("MAC"), "this device, or whoever used it"),
             Self::Code => ("code", Some("CODE"), "whoever used this code, reference or account"),
             Self::Phone => ("phone", Some("PHONE"), "whoever paid by it; its last 4 digits are enough"),
             Self::All => ("all", None, "everybody"),
@@ -117,6 +123,9 @@ impl Opt {
             Self::File => ("file", Some("FILE"), "write them there, whole or not at all, for node-exporter"),
             Self::DryRun => ("dry-run", None, "say what would be done, and change nothing"),
             Self::Yes => ("yes", None, "do it; without, it is only said what would be done"),
+            Self::Time => ("time", Some("SPAN"), "so much more time online, as in 90s, 15m, 1h or 30d"),
+            Self::Data => ("data", Some("SIZE"), "so much more data, as in 500MB, 2GB or 512MiB"),
+            Self::By => ("by", Some("SPAN"), "so much later, as in 12h or 30d"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }

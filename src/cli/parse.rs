@@ -230,7 +230,7 @@ fn is_called(command: &Command, words: &[String]) -> bool {
 mod tests {
     use super::super::{Ask, Errand, Place};
     use super::*;
-    use crate::wire::control::{Form, NewVouchers, Request, Target, TypedCode, Whose};
+    use crate::wire::control::{Form, Meant, NewVouchers, Request, Target, TypedCode, Whose};
 
     const MAC: &str = "02:00:00:00:00:01";
 
@@ -291,6 +291,18 @@ mod tests {
             ("voucher --json revoke 4821_9937_05", Request::VoucherRevoke { code: code() }),
             ("voucher list", Request::VoucherList { batch: None }),
             ("voucher list --batch B12", Request::VoucherList { batch: Some("B12".to_owned()) }),
+            (
+                "topup 4821_9937_05 --time 1h --data 500MB",
+                Request::Topup { of: Meant::Code { code: code() }, seconds: 3600, bytes: 500_000_000 },
+            ),
+            (
+                "topup --mac 02-00-00-00-00-01 --data 1KiB",
+                Request::Topup { of: Meant::Mac { mac: MAC.to_owned() }, seconds: 0, bytes: 1024 },
+            ),
+            (
+                "extend --session 310 --by 2d",
+                Request::Extend { of: Meant::Session { session: "s-310".to_owned() }, seconds: 172_800 },
+            ),
             ("plan list", Request::PlanList),
             ("metrics", Request::Metrics),
             ("sync", Request::Sync),
@@ -446,7 +458,7 @@ mod tests {
 
     #[test]
     fn commands_of_later_versions_are_told_from_wrong_ones() {
-        for line in ["refund e-1", "backup /tmp/b", "topup --json"] {
+        for line in ["refund e-1", "backup /tmp/b", "backup --json"] {
             let refused = parse(args(line)).unwrap_err();
             assert_eq!(refused.failure.code, Code::Unsupported, "{line}");
             assert!(refused.failure.message.contains("not in this version"), "{line}");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::screen::{self, Paint};
 use super::words::{duration, rate, size};
-use super::{Style, persons, sheet, stock};
+use super::{Style, bought, persons, sheet, stock};
 use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
@@ -26,6 +26,7 @@ pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut dyn 
                 writeln!(out, "{} is online: {}", clean(&session.mac), left_of(session))?
             }
             Answer::Logout(session) => writeln!(out, "{} is cut: {}", clean(&session.mac), left_of(session))?,
+            Answer::Held(held) => out.write_all(bought::held(held).as_bytes())?,
             Answer::VoucherNew(made) if style == Style::Sheet => sheet::write(made, out)?,
             Answer::VoucherNew(made) => csv(&made.vouchers, out)?,
             Answer::VoucherShow(shown) | Answer::VoucherRevoke(shown) => {
@@ -78,6 +79,7 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::Sessions(_)
         | Answer::Login(_)
         | Answer::Logout(_)
+        | Answer::Held(_)
         | Answer::VoucherNew(_)
         | Answer::VoucherShow(_)
         | Answer::VoucherRevoke(_)
@@ -110,6 +112,7 @@ fn as_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         Answer::Status(status) => json(status, out),
         Answer::Sessions(sessions) => json(sessions, out),
         Answer::Login(session) | Answer::Logout(session) => json(session, out),
+        Answer::Held(held) => json(held, out),
         Answer::VoucherNew(VouchersMade { vouchers, sheet: _ }) => json(vouchers, out),
         Answer::VoucherShow(shown) | Answer::VoucherRevoke(shown) => json(shown, out),
         Answer::VoucherList(listed) => json(listed, out),

@@ -21,6 +21,7 @@ mod tests;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 pub use error::{ConfigError, Finding, LoadError, Notice};
 pub use model::{
@@ -33,7 +34,7 @@ pub(crate) use uci::did_you_mean;
 use error::{Findings, shown};
 use uci::{Raw, RawSection};
 
-use crate::domain::{Mac, Plan, PlanId};
+use crate::domain::{Bytes, Mac, Plan, PlanId};
 use crate::ordered::{OrdMap, OrdSet};
 
 /// The largest file that is read, in bytes.
@@ -137,6 +138,22 @@ impl UciSection {
     pub fn is(&self, option: &str, value: &str) -> bool {
         matches!(self.values(option).as_slice(), [one] if one == value)
     }
+}
+
+/// A span as options have it, `90s 15m 12h 30d`, more than nothing.
+///
+/// # Errors
+/// What is wrong with the text, and what to write instead.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    values::duration(text)
+}
+
+/// A size as options have it, `500MB 2GB 512MiB`, more than nothing.
+///
+/// # Errors
+/// What is wrong with the text, and what to write instead.
+pub fn size(text: &str) -> Result<Bytes, String> {
+    values::bytes(text)
 }
 
 /// The default of an option of section gateway, as it would be written.

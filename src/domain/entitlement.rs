@@ -311,6 +311,22 @@ impl Entitlement {
         self.terms = terms;
     }
 
+    /// What was over goes on with `terms`, which have grown: as it stood at its end, whatever moment that was. Time past
+    /// the end of a clock was nobody's.
+    pub(super) fn resumed(mut self, terms: Terms, moment: Moment) -> Self {
+        let whole = self.terms.metered.unwrap_or(Duration::MAX);
+        let used = self.stamp.used.min(whole);
+        self.stamp = Stamp { at: moment.now.boot, downtime: moment.downtime, used, ..self.stamp };
+        (self.online, self.running_since) = (0, moment.now.boot);
+        self.stamp = self.stamp_at(moment);
+        if self.stamp.validity_left == Some(Duration::ZERO) {
+            self.stamp.expires = None;
+        }
+        self.top_up(terms);
+        self.stamp = self.stamp_at(moment);
+        self
+    }
+
     pub(super) fn set_stamp(&mut self, stamp: Stamp) {
         self.stamp = stamp;
     }

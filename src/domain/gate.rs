@@ -1,7 +1,7 @@
 //! The Gate: who may pass, until when, and why not.
 //!
 //! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
-//! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs`, `persons.rs` and `report.rs` decide,
+//! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs`, `orders.rs`, `persons.rs` and `report.rs` decide,
 //! `apply.rs` changes, `facts.rs` says what the cloud is told, `trail.rs` what the trail tells, `retention.rs` what goes; `entitlement.rs` counts.
 //!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
@@ -16,6 +16,7 @@ mod ask;
 mod claims;
 mod cloud;
 mod facts;
+mod orders;
 mod persons;
 mod redeem;
 mod report;
@@ -222,6 +223,7 @@ impl Gate {
             Input::Grant { mac, plan } => self.open_by_hand(mac, &plan, moment),
             Input::Kick { session } => self.kick(session, moment),
             Input::KickDevice { mac } => self.close_device(mac, Closing::Kicked, moment),
+            Input::Grow { bought, more } => self.grow(*bought, &more, moment),
             Input::Counted(readings) => self.count(&readings, moment),
             Input::UplinkChanged(to) => self.change_uplink(to, now),
             Input::Seen { mac } => self.see(mac),

@@ -41,11 +41,15 @@ impl Owners {
         self.over.put(code, (VoucherState::Revoked, now));
     }
 
+    /// All codes that lead to `id`.
+    pub(super) fn codes_of(&self, id: EntitlementId) -> impl Iterator<Item = CodeKey> {
+        let (first, last) = (CodeKey([0; 16]), CodeKey([0xff; 16]));
+        self.codes.range((id, first)..=(id, last)).map(|((_, code), ())| *code)
+    }
+
     /// `id` has ended, with all its codes.
     pub(super) fn end(&mut self, id: EntitlementId, how: Ending, now: Boot) {
-        let (first, last) = (CodeKey([0; 16]), CodeKey([0xff; 16]));
-        let of = self.codes.range((id, first)..=(id, last)).map(|((_, code), ())| *code);
-        for code in of.collect::<Vec<_>>() {
+        for code in self.codes_of(id).collect::<Vec<_>>() {
             self.codes.remove(&(id, code));
             self.live.remove(&code);
             self.over.put(code, (how.into(), now));

@@ -7,10 +7,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    Action, Actor, Alias, Blame, Boot, BootId, Claim, Closing, CloudCommand, CloudId, CodeKey, Cursor,
-    Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hint, Issued, Mac, Noted, Outcome, Overdue,
-    PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq, Session, SessionId, Stamp, Stand,
-    Terms, Traffic, UplinkState, Usage, Voucher, Wall,
+    Action, Actor, Alias, Blame, Boot, BootId, Bought, Claim, Closing, CloudCommand, CloudId, CodeKey,
+    Cursor, Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hindrance, Hint, Issued, Mac, More,
+    Noted, Outcome, Overdue, PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq, Session,
+    SessionId, Stamp, Stand, Terms, Traffic, UplinkState, Usage, Voucher, Wall,
 };
 
 /// Something happened, or somebody asks for something.
@@ -42,6 +42,11 @@ pub enum Input {
     /// An operator cuts whatever session a device has.
     KickDevice {
         mac: Mac,
+    },
+    /// An operator adds to what was bought.
+    Grow {
+        bought: Box<Bought>,
+        more: More,
     },
     /// The counters were read.
     Counted(Vec<Usage>),
@@ -232,6 +237,16 @@ pub enum Record {
         stamp: Stamp,
         how: Ending,
     },
+    /// Its terms grew; what is left of validity, and its end on the wall, grow as the whole does.
+    EntitlementGrown {
+        entitlement: EntitlementId,
+        terms: Box<Terms>,
+    },
+    /// What had ended goes on: with these terms, from this stamp on. `codes`: all that lead to it.
+    EntitlementResumed {
+        entitlement: Box<Entitlement>,
+        codes: Vec<CodeKey>,
+    },
     /// The device counts against `bound_devices`.
     DeviceBound {
         entitlement: EntitlementId,
@@ -420,6 +435,8 @@ pub enum Refusal {
     NoSuchPlan(PlanId),
     /// The record could not be written.
     NotStored,
+    /// What an operator ordered cannot be.
+    Hindered(Hindrance),
 }
 
 impl fmt::Display for Refusal {
@@ -427,6 +444,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoSuchPlan(plan) => return write!(f, "there is no plan {plan}"),
+            Self::Hindered(why) => return why.fmt(f),
             Self::Full => "the hotspot has as many guests as it takes",
             Self::NotOnline => "the device has no session",
             Self::NoSuchSession => "there is no such session",

@@ -32,8 +32,8 @@ use tokio::sync::oneshot;
 use self::files::Place;
 use self::thread::{Database, Job, Thread};
 use crate::domain::{
-    BatchId, Bound, Broken, CodeKey, Dossier, End, Entitlement, EntitlementId, Issued, Mac, Noted, Overdue,
-    PlanId, Record, Restored, Seq, Traces, Voucher, Wall, Whom,
+    BatchId, Bound, Broken, CodeKey, Dossier, End, Entitlement, EntitlementId, Issued, Mac, Noted, Over,
+    Overdue, PlanId, Record, Restored, Seq, Traces, Voucher, Wall, Whom,
 };
 
 /// Opens the database in `state_dir`; makes both if they are missing. Blocks.
@@ -191,6 +191,12 @@ impl Store {
         id: EntitlementId,
     ) -> Result<Option<(Entitlement, Vec<Mac>)>, StoreError> {
         self.ask(move |database| read::entitlement(database.conn(), id)).await
+    }
+
+    /// What has ended and could go on; `None`: there is no such thing, it has not ended, it was forgotten, or its code
+    /// belongs to something else by now.
+    pub async fn over(&self, id: EntitlementId) -> Result<Option<Over>, StoreError> {
+        self.ask(move |database| read::over(database.conn(), id)).await
     }
 
     /// Where somebody left something.

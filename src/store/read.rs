@@ -22,7 +22,7 @@ use super::reading::Reading;
 use super::{StoreError, write};
 use crate::domain::{
     Boot, BootId, Bps, Bytes, CodeKey, DataCap, Downtime, Ending, Entitlement, EntitlementId, Hint, Kind,
-    Mac, Now, Origin, PhoneTail, Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms,
+    Mac, Now, Origin, Over, PhoneTail, Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms,
     Traffic, Trust, Uplink, UplinkState, Wall,
 };
 use crate::ordered::OrdSet;
@@ -66,6 +66,22 @@ pub(super) fn entitlement(
     let mut devices: OrdSet<Mac> = macs(conn, used, key)?.into_iter().collect();
     devices.extend(found.bound.iter().copied());
     Ok(Some((found, devices.into_iter().collect())))
+}
+
+/// What has ended, of which the code that opened it still tells.
+pub(super) fn over(conn: &Connection, id: EntitlementId) -> Result<Option<Over>, StoreError> {
+    let key = [write::int(id.0)];
+    let ended = conn
+        .query_row(
+            "SELECT ended FROM entitlement WHERE id = ?1 AND ended IS NOT NULL AND opened <> ?2",
+            (key[0], write::FORGOTTEN),
+            |row| ending(0, &row.get::<_, String>(0)?),
+        )
+        .optional()?;
+    let (Some(how), Some((entitlement, _))) = (ended, self::entitlement(conn, id)?) else { return Ok(None) };
+    let codes = codes::leading_to(conn, id)?;
+    let is_whole = entitlement.code.is_none_or(|code| codes.contains(&code));
+    Ok(is_whole.then_some(Over { entitlement, how, codes }))
 }
 
 /// Everything that still has something left.

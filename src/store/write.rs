@@ -118,6 +118,11 @@ impl<'c> Writer<'c> {
                 readings.stamped(stamp)?;
                 sales.stamped(stamp)
             }
+            Record::EntitlementGrown { entitlement, terms } => {
+                readings.changed(*entitlement)?;
+                sales.grown(*entitlement, terms)
+            }
+            Record::EntitlementResumed { entitlement, .. } => sales.resumed(entitlement),
             Record::EntitlementEnded { stamp, how } => sales.ended(stamp, *how),
             Record::DeviceBound { entitlement, mac } => sales.bound(*entitlement, *mac),
             Record::TrialDated { entitlement, opened } => sales.dated(*entitlement, *opened),
@@ -144,7 +149,8 @@ impl<'c> Writer<'c> {
             Record::SerialUsed { issued, day, count } => cloud.serial_used(*issued, *day, *count),
             Record::ToppedUp { entitlement, code, terms, .. } => {
                 readings.changed(*entitlement)?;
-                sales.topped_up(*entitlement, *code, terms, codes)
+                codes.top_up(*code, *entitlement)?;
+                sales.grown(*entitlement, terms)
             }
             Record::CommandDone(id) => cloud.command_done(id),
             Record::DeviceBlocked(mac) => cloud.device_blocked(*mac),

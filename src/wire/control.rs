@@ -1,6 +1,6 @@
 //! What the commands and the daemon say to each other: one JSON object a line.
 //!
-//! Owns: requests here, `answers` and their JSON, `persons` for what is stored of one, and `frames`, the lines they travel as. The JSON of every
+//! Owns: requests here, `answers` and their JSON, `persons` for what is stored of one, `orders` for what was bought, and `frames`, the lines they travel as. The JSON of every
 //! answer is what `--json` prints, so field names are a contract: they may be added, never renamed.
 //! Never: sockets, meaning; texts are checked by whoever reads them.
 //! Neighbours: `control` carries the lines, `app` answers, `cli` prints.
@@ -8,6 +8,7 @@
 mod answers;
 mod batches;
 mod frames;
+mod orders;
 mod persons;
 mod posts;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use answers::{
 };
 pub use batches::{Batch, Report, Reprinted, Tally, Total, Worth};
 pub use frames::{FrameError, Lines, decode, encode};
+pub use orders::{Held, Meant};
 pub use persons::{
     Erased, Export, ExportedClaim, ExportedDevice, ExportedEntitlement, ExportedSession, Whose,
 };
@@ -44,6 +46,17 @@ pub enum Request {
         plan: String,
     },
     Logout(Target),
+    /// More of what was bought; 0: none of that.
+    Topup {
+        of: Meant,
+        seconds: u64,
+        bytes: u64,
+    },
+    /// Its validity ends later.
+    Extend {
+        of: Meant,
+        seconds: u64,
+    },
     VoucherNew(NewVouchers),
     VoucherShow {
         code: TypedCode,
@@ -212,6 +225,8 @@ pub enum Answer {
     Login(Session),
     /// The session that was closed, as it was then.
     Logout(Session),
+    /// To all that is done to what was bought.
+    Held(Held),
     VoucherNew(VouchersMade),
     VoucherShow(VoucherShown),
     /// The voucher as it is now.

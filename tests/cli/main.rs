@@ -65,6 +65,8 @@ fn answer(request: Request) -> Response {
         Request::AuditVerify => fail(Code::TrailBroken),
         Request::Login { .. }
         | Request::Logout(_)
+        | Request::Topup { .. }
+        | Request::Extend { .. }
         | Request::VoucherRevoke { .. }
         | Request::VoucherReprint(_)
         | Request::VoucherReport { .. }
@@ -177,7 +179,7 @@ fn with_json_a_failure_is_an_object_on_stdout() {
     assert_eq!((code(&output), printed(&output), stderr(&output)), (1, expected, ""));
     for (args, exit, word) in [
         (["status", "--json", "--frob"].as_slice(), 2, "usage"),
-        (&["topup", "--json"], 1, "unsupported"),
+        (&["backup", "--json"], 1, "unsupported"),
         (&["status", "--json", "--socket", "/nonexistent/lango.sock"], 69, "unreachable"),
         (&["check", "--json", "--config", "/nonexistent"], 78, "configuration"),
         (&["voucher", "import", "/nonexistent", "--json", "--offline"], 1, "bad_file"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lango::domain::Role;
-use lango::wire::control::{Form, Joining, NewVouchers, Reprint, Request, Target, TypedCode, Whose};
+use lango::wire::control::{Form, Joining, Meant, NewVouchers, Reprint, Request, Target, TypedCode, Whose};
 use serde_json::Value;
 
 use super::daemon::{code, lango, stdout};
@@ -31,6 +31,8 @@ fn every_request() -> Vec<Request> {
         }),
         Request::VoucherReport { batch: None },
         Request::VoucherRevoke { code: code() },
+        Request::Topup { of: Meant::Code { code: code() }, seconds: 1, bytes: 0 },
+        Request::Extend { of: Meant::Code { code: code() }, seconds: 1 },
         Request::Login { mac: mac(), plan: plan() },
         Request::Logout(Target::Mac { mac: mac() }),
         Request::VoucherImport { rows: Vec::new(), dry_run: false },

@@ -82,6 +82,8 @@ fn answer(request: Request) -> Response {
         | Request::Logout(_)
         | Request::VoucherReprint(_)
         | Request::VoucherReport { .. }
+        | Request::Topup { .. }
+        | Request::Extend { .. }
         | Request::VoucherImport { .. }
         | Request::Clock
         | Request::ClockReset

@@ -58,6 +58,7 @@ def prepared(command):
         batch = told("voucher", "new", "--plan", "hour")[0]["batch"]
         args = [batch if arg.startswith("B2") else arg for arg in args]
     if command.words in ("export", "forget", "doctor"):
+    if command.words in ("export", "forget", "doctor", "topup", "extend"):
         online()
     if command.words == "enrol":
         args = ["enrol", "https://localhost:8443", cloud("claim"), "--ca", HOTSPOT / "cloud" / "keys" / "ca.pem"]
@@ -161,6 +162,10 @@ def errors(found):
         ("no such voucher", ["voucher", "show", "0000 0000 00"], "no_such_voucher"),
         ("no such voucher", ["voucher", "revoke", "0000 0000 00"], "no_such_voucher"),
         ("no such batch", ["voucher", "reprint", "--batch", "B0", "--yes"], "refused"),
+        ("no such voucher", ["topup", "0000 0000 00", "--time", "1h"], "no_such_voucher"),
+        ("nobody there", ["topup", "--mac", "02:00:00:00:00:99", "--time", "1h"], "not_online"),
+        ("nobody has it", ["extend", code(), "--by", "1h"], "refused"),
+        ("no such session", ["extend", "--session", "s-999999", "--by", "1h"], "no_such_session"),
         ("no such file", ["voucher", "import", "/nonexistent.csv"], "bad_file"),
         ("nothing stored", ["export", "--mac", "02:00:00:00:00:99"], "no_such_person"),
         ("nothing stored", ["forget", "--mac", "02:00:00:00:00:99"], "no_such_person"),

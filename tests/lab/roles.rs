@@ -32,6 +32,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
             "voucher report",
             "voucher reprint --batch B1",
             "voucher revoke 1",
+            "topup 1 --time 1h",
+            "extend 1 --by 1h",
         ],
     ),
     ("support", &["login 02:00:00:00:00:01 --plan hour", "logout 02:00:00:00:00:01"]),

@@ -141,7 +141,11 @@ impl Memory {
             | Record::CommandDone(_)
             | Record::DeviceBlocked(_) => self.write_of_cloud(record),
             Record::SessionsDated { from, to } => self.sessions_dated(*from, *to),
-            Record::Forgotten(_) | Record::Noted(_) | Record::Purged(_) => {
+            Record::Forgotten(_)
+            | Record::Noted(_)
+            | Record::Purged(_)
+            | Record::EntitlementGrown { .. }
+            | Record::EntitlementResumed { .. } => {
                 panic!("nobody asked for that: {record:?}")
             }
         }

@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod inventory;
 mod media;
+mod orders;
 mod outbox;
 mod persons;
 mod readings;

@@ -5,7 +5,7 @@
 
 use super::{
     Boot, CHECKPOINTS_PER_USAGE, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Gate, Mac, Now,
-    PAID_LATELY, Record, Session, SessionId, Uplink, Usage,
+    PAID_LATELY, Record, Session, SessionId, Terms, Uplink, Usage, Wall,
 };
 use crate::domain::{Awaits, Bytes, Claim, Fact, Forgetter, Forgotten, Origin};
 
@@ -123,6 +123,8 @@ impl Gate {
             Record::EntitlementStamped(stamp) => {
                 self.entitlements.change(stamp.entitlement, |e| e.set_stamp(stamp.clone()));
             }
+            Record::EntitlementGrown { entitlement, terms } => self.grown(*entitlement, terms),
+            Record::EntitlementResumed { entitlement, codes } => self.resumed(entitlement, codes),
             Record::EntitlementEnded { stamp, how } => self.forget(stamp.entitlement, *how, now.boot),
             Record::VoucherRevoked(code) => self.owners.revoke(*code, now.boot),
             Record::DeviceBound { entitlement, mac } => {
@@ -148,11 +150,7 @@ impl Gate {
                 self.trials.floor_raised(*wall);
             }
             Record::TrialDated { entitlement, opened } => self.trials.dated(*entitlement, *opened),
-            Record::FloorReset(wall) => {
-                self.floor = *wall;
-                self.trials.floor_reset(*wall);
-                self.entitlements.forget_wall();
-            }
+            Record::FloorReset(wall) => self.floor_reset(*wall),
             Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
             Record::PlanPut { plan, generation } => {
                 self.cloud.plans.put(plan.id.clone(), (plan.as_ref().clone(), *generation));
@@ -169,7 +167,7 @@ impl Gate {
             Record::SerialUsed { day, count, .. } => self.cloud.issued_on.put((), (*day, *count)),
             Record::ToppedUp { entitlement, code, terms, .. } => {
                 self.owners.give(*code, *entitlement);
-                self.entitlements.change(*entitlement, |e| e.top_up(terms.as_ref().clone()));
+                self.grown(*entitlement, terms);
             }
             Record::CommandDone(id) => self.cloud.carry_out(id.clone()),
             Record::DeviceBlocked(mac) => self.cloud.blocked.put(*mac, ()),
@@ -193,6 +191,21 @@ impl Gate {
             self.owners.give(code, entitlement.id);
         }
         self.entitlements.put(entitlement);
+    }
+
+    fn floor_reset(&mut self, wall: Wall) {
+        self.floor = wall;
+        self.trials.floor_reset(wall);
+        self.entitlements.forget_wall();
+    }
+
+    fn grown(&mut self, id: EntitlementId, terms: &Terms) {
+        self.entitlements.change(id, |e| e.top_up(terms.clone()));
+    }
+
+    fn resumed(&mut self, again: &Entitlement, codes: &[CodeKey]) {
+        self.take_in(again.clone());
+        codes.iter().for_each(|code| self.owners.give(*code, again.id));
     }
 
     /// What the person bought was ended before, by records of its own.

@@ -270,6 +270,17 @@ impl Gate {
         if let Some(old) = self.sessions.of_device(mac) {
             self.close_session(old, Closing::Switched, moment, decision);
         }
+        self.let_in(mac, entitlement, moment, decision);
+    }
+
+    /// A session of `mac`, which has none, with `entitlement`.
+    pub(super) fn let_in(
+        &self,
+        mac: Mac,
+        entitlement: &Entitlement,
+        moment: Moment,
+        decision: &mut Decision,
+    ) {
         let is_bound = entitlement.terms.bound_devices > 0 || entitlement.belongs_to_devices();
         if is_bound && !entitlement.bound.contains(&mac) {
             decision.records.push(Record::DeviceBound { entitlement: entitlement.id, mac });

@@ -10,6 +10,7 @@ mod counting;
 mod facts;
 mod guessing;
 mod issued;
+mod orders;
 mod outages;
 mod payments;
 mod persons;
@@ -25,11 +26,12 @@ use std::time::Duration;
 
 use super::{Gate, Limits, Reports};
 use crate::domain::{
-    Awaits, BatchId, Blame, Boot, BootId, Bps, Bytes, Claim, Clockwork, Closing, CloudCommand, CloudId,
-    CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId, Fact, Found, Hint, Input, Issued, Keeping,
-    Kind, Mac, Minimum, Moving, Now, Origin, Outcome, PhoneTail, Plan, PlanId, PlanSource, Proof, Reach,
-    Record, ReferenceKey, Refusal, Reply, Restored, Session, SessionId, Shown, Terms, Traffic, Trust, Uplink,
-    UplinkState, Usage, Voucher, VoucherState, Wall,
+    Action, Actor, Awaits, BatchId, Blame, Boot, BootId, Bought, Bps, Bytes, Claim, Clockwork, Closing,
+    CloudCommand, CloudId, CodeKey, Decision, Effect, Ending, Entitlement, EntitlementId, Fact, Found,
+    Hindrance, Hint, Input, Issued, Keeping, Kind, Mac, Minimum, More, Moving, Now, Origin, Outcome, Over,
+    PhoneTail, Plan, PlanId, PlanSource, Proof, Reach, Record, ReferenceKey, Refusal, Reply, Restored,
+    Session, SessionId, Shown, Stamp, Terms, Traffic, Trust, Uplink, UplinkState, Usage, Voucher,
+    VoucherState, Wall,
 };
 use crate::ordered::OrdMap;
 
@@ -64,6 +66,8 @@ struct Desk {
     serials: Vec<Issued>,
     /// Trials as a store would have them.
     trials: OrdMap<EntitlementId, (Mac, Wall)>,
+    /// What has ended, as a store would have it.
+    over: OrdMap<EntitlementId, Over>,
     /// All that the cloud was told, in its order.
     facts: Vec<Fact>,
 }
@@ -88,6 +92,7 @@ impl Desk {
             commands: Vec::new(),
             serials: Vec::new(),
             trials: OrdMap::new(),
+            over: OrdMap::new(),
             facts: Vec::new(),
         }
     }
@@ -132,11 +137,25 @@ impl Desk {
     }
 
     fn take(&mut self, decision: &Decision) {
+        decision.records.iter().for_each(|record| self.keep_what_ends(record, &decision.records));
         self.gate.apply(&decision.records, self.now);
         self.gate.settle();
         for record in &decision.records {
             self.store(record);
         }
+    }
+
+    fn keep_what_ends(&mut self, record: &Record, records: &[Record]) {
+        let Record::EntitlementEnded { stamp, how } = record else { return };
+        let id = stamp.entitlement;
+        let resumed = records.iter().find_map(|record| {
+            let Record::EntitlementResumed { entitlement, codes } = record else { return None };
+            Some((entitlement.as_ref().clone(), codes.clone()))
+        });
+        let live = || Some((self.gate.entitlement(id)?.clone(), self.gate.owners.codes_of(id).collect()));
+        let Some((entitlement, codes)) = resumed.or_else(live) else { return };
+        let stamp = Stamp { at: Boot::default(), downtime: Duration::ZERO, ..stamp.clone() };
+        self.over.insert(id, Over { entitlement: entitlement.with_stamp(stamp), how: *how, codes });
     }
 
     /// What the store makes of a record, as far as the tests look at it.
@@ -150,10 +169,7 @@ impl Desk {
                 self.redeemed(code, entitlement.id);
             }
             Record::EntitlementEnded { stamp, how } => {
-                let of = Some(stamp.entitlement);
-                for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == of) {
-                    voucher.state = (*how).into();
-                }
+                self.set_states(stamp.entitlement, (*how).into());
             }
             Record::VoucherRevoked(code) => {
                 self.vouchers.get_mut(code).unwrap().state = VoucherState::Revoked;
@@ -188,7 +204,11 @@ impl Desk {
             Record::TrialDated { entitlement, opened } => {
                 self.trials.get_mut(entitlement).unwrap().1 = *opened;
             }
+            Record::EntitlementResumed { entitlement, .. } => {
+                self.set_states(entitlement.id, VoucherState::Active);
+            }
             Record::EntitlementStamped(_)
+            | Record::EntitlementGrown { .. }
             | Record::FloorRaised(_)
             | Record::FloorReset(_)
             | Record::RowsPut { .. }
@@ -208,6 +228,12 @@ impl Desk {
             | Record::BootReached(_)
             | Record::DeviceSeen { .. }
             | Record::TryFailed { .. } => {}
+        }
+    }
+
+    fn set_states(&mut self, of: EntitlementId, state: VoucherState) {
+        for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == Some(of)) {
+            voucher.state = state;
         }
     }
 

@@ -40,6 +40,9 @@ impl Gate {
         if let Input::Grant { plan, .. } = input {
             return format!("of plan {plan}");
         }
+        if let Input::Grow { bought, more } = input {
+            return format!("{}, {more} more", bought.id);
+        }
         if let Input::MakeVouchers { vouchers } = input {
             return about_vouchers(vouchers);
         }

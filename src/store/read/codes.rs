@@ -142,6 +142,18 @@ pub(super) fn topped_up(conn: &Connection) -> rusqlite::Result<Vec<(CodeKey, Ent
     .collect()
 }
 
+/// The codes that lead to what has ended. One that is withdrawn or was paid for again does not.
+pub(super) fn leading_to(conn: &Connection, id: EntitlementId) -> rusqlite::Result<Vec<CodeKey>> {
+    conn.prepare(
+        "SELECT v.key FROM (SELECT code FROM entitlement WHERE id = ?1 AND code IS NOT NULL
+           UNION SELECT code FROM top_up WHERE entitlement = ?1) JOIN voucher v ON v.key = code
+         WHERE v.entitlement = ?1 AND v.revoked = 0 AND NOT EXISTS (SELECT 1 FROM renewed r WHERE r.key = v.key)
+         ORDER BY v.key",
+    )?
+    .query_map([write::int(id.0)], |row| Ok(CodeKey(row.get(0)?)))?
+    .collect()
+}
+
 fn voucher(row: &Row<'_>) -> rusqlite::Result<Voucher> {
     let entitlement = row.get::<_, Option<i64>>(6)?.map(|id| unsigned(6, id)).transpose()?;
     let ended = row.get::<_, Option<String>>(8)?.map(|word| ending(8, &word)).transpose()?;

@@ -9,8 +9,7 @@ use super::codes::Codes;
 use super::readings::set_meter;
 use super::{FORGOTTEN, bytes, ending_word, int, millis, rate};
 use crate::domain::{
-    Boot, Closing, CodeKey, Ending, Entitlement, EntitlementId, Mac, Session, SessionId, Stamp, Terms,
-    Traffic, Wall,
+    Boot, Closing, Ending, Entitlement, EntitlementId, Mac, Session, SessionId, Stamp, Terms, Traffic, Wall,
 };
 use crate::store::StoreError;
 
@@ -21,6 +20,7 @@ pub(super) struct Sales<'c> {
     stamp: Statement<'c>,
     end_entitlement: Statement<'c>,
     end_meter: Statement<'c>,
+    resume: Statement<'c>,
     validity: Statement<'c>,
     set_terms: Statement<'c>,
     prolong: Statement<'c>,
@@ -56,6 +56,10 @@ impl<'c> Sales<'c> {
                    bytes_up = ?6, bytes_down = ?7 WHERE id = ?1 AND ended IS NULL",
             )?,
             end_meter: conn.prepare("DELETE FROM meter WHERE entitlement = ?1")?,
+            resume: conn.prepare(
+                "UPDATE entitlement SET ended = NULL, used = NULL, validity_left = NULL, expires = NULL,
+                   bytes_up = NULL, bytes_down = NULL WHERE id = ?1 AND ended IS NOT NULL",
+            )?,
             validity: conn.prepare("SELECT validity FROM entitlement WHERE id = ?1 AND ended IS NULL")?,
             set_terms: conn.prepare(
                 "UPDATE entitlement SET metered = ?2, validity = ?3, data_total = ?4, data_up = ?5,
@@ -132,19 +136,21 @@ impl<'c> Sales<'c> {
         Ok(())
     }
 
+    /// What has ended has a meter again.
+    pub(super) fn resumed(&mut self, again: &Entitlement) -> Result<(), StoreError> {
+        if self.resume.execute([int(again.id.0)])? == 0 {
+            return Err(StoreError::Contradiction(format!("{} goes on, and has not ended", again.id)));
+        }
+        self.set_terms.execute(params_with_terms![int(again.id.0); again.terms;])?;
+        set_meter(&mut self.open_meter, again.last_stamp())
+    }
+
     /// What is left of validity grows as its whole does.
-    pub(super) fn topped_up(
-        &mut self,
-        id: EntitlementId,
-        code: CodeKey,
-        terms: &Terms,
-        codes: &mut Codes<'c>,
-    ) -> Result<(), StoreError> {
-        codes.top_up(code, id)?;
+    pub(super) fn grown(&mut self, id: EntitlementId, terms: &Terms) -> Result<(), StoreError> {
         let before: Option<Option<i64>> =
             self.validity.query_row([int(id.0)], |row| row.get(0)).optional()?;
         let Some(before) = before else {
-            return Err(StoreError::Contradiction(format!("{id} is topped up, and is not there")));
+            return Err(StoreError::Contradiction(format!("{id} grows, and is not there")));
         };
         self.set_terms.execute(params_with_terms![int(id.0); terms;])?;
         let more = (terms.validity.map_or(0, millis) - before.unwrap_or(0)).max(0);

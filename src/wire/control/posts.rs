@@ -24,6 +24,9 @@ impl Request {
             Self::VoucherReprint(_) => ("voucher reprint", Role::Cashier),
             // Who has sold one by mistake takes it back.
             Self::VoucherRevoke { .. } => ("voucher revoke", Role::Cashier),
+            // Whoever sells, sells more of it.
+            Self::Topup { .. } => ("topup", Role::Cashier),
+            Self::Extend { .. } => ("extend", Role::Cashier),
             Self::Login { .. } => ("login", Role::Support),
             Self::Logout(_) => ("logout", Role::Support),
             Self::VoucherImport { .. } => ("voucher import", Role::Admin),

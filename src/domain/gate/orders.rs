@@ -1,0 +1,97 @@
+//! What operators do to what was bought: add to it.
+//!
+//! Owns: the rules of such orders, and what each opens and cuts. Never: changes the Gate; `apply.rs` does.
+//! Neighbours: `bought.rs` has the words, `trail.rs` notes who did it.
+//!
+//! What is left afterwards is what was left before, and so much more, to the millisecond and the byte. What had ended
+//! stands where it ended; of its validity the time since is gone, as far as a clock knows it.
+
+use super::{Decision, Effect, Ending, Entitlement, Gate, Mac, Moment, Record, Refusal};
+use crate::domain::{Bought, Hindrance, More, Over};
+
+impl Gate {
+    pub(super) fn grow(&self, bought: Bought, more: &More, moment: Moment) -> Decision {
+        let Bought { id, over, device } = bought;
+        let Some(live) = self.entitlements.get(id) else {
+            return match over {
+                Some(over) => self.resume(*over, device, more, moment, Decision::done()),
+                // It is gone from the store as well.
+                None => hindered(Hindrance::Withdrawn),
+            };
+        };
+        let Some(how) = live.ending(moment) else {
+            return match live.terms.grown(more) {
+                Ok(terms) => growing(live, terms, moment),
+                Err(hindrance) => hindered(hindrance),
+            };
+        };
+        // Over since a moment ago: it ends as it would have, and goes on from there.
+        let mut decision = Decision::done();
+        self.end(live, how, moment, &mut decision);
+        let entitlement = live.clone().with_stamp(live.stamp_at(moment));
+        let device = device.or_else(|| self.devices_of(id).next());
+        let over = Over { entitlement, how, codes: self.owners.codes_of(id).collect() };
+        self.resume(over, device, more, moment, decision)
+    }
+
+    /// `over`, with so much more; `device` goes on with it where it was cut. What something else still ends is over
+    /// at once, with more of what was added.
+    fn resume(
+        &self,
+        over: Over,
+        device: Option<Mac>,
+        more: &More,
+        moment: Moment,
+        mut decision: Decision,
+    ) -> Decision {
+        let terms = match (over.how, over.entitlement.terms.grown(more)) {
+            (Ending::Revoked, _) => return hindered(Hindrance::Withdrawn),
+            (Ending::Spent | Ending::Expired, Err(hindrance)) => return hindered(hindrance),
+            (Ending::Spent | Ending::Expired, Ok(terms)) => terms,
+        };
+        let entitlement = over.entitlement.resumed(terms, moment);
+        let (id, codes) = (entitlement.id, over.codes);
+        let resumed = Record::EntitlementResumed { entitlement: Box::new(entitlement.clone()), codes };
+        decision.records.push(resumed);
+        if let Some(how) = entitlement.ending(moment) {
+            let stamp = entitlement.last_stamp().clone();
+            decision.records.push(Record::EntitlementEnded { stamp, how });
+            return decision;
+        }
+        let free = match device {
+            Some(mac) => self.hindrance_of(mac, id).map_or(Ok(mac), |why| Err(Refusal::Hindered(why))),
+            None => Err(Refusal::Hindered(Hindrance::NoDevice)),
+        };
+        match free.and_then(|mac| if self.is_full_for(mac) { Err(Refusal::Full) } else { Ok(mac) }) {
+            Ok(mac) => self.let_in(mac, &entitlement, moment, &mut decision),
+            // Its code opens it, whenever that is typed.
+            Err(_) if entitlement.survives_its_sessions() => {}
+            Err(refusal) => return Decision::refused(refusal),
+        }
+        decision
+    }
+
+    /// Why `mac` cannot be let in with `id` by an operator, if so.
+    fn hindrance_of(&self, mac: Mac, id: super::EntitlementId) -> Option<Hindrance> {
+        if self.is_kept_out(mac) {
+            return Some(Hindrance::KeptOut);
+        }
+        let other = self.sessions.of_device(mac).filter(|session| session.entitlement != id);
+        other.map(|session| Hindrance::OnlineOtherwise(session.id))
+    }
+}
+
+/// `entitlement` with larger terms; who uses it goes on, by the new end.
+fn growing(entitlement: &Entitlement, terms: crate::domain::Terms, moment: Moment) -> Decision {
+    let stamp = entitlement.stamp_at(moment);
+    let grown = Record::EntitlementGrown { entitlement: entitlement.id, terms: Box::new(terms) };
+    Decision {
+        records: vec![Record::EntitlementStamped(stamp), grown],
+        effects: vec![Effect::Regrant],
+        ..Decision::done()
+    }
+}
+
+fn hindered(why: Hindrance) -> Decision {
+    Decision::refused(Refusal::Hindered(why))
+}

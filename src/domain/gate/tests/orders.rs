@@ -1,0 +1,281 @@
+//! What operators do to what was bought: what is left afterwards is what was left before, and so much more.
+
+use super::*;
+
+/// An hour online within a day, a thousand bytes.
+fn all() -> Plan {
+    with(metered("all", HOUR), |terms| {
+        (terms.validity, terms.data.total) = (Some(DAY), Some(Bytes(1000)));
+    })
+}
+
+fn time(metered: Duration) -> More {
+    More { metered, ..More::default() }
+}
+
+fn data(bytes: u64) -> More {
+    More { data: Bytes(bytes), ..More::default() }
+}
+
+fn later(validity: Duration) -> More {
+    More { validity, ..More::default() }
+}
+
+fn hindered(why: Hindrance) -> Reply {
+    refused(Refusal::Hindered(why))
+}
+
+impl Desk {
+    /// As the app finds it.
+    fn bought(&self, id: EntitlementId, device: Option<Mac>) -> Bought {
+        let over = self.over.get(&id).filter(|_| self.gate.entitlement(id).is_none());
+        Bought { id, over: over.cloned().map(Box::new), device }
+    }
+
+    fn grow(&mut self, code: CodeKey, device: Option<Mac>, more: More) -> Reply {
+        let id = self.find(code).entitlement.expect("the code was redeemed");
+        let bought = Box::new(self.bought(id, device));
+        self.ask(Input::Grow { bought, more })
+    }
+
+    /// Time online, validity and data left.
+    fn all_left(&self, code: CodeKey) -> (Option<Duration>, Option<Duration>, Option<Bytes>) {
+        let (bought, moment) = (self.entitlement_of(code), self.gate.moment(self.now));
+        (bought.metered_left(moment), bought.validity_left(moment), bought.data_left())
+    }
+
+    /// What the trail was told last.
+    fn noted(&self) -> (String, String) {
+        let noted = self.facts.iter().rev().find_map(|fact| {
+            let Fact::Noted(row) = fact else { return None };
+            Some((row.action.clone(), row.detail.clone()))
+        });
+        noted.expect("something was noted")
+    }
+
+    fn uses(&mut self, session: u64, down: u64) {
+        let usage = Usage { session: SessionId(session), up: Bytes(0), down: Bytes(down) };
+        self.ask(Input::Counted(vec![usage]));
+    }
+
+    /// `mac(1)` uses one of `plan` for ten minutes, and 400 bytes of it.
+    fn using(plan: Plan) -> (Self, CodeKey) {
+        let name = plan.id.to_string();
+        let mut desk = Self::with_limits(vec![plan], REPORTING);
+        let code = desk.sell(&name);
+        desk.redeem(mac(1), code);
+        desk.pass(10 * MINUTE);
+        desk.uses(1, 400);
+        (desk, code)
+    }
+}
+
+#[test]
+fn what_is_left_grows_by_as_much_and_the_kernel_is_told() {
+    let (mut desk, code) = Desk::using(all());
+    let id = desk.find(code).entitlement.unwrap();
+    let bought = Box::new(desk.bought(id, None));
+    let decision = desk.decide(Input::Grow { bought, more: time(HOUR) });
+    assert_eq!(decision.effects, [Effect::Regrant], "no flow is cut");
+    desk.take(&decision);
+    desk.grow(code, None, data(500));
+    desk.grow(code, None, later(DAY));
+    let left = (Some(110 * MINUTE), Some(2 * DAY - 10 * MINUTE), Some(Bytes(1100)));
+    assert_eq!(desk.all_left(code), left);
+    let grant = desk.gate.grant(mac(1), desk.now).unwrap();
+    assert_eq!((grant.session, grant.ends), (SessionId(1), Some(desk.now.boot.plus(110 * MINUTE))));
+    assert_eq!(grant.cap.total, Some(Bytes(1500)));
+    for boot in ["boot-1", "boot-2"] {
+        desk.restart(boot, Duration::ZERO, Trust::Trusted);
+        assert_eq!(desk.all_left(code), left, "{boot}");
+    }
+}
+
+#[test]
+fn where_directions_are_capped_apart_each_grows() {
+    let split = with(plan("split"), |terms| {
+        (terms.data.up, terms.data.down) = (Some(Bytes(1000)), Some(Bytes(2000)));
+    });
+    let (mut desk, code) = Desk::using(split);
+    desk.grow(code, None, data(100));
+    let cap = desk.entitlement_of(code).terms.data;
+    assert_eq!((cap.up, cap.down, cap.total), (Some(Bytes(1100)), Some(Bytes(2100)), None));
+}
+
+#[test]
+fn what_is_used_up_goes_on_at_once_with_what_was_added() {
+    let (mut desk, code) = Desk::using(all());
+    desk.uses(1, 2000);
+    assert!(!desk.is_open(mac(1)));
+    desk.pass(HOUR);
+    assert_eq!(desk.grow(code, Some(mac(1)), data(500)), Reply::Online(SessionId(2)));
+    assert_eq!(desk.left(mac(1)), Some(50 * MINUTE), "nothing ran meanwhile but validity");
+    assert_eq!(desk.all_left(code).1, Some(DAY - 70 * MINUTE));
+    assert_eq!(desk.all_left(code).2, Some(Bytes(500)), "what the cap dropped is nobody's");
+    desk.pass(10 * MINUTE);
+    desk.restart("boot-2", Duration::ZERO, Trust::Trusted);
+    assert_eq!(desk.all_left(code).2, Some(Bytes(500)));
+    desk.pass(2 * HOUR);
+    desk.due();
+    assert!(!desk.is_open(mac(1)), "it ends again, by the other clock");
+    assert_eq!(desk.redeem(mac(2), code), refused(Refusal::CodeSpent));
+}
+
+#[test]
+fn what_time_has_just_ended_loses_nothing_and_gains_nothing_by_that() {
+    let (mut desk, code) = Desk::using(all());
+    desk.pass(2 * HOUR);
+    // Nobody has written down yet that it is over.
+    assert_eq!(desk.grow(code, None, time(HOUR)), Reply::Online(SessionId(2)));
+    assert_eq!(desk.left(mac(1)), Some(HOUR));
+    assert_eq!(desk.gate.sessions(), 1);
+}
+
+#[test]
+fn without_a_device_the_code_is_good_again() {
+    let (mut desk, code) = Desk::using(all());
+    desk.pass(HOUR);
+    desk.due();
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::CodeSpent));
+    assert_eq!(desk.grow(code, None, time(30 * MINUTE)), Reply::Done);
+    assert!(is_online(&desk.redeem(mac(2), code)));
+    assert_eq!(desk.left(mac(2)), Some(30 * MINUTE));
+}
+
+#[test]
+fn all_codes_of_what_goes_on_are_good_again() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let codes = [desk.sell("hour"), desk.sell("hour")];
+    codes.iter().for_each(|code| drop(desk.redeem(mac(1), *code)));
+    desk.pass(2 * HOUR);
+    desk.due();
+    desk.grow(codes[0], None, time(HOUR));
+    for boot in ["boot-1", "boot-2"] {
+        for code in codes {
+            assert!(is_online(&desk.redeem_here(mac(2), code)), "{boot}");
+            desk.ask(Input::Logout { mac: mac(2) });
+        }
+        desk.restart(boot, Duration::ZERO, Trust::Trusted);
+    }
+}
+
+#[test]
+fn what_has_expired_is_put_off_from_now_on() {
+    let (mut desk, code) = Desk::using(all());
+    desk.ask(Input::Logout { mac: mac(1) });
+    desk.pass(3 * DAY);
+    desk.due();
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::CodeExpired));
+    assert_eq!(desk.grow(code, None, later(HOUR)), Reply::Done);
+    assert_eq!(desk.all_left(code), (Some(50 * MINUTE), Some(HOUR), Some(Bytes(600))));
+    assert_eq!(desk.entitlement_of(code).last_stamp().expires, Some(desk.now.wall.plus(HOUR)));
+}
+
+#[test]
+fn what_both_clocks_have_ended_takes_both_orders_in_any_order() {
+    for first in [time(HOUR), later(DAY)] {
+        let (mut desk, code) = Desk::using(all());
+        desk.pass(HOUR);
+        desk.due();
+        desk.pass(2 * DAY);
+        assert_eq!(desk.grow(code, Some(mac(1)), first), Reply::Done);
+        assert!(!desk.is_open(mac(1)), "the other clock still ends it: {first:?}");
+        let second = if first == time(HOUR) { later(DAY) } else { time(HOUR) };
+        assert!(is_online(&desk.grow(code, Some(mac(1)), second)));
+        assert_eq!(desk.all_left(code), (Some(HOUR), Some(DAY), Some(Bytes(600))), "{first:?}");
+    }
+}
+
+#[test]
+fn while_the_clock_is_not_trusted_what_goes_on_waits_for_it_to_charge_the_gap() {
+    let (mut desk, code) = Desk::using(all());
+    desk.uses(1, 2000);
+    desk.restart("boot-2", 5 * HOUR, Trust::Floor);
+    desk.grow(code, None, data(500));
+    assert_eq!(desk.all_left(code).1, Some(DAY - 10 * MINUTE));
+    desk.now = Now { wall: Wall::from_secs(NOON).plus(5 * HOUR), trust: Trust::Trusted, ..desk.now };
+    assert_eq!(desk.all_left(code).1, Some(19 * HOUR));
+}
+
+#[test]
+fn what_has_no_limit_has_none_to_raise() {
+    let (mut desk, code) = Desk::using(plan("free"));
+    assert_eq!(desk.grow(code, None, time(HOUR)), hindered(Hindrance::NoMeter));
+    assert_eq!(desk.grow(code, None, data(1)), hindered(Hindrance::NoDataCap));
+    assert_eq!(desk.grow(code, None, later(HOUR)), hindered(Hindrance::NoValidity));
+}
+
+#[test]
+fn nothing_overflows() {
+    let (mut desk, code) = Desk::using(all());
+    for more in [time(Duration::MAX), later(Duration::MAX), data(u64::MAX), data(1 << 60)] {
+        assert_eq!(desk.grow(code, None, more), hindered(Hindrance::TooMuch), "{more:?}");
+    }
+    assert_eq!(desk.all_left(code).2, Some(Bytes(600)));
+}
+
+#[test]
+fn what_was_withdrawn_stays_so() {
+    let (mut desk, code) = Desk::using(all());
+    desk.ask(Input::RevokeVoucher { voucher: desk.find(code) });
+    assert_eq!(desk.grow(code, Some(mac(1)), time(HOUR)), hindered(Hindrance::Withdrawn));
+}
+
+#[test]
+fn whoever_is_online_with_something_else_or_kept_out_is_not_let_in_by_it() {
+    let (mut desk, code) = Desk::using(all());
+    let other = desk.sell("all");
+    desk.uses(1, 2000);
+    desk.redeem(mac(1), other);
+    assert_eq!(desk.grow(code, Some(mac(1)), data(500)), Reply::Done, "its code is good again");
+    assert_eq!(desk.gate.grant(mac(1), desk.now).unwrap().session, SessionId(2));
+
+    let (mut desk, code) = Desk::using(all());
+    desk.uses(1, 2000);
+    desk.ask(Input::Do { id: "c-1".parse().unwrap(), command: CloudCommand::Block(mac(1)) });
+    assert_eq!(desk.grow(code, Some(mac(1)), data(500)), Reply::Done);
+    assert!(!desk.is_open(mac(1)));
+}
+
+#[test]
+fn what_no_code_leads_to_goes_on_only_with_its_device() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    desk.ask(Input::Grant { mac: mac(1), plan: id("hour") });
+    desk.pass(HOUR);
+    desk.due();
+    let one = EntitlementId(1);
+    let order =
+        |desk: &Desk, device| Input::Grow { bought: Box::new(desk.bought(one, device)), more: time(HOUR) };
+    let input = order(&desk, None);
+    assert_eq!(desk.ask(input), hindered(Hindrance::NoDevice));
+    let input = order(&desk, Some(mac(1)));
+    assert!(is_online(&desk.ask(input)));
+    assert_eq!(desk.left(mac(1)), Some(HOUR));
+    let input = order(&desk, Some(mac(1)));
+    desk.ask(input);
+    assert_eq!(desk.left(mac(1)), Some(2 * HOUR));
+}
+
+#[test]
+fn an_order_that_could_not_be_stored_is_none() {
+    let (mut desk, code) = Desk::using(all());
+    desk.uses(1, 2000);
+    let id = desk.find(code).entitlement.unwrap();
+    let bought = Box::new(desk.bought(id, Some(mac(1))));
+    let decision = desk.decide(Input::Grow { bought, more: data(500) });
+    desk.gate.apply(&decision.records, desk.now);
+    desk.gate.revert();
+    assert!(desk.gate.entitlement(id).is_none() && !desk.is_open(mac(1)));
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::CodeSpent));
+}
+
+#[test]
+fn the_trail_names_what_grew_and_by_how_much_and_nothing_of_who() {
+    let (mut desk, code) = Desk::using(all());
+    let id = desk.find(code).entitlement.unwrap();
+    let bought = Box::new(desk.bought(id, None));
+    let more = More { metered: HOUR, data: Bytes(500), ..More::default() };
+    let input = Box::new(Input::Grow { bought, more });
+    desk.ask(Input::Ordered { by: Actor::Gateway, action: Action::Topup, input });
+    assert_eq!(desk.noted(), ("topup".to_owned(), format!("{id}, 3600 s online and 500 bytes more")));
+}

@@ -1,0 +1,131 @@
+//! What operators do to what was bought: the phones notice at once, and no kill takes it back.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Browser, Daemon, Lab, Load, Meter, Phone, Settings, Way, wait_until};
+
+const MB: u64 = 1_000_000;
+/// A packet of the largest kind that offloads make may be refused just before the end of a cap.
+const PACKET: u64 = 100_000;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn settings() -> Settings {
+    Settings::default()
+        .plan("small", &[("data", "2MB"), ("validity", "1d"), ("price", "500"), ("currency", "TZS")])
+        .plan("hour", &[("metered", "1h"), ("validity", "1d")])
+}
+
+struct Counter {
+    meter: Meter,
+    // Before the lab, which it must be gone with.
+    daemon: Daemon,
+    lab: Lab,
+}
+
+impl Counter {
+    fn new(phones: usize) -> Self {
+        let lab = Lab::new(phones);
+        let daemon = Daemon::start(&lab, &settings());
+        Self { meter: Meter::new(&lab.gateway), daemon, lab }
+    }
+
+    fn phone(&self, number: usize) -> &Phone {
+        &self.lab.phones[number]
+    }
+
+    /// Has `phone` use a code of `plan`.
+    fn sold(&self, phone: usize, plan: &str) -> String {
+        let code = self.daemon.voucher(plan);
+        Browser::of(self.phone(phone)).must_login(&code);
+        self.lab.introduce(self.phone(phone));
+        code
+    }
+
+    /// Downloads until nothing comes any more; what `phone` ever got and sent.
+    fn uses_up(&self, phone: usize) -> u64 {
+        let phone = self.phone(phone);
+        Load::start(phone, &self.lab.world.addresses(), Way::Down, 1)
+            .wait_for_silence(Duration::from_secs(1));
+        wait_until("the session to be closed", PATIENCE, || self.daemon.session(&phone.mac).is_none());
+        phone.assert_held(&self.lab.world);
+        self.meter.passed(phone, &self.lab.world.addresses()).total()
+    }
+
+    fn assert_open(&self, phone: usize) {
+        wait_until("the phone to be open", PATIENCE, || self.phone(phone).is_open(&self.lab.world));
+    }
+
+    fn killed(&mut self) {
+        self.daemon.kill();
+        self.daemon.run();
+    }
+
+    fn is_refused(&self, arguments: &[&str], why: &str) {
+        let ended = self.daemon.cli(arguments);
+        assert_eq!((ended.code, &*ended.out), (1, ""), "{arguments:?}: {ended:?}");
+        assert!(ended.err.contains(why) && ended.err.contains("; "), "{arguments:?}: {ended:?}");
+    }
+
+    /// The details that the trail has of `action`.
+    fn noted(&self, action: &str) -> Vec<String> {
+        let rows = self.daemon.json(&["audit"]);
+        let rows = rows.as_array().unwrap().iter().filter(|row| row["action"] == action);
+        rows.map(|row| row["detail"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn seconds(held: &Value, field: &str) -> u64 {
+    held[field].as_u64().unwrap_or_else(|| panic!("{field} of {held}"))
+}
+
+#[test]
+fn what_is_used_up_goes_on_after_a_top_up_and_what_runs_runs_longer() {
+    let mut counter = Counter::new(2);
+    let code = counter.sold(0, "small");
+    let passed = counter.uses_up(0);
+    assert!((2 * MB - PACKET..=2 * MB).contains(&passed), "{passed} of 2 MB");
+
+    let held = counter.daemon.json(&["topup", &code, "--data", "1MB"]);
+    assert_eq!(
+        (&held["state"], &held["bytes_left"], &held["bytes"]),
+        (&json!("active"), &json!(MB), &json!(3 * MB))
+    );
+    assert_eq!(held["devices"], json!([counter.phone(0).mac]), "nobody has to type it again");
+    counter.assert_open(0);
+    counter.killed();
+    counter.assert_open(0);
+    let passed = counter.uses_up(0);
+    assert!((3 * MB - 2 * PACKET..=3 * MB).contains(&passed), "{passed} of 3 MB");
+    assert_eq!(counter.daemon.json(&["voucher", "show", &code])["state"], "spent");
+    // By the device, as a guest without a code in hand is helped.
+    counter.daemon.json(&["topup", "--mac", &counter.phone(0).mac, "--data", "1MB"]);
+    counter.assert_open(0);
+
+    counter.sold(1, "hour");
+    let session = counter.daemon.session(&counter.phone(1).mac).unwrap()["id"].as_str().unwrap().to_owned();
+    let held = counter.daemon.json(&["topup", "--session", &session, "--time", "1h"]);
+    assert!((7170..7200).contains(&seconds(&held, "metered_left_s")), "{held}");
+    let held = counter.daemon.json(&["extend", "--session", &session, "--by", "24h"]);
+    assert!((172_770..=172_800).contains(&seconds(&held, "validity_left_s")), "{held}");
+    assert_eq!(counter.daemon.session(&counter.phone(1).mac).unwrap()["id"], session.as_str(), "it goes on");
+    let status = Browser::of(counter.phone(1)).get("/status");
+    assert!(status.body.contains("of 2 hours"), "{}", status.body);
+    counter.killed();
+    let left = seconds(&counter.daemon.session(&counter.phone(1).mac).unwrap(), "seconds_left");
+    assert!((7100..7200).contains(&left), "{left}");
+    assert_eq!(counter.daemon.json(&["status"])["rules_intact"], true);
+
+    let unused = counter.daemon.voucher("hour");
+    counter.is_refused(&["topup", &unused, "--time", "1h"], "nobody has used it yet");
+    counter.is_refused(&["topup", "0000000000", "--time", "1h"], "there is no voucher with this code");
+    counter.is_refused(&["topup", "--mac", "02:00:00:00:00:99", "--time", "1h"], "is not online");
+    counter.is_refused(&["topup", &code, "--time", "1h"], "its time online has no limit");
+    counter.is_refused(&["topup", &code, "--data", "8000000TB"], "more than can be counted");
+    assert_eq!(
+        counter.noted("topup"),
+        ["s-2 e-1, 1000000 bytes more", "s-3 e-1, 1000000 bytes more", "e-2, 3600 s online more"]
+    );
+    assert_eq!(counter.noted("extend"), ["e-2, 86400 s of validity more"]);
+}

@@ -1,0 +1,101 @@
+//! What operators do to what was bought, as rows.
+
+use std::time::Duration;
+
+use lango::domain::{
+    Boot, Bytes, Ending, EntitlementId, Forgetter, Forgotten, Record, Traces, VoucherState, Whom,
+};
+
+use super::sales::{commit, entitlement, key, login, open, stamp, voucher, wait};
+
+const ONE: EntitlementId = EntitlementId(1);
+
+fn ended(id: u64) -> Record {
+    Record::EntitlementEnded { stamp: stamp(id, 500), how: Ending::Spent }
+}
+
+/// The first code's purchase, which the second one made larger.
+fn topped_up() -> Vec<Record> {
+    let mut records = login(1);
+    let (terms, mac) = (Box::new(entitlement(1).terms), super::sales::mac(1));
+    records.push(Record::VouchersMade(vec![voucher(2)]));
+    records.push(Record::ToppedUp { entitlement: ONE, mac, code: key(2), terms });
+    records
+}
+
+#[test]
+fn what_grows_is_restored_as_large() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    // Read in one with another, and changed by itself after that.
+    commit(&store, login(2)).unwrap();
+    commit(&store, vec![Record::EntitlementStamped(stamp(1, 77)), Record::EntitlementStamped(stamp(2, 78))])
+        .unwrap();
+    let mut terms = entitlement(1).terms;
+    terms.metered = Some(Duration::from_secs(7200));
+    terms.validity = Some(Duration::from_secs(2 * 86_400));
+    terms.data.total = Some(Bytes(1 << 40));
+    let grown = Record::EntitlementGrown { entitlement: ONE, terms: Box::new(terms.clone()) };
+    commit(&store, vec![grown]).unwrap();
+    drop(store);
+    let restored = open(dir.path()).restored;
+    let one = restored.entitlements.iter().find(|one| one.id == ONE).unwrap();
+    assert_eq!(one.terms, terms);
+    let left = stamp(1, 77).validity_left.map(|left| left + Duration::from_secs(86_400));
+    assert_eq!((one.last_stamp().used, one.last_stamp().validity_left), (stamp(1, 77).used, left));
+}
+
+#[test]
+fn what_goes_on_has_its_meter_its_devices_and_all_its_codes_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, topped_up()).unwrap();
+    assert_eq!(wait(store.over(ONE)), Ok(None), "it has not ended");
+    commit(&store, vec![ended(1)]).unwrap();
+    let over = wait(store.over(ONE)).unwrap().unwrap();
+    assert_eq!(over.how, Ending::Spent);
+    assert_eq!(over.entitlement.last_stamp().used, stamp(1, 500).used);
+    let mut codes = over.codes.clone();
+    codes.sort();
+    let mut both = [key(1), key(2)];
+    both.sort();
+    assert_eq!(codes, both);
+    let mut again = over
+        .entitlement
+        .clone()
+        .with_stamp(lango::domain::Stamp { at: Boot::from_millis(90_000), ..stamp(1, 500) });
+    again.terms.metered = Some(Duration::from_secs(7200));
+    let resumed = Record::EntitlementResumed { entitlement: Box::new(again.clone()), codes };
+    commit(&store, vec![resumed.clone()]).unwrap();
+    assert!(commit(&store, vec![resumed]).is_err(), "it goes on once");
+    drop(store);
+    let opened = open(dir.path());
+    let restored = opened.restored.entitlements.first().unwrap();
+    assert_eq!((&restored.terms, restored.last_stamp()), (&again.terms, again.last_stamp()));
+    assert_eq!(restored.bound, again.bound);
+    assert_eq!(opened.restored.topped_up, [(key(2), ONE)]);
+    let found = wait(opened.store.find(vec![key(1), key(2)])).unwrap();
+    assert!(found.iter().flatten().all(|voucher| voucher.state == VoucherState::Active), "{found:?}");
+}
+
+#[test]
+fn what_was_withdrawn_or_forgotten_does_not_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    for id in 1..=3 {
+        commit(&store, login(id)).unwrap();
+        commit(&store, vec![ended(id)]).unwrap();
+    }
+    commit(&store, vec![Record::VoucherRevoked(key(1))]).unwrap();
+    assert_eq!(wait(store.over(ONE)), Ok(None));
+    let traces =
+        Traces { entitlements: [EntitlementId(2)].into(), ..wait(store.traces(Whom::Everybody)).unwrap() };
+    let traces = Traces { devices: [].into(), ..traces };
+    let alias = lango::domain::Alias::new([1; 32]);
+    let gone = Box::new(Forgotten { traces, alias, who: Forgetter::Keeper });
+    commit(&store, vec![Record::Forgotten(gone)]).unwrap();
+    assert_eq!(wait(store.over(EntitlementId(2))), Ok(None));
+    assert!(wait(store.over(EntitlementId(3))).unwrap().is_some());
+    assert_eq!(wait(store.over(EntitlementId(4))), Ok(None), "there is none");
+}

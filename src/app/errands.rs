@@ -96,7 +96,7 @@ impl Desk {
 
     /// A guest is back from an errand.
     pub(super) async fn welcome_back(&mut self, back: Return) {
-        let Return { asked: Asked { mac, wish, reply }, outcome } = back;
+        let Return { asked: Asked { mac, wish, accepted, reply }, outcome } = back;
         match wish {
             Wish::Redeem(mut typed) => {
                 match outcome {
@@ -110,7 +110,7 @@ impl Desk {
                         }
                     }
                 }
-                self.decide_for(vec![Asked { mac, wish: Wish::Redeem(typed), reply }]).await;
+                self.decide_for(vec![Asked { mac, wish: Wish::Redeem(typed), accepted, reply }]).await;
             }
             Wish::SendCode { .. } => match outcome {
                 Outcome::Found(_) => answer(reply, Reply::Refused(Refusal::OneTimeCodeNeeded)),
@@ -120,6 +120,9 @@ impl Desk {
             Wish::CheckCode { .. } => match outcome {
                 Outcome::Found(ops) => {
                     let applied = self.apply_found(ops).await;
+                    if let Some(terms) = accepted {
+                        self.transact(vec![Input::Accepted { mac, terms }]).await;
+                    }
                     let session = self.view.borrow().sessions.get(&mac).map(|session| session.id);
                     let told = session.map_or(Reply::Refused(Refusal::NotStored), Reply::Online);
                     let failed = Reply::Refused(Refusal::NotStored);

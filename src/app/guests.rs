@@ -14,7 +14,7 @@ use super::keys::Keys;
 use super::persons;
 use crate::domain::{
     CodeKey, Found, Input, Issued, IssuedCode, Mac, Moving, Now, PhoneTail, Proof, Reach, ReferenceKey,
-    Refusal, Reply, SerialState, Shown, Sought, Voucher,
+    Refusal, Reply, SerialState, Shown, Sought, TermsVersion, Voucher,
 };
 use crate::ordered::OrdMap;
 use crate::portal::{self, Given};
@@ -38,7 +38,7 @@ impl Desk {
         // Of one moment: or a wait that ends between the two makes a right code a wrong one.
         let now = self.ledger.clock.now();
         let stored = self.look_up(&asked, now).await;
-        let (mut inputs, mut waiting) = (Vec::new(), Vec::new());
+        let (mut inputs, mut accepted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for asked in asked {
             let next = match &stored {
                 Ok(stored) => self.next_for(&asked, stored, now),
@@ -47,6 +47,7 @@ impl Desk {
             match next {
                 Next::Decide(input) => {
                     inputs.push(input);
+                    accepted.extend(asked.accepted.map(|terms| Input::Accepted { mac: asked.mac, terms }));
                     waiting.push((asked.mac, asked.reply));
                 }
                 Next::Answer(reply) => answer(asked.reply, reply),
@@ -56,6 +57,7 @@ impl Desk {
         if inputs.is_empty() {
             return;
         }
+        inputs.extend(accepted);
         let asking = waiting.iter().map(|(mac, _)| *mac).collect();
         let replies = self.transact_for(inputs, &asking).await;
         if replies.contains(&Reply::Waiting) {
@@ -203,18 +205,18 @@ impl Batch {
         let mut batch = Self::default();
         for call in calls {
             match call {
-                portal::Call::Login { mac, typed, given, moving, reply } => {
+                portal::Call::Login { mac, typed, given, moving, accepted, reply } => {
                     let wish = Wish::of(&typed, given, moving, keys, || awaited(mac));
-                    batch.asked.push(Asked { mac, wish, reply });
+                    batch.asked.push(Asked { mac, wish, accepted, reply });
                 }
-                portal::Call::Trial { mac, reply } => {
-                    batch.asked.push(Asked { mac, wish: Wish::Trial, reply });
+                portal::Call::Trial { mac, accepted, reply } => {
+                    batch.asked.push(Asked { mac, wish: Wish::Trial, accepted, reply });
                 }
                 portal::Call::Logout { mac, reply } => {
-                    batch.asked.push(Asked { mac, wish: Wish::Leave, reply });
+                    batch.asked.push(Asked { mac, wish: Wish::Leave, accepted: None, reply });
                 }
                 portal::Call::Forget { mac, reply } => {
-                    batch.asked.push(Asked { mac, wish: Wish::BeForgotten, reply });
+                    batch.asked.push(Asked { mac, wish: Wish::BeForgotten, accepted: None, reply });
                 }
                 portal::Call::Answered { mac } if batch.asked.iter().any(|asked| asked.mac == mac) => {
                     batch.gone.push(mac);
@@ -230,6 +232,8 @@ impl Batch {
 pub(super) struct Asked {
     pub(super) mac: Mac,
     pub(super) wish: Wish,
+    /// The terms that the guest has accepted with it.
+    pub(super) accepted: Option<TermsVersion>,
     pub(super) reply: oneshot::Sender<Reply>,
 }
 
@@ -310,6 +314,7 @@ mod tests {
             typed: typed.to_owned(),
             given: Given { phone_last4: Some("0417".to_owned()), ..Given::default() },
             moving: Moving::Ask,
+            accepted: None,
             reply: oneshot::channel().0,
         };
         let calls = vec![login(waits, ""), login(other, ""), login(waits, "4821993705")];

@@ -229,5 +229,7 @@ fn exported_session(ledger: &Ledger, visit: &Visit) -> ExportedSession {
         why: visit.why.clone(),
         bytes_up: used.up.0,
         bytes_down: used.down.0,
+        terms: visit.accepted.map(|accepted| accepted.version.to_string()),
+        accepted: visit.accepted.map(|accepted| accepted.at.to_string()),
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum Notice {
     WrongDevice,
     /// The token is missing, old or another device's, or the form came from a foreign page.
     Stale,
+    /// The guest has not accepted the terms as they are now.
+    Unaccepted,
     NoTrial,
     /// The device had its free trial, less than a day ago.
     TrialHad {
@@ -124,6 +126,7 @@ impl Notice {
             | Self::Revoked
             | Self::WrongDevice
             | Self::Stale
+            | Self::Unaccepted
             | Self::NoTrial
             | Self::Blocked => 403,
             Self::NotFound => 404,
@@ -159,6 +162,7 @@ impl Notice {
             | Self::Revoked
             | Self::WrongDevice
             | Self::Stale
+            | Self::Unaccepted
             | Self::NoTrial
             | Self::Blocked
             | Self::Malformed
@@ -172,7 +176,7 @@ impl Notice {
 
     /// Whether it will be different by itself, or by pressing the button once more.
     pub(crate) fn passes(self) -> bool {
-        self.retry_after().is_some() || self == Self::Stale
+        self.retry_after().is_some() || matches!(self, Self::Stale | Self::Unaccepted)
     }
 
     /// Seconds that the guest has to sit out.
@@ -190,6 +194,7 @@ impl Notice {
             | Self::Revoked
             | Self::WrongDevice
             | Self::Stale
+            | Self::Unaccepted
             | Self::NoTrial
             | Self::TrialHad { .. }
             | Self::TooManyTrials { .. }
@@ -220,6 +225,7 @@ impl Notice {
             Self::Revoked => t.revoked_title(),
             Self::WrongDevice => t.wrong_device_title(),
             Self::Stale => t.stale_title(),
+            Self::Unaccepted => t.unaccepted_title(),
             Self::NoTrial => t.no_trial_title(),
             Self::TrialHad { .. } => t.trial_had_title(),
             Self::TooManyTrials { .. } => t.too_many_trials_title(),
@@ -250,6 +256,7 @@ impl Notice {
             Self::Revoked => t.revoked_text(),
             Self::WrongDevice => t.wrong_device_text(),
             Self::Stale => t.stale_text(),
+            Self::Unaccepted => t.unaccepted_text(),
             Self::NoTrial => t.no_trial_text(),
             Self::TrialHad { wait } => return t.trial_had_text(&duration(t, wait)),
             Self::TooManyTrials { wait } => return t.too_many_trials_text(&duration(t, wait)),

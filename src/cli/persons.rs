@@ -15,7 +15,7 @@ use super::{Failure, Request};
 use crate::domain::Mac;
 use crate::wire::control::{AuditRow, Erased, Export, TypedCode, Whose};
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 21] = [
     "kind",
     "id",
     "entitlement",
@@ -35,6 +35,8 @@ const COLUMNS: [&str; 19] = [
     "bytes_down",
     "who",
     "detail",
+    "terms",
+    "accepted",
 ];
 
 /// Beyond this a phone number is none.
@@ -132,6 +134,8 @@ pub(super) fn csv(export: &Export, out: &mut dyn Write) -> io::Result<()> {
             ("until", session.closed.clone().unwrap_or_default()),
             ("bytes_up", session.bytes_up.to_string()),
             ("bytes_down", session.bytes_down.to_string()),
+            ("terms", session.terms.clone().unwrap_or_default()),
+            ("accepted", session.accepted.clone().unwrap_or_default()),
         ];
         row("session", &cells, out)?;
     }
@@ -200,6 +204,8 @@ mod tests {
                 why: None,
                 bytes_up: 3,
                 bytes_down: 4,
+                terms: Some("9f0c51aa".to_owned()),
+                accepted: Some("2026-11-22T22:17:31Z".to_owned()),
             }],
             claims: vec![ExportedClaim {
                 mac: MAC.to_owned(),
@@ -223,12 +229,12 @@ mod tests {
         let mut out = Vec::new();
         csv(&export(), &mut out).unwrap();
         let expected = "kind,id,entitlement,mac,online,blocked,origin,plan,batch,hint,phone_last4,state,since,until,\
-             seconds,bytes_up,bytes_down,who,detail\r\n\
-             device,,,02:00:00:00:00:01,true,false,,,,,,,,,,,,,\r\n\
-             entitlement,e-7,,,,,payment,hour,,'-Q8,0417,active,2026-11-22T22:17:31Z,,60,1,2,,\r\n\
-             session,s-9,e-7,02:00:00:00:00:01,,,,,,,,open,2026-11-22T22:17:31Z,,,3,4,,\r\n\
-             claim,,,02:00:00:00:00:01,,,,,,,,payment,2026-11-22T22:17:31Z,,,,,,\r\n\
-             audit,12,,,,,,,,,,logout,2026-11-22T22:17:31Z,,,,,uid 0,s-9\r\n";
+             seconds,bytes_up,bytes_down,who,detail,terms,accepted\r\n\
+             device,,,02:00:00:00:00:01,true,false,,,,,,,,,,,,,,,\r\n\
+             entitlement,e-7,,,,,payment,hour,,'-Q8,0417,active,2026-11-22T22:17:31Z,,60,1,2,,,,\r\n\
+             session,s-9,e-7,02:00:00:00:00:01,,,,,,,,open,2026-11-22T22:17:31Z,,,3,4,,,9f0c51aa,2026-11-22T22:17:31Z\r\n\
+             claim,,,02:00:00:00:00:01,,,,,,,,payment,2026-11-22T22:17:31Z,,,,,,,,\r\n\
+             audit,12,,,,,,,,,,logout,2026-11-22T22:17:31Z,,,,,uid 0,s-9,,\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

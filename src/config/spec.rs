@@ -75,7 +75,7 @@ pub(super) static GATEWAY: SectionSpec = SectionSpec {
         many("issuing_key", "0"),
         one("colour", "#0b7285"),
         one("controller", ""),
-        one("terms_required", "0").later(),
+        one("terms_required", "0"),
         one("key_from_cloud", "0").later(),
         one("anomaly", "report"),
         one("new_devices_per_minute", "120"),

@@ -11,6 +11,7 @@
 //! Order in a batch: decide, apply, decide, apply, … commit, settle. So twenty guests with one code share
 //! a commit, and exactly one of them finds the voucher unused.
 
+mod accepting;
 mod apply;
 mod ask;
 mod claims;
@@ -247,6 +248,7 @@ impl Gate {
             Input::Acked(seq) => Decision { records: vec![Record::Acked(seq)], ..Decision::done() },
             Input::Purge(overdue) => self.purge(overdue, now),
             Input::ResetFloor { to } => self.reset_floor(to, moment),
+            Input::Accepted { mac, terms } => self.accept_terms(mac, terms, now),
             Input::Ordered { by, action, input } => self.order(&by, action, *input, now),
             Input::Noted { by, action, detail } => self.only_noted(&by, action, &detail, now),
         }

@@ -6,6 +6,7 @@
 //! Read `gate.rs` first: `decide` reads, `apply` changes, `due` is what time alone brings about,
 //! `desired` is what the kernel should hold.
 
+mod acceptance;
 mod account;
 mod anomalies;
 mod attempts;
@@ -44,6 +45,7 @@ mod uplink;
 mod view;
 mod voucher;
 
+pub use acceptance::{Acceptance, TermsVersion};
 pub use account::AccountName;
 pub use anomalies::{Anomalies, Anomaly, AnomalyCounts, Sight};
 pub use attempts::Blame;

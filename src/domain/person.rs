@@ -11,7 +11,7 @@
 
 use ring::hmac;
 
-use super::{BatchId, Origin, PlanId, VoucherState};
+use super::{Acceptance, BatchId, Origin, PlanId, VoucherState};
 use super::{
     Bytes, Claim, CodeKey, EntitlementId, Hint, Mac, Noted, PhoneTail, ReferenceKey, SessionId, Traffic, Wall,
 };
@@ -176,6 +176,7 @@ pub struct Visit {
     /// The word for why.
     pub why: Option<String>,
     pub used: Traffic,
+    pub accepted: Option<Acceptance>,
 }
 
 #[cfg(test)]

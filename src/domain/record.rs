@@ -7,10 +7,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    Action, Actor, Alias, Blame, Boot, BootId, Bought, Claim, Closing, CloudCommand, CloudId, CodeKey,
-    Cursor, Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hindrance, Hint, Issued, Mac, More,
-    Noted, Outcome, Overdue, PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq, Session,
-    SessionId, Stamp, Stand, Terms, Traffic, UplinkState, Usage, Voucher, Wall,
+    Acceptance, Action, Actor, Alias, Blame, Boot, BootId, Bought, Claim, Closing, CloudCommand, CloudId,
+    CodeKey, Cursor, Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hindrance, Hint, Issued,
+    Mac, More, Noted, Outcome, Overdue, PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq,
+    Session, SessionId, Stamp, Stand, Terms, TermsVersion, Traffic, UplinkState, Usage, Voucher, Wall,
 };
 
 /// Something happened, or somebody asks for something.
@@ -137,6 +137,11 @@ pub enum Input {
     Acked(Seq),
     /// This is too old, and goes.
     Purge(Overdue),
+    /// A guest has accepted the terms of use with what was asked for just before.
+    Accepted {
+        mac: Mac,
+        terms: TermsVersion,
+    },
     /// Somebody wants this done, which the trail is to tell unless it is refused.
     Ordered {
         by: Actor,
@@ -348,6 +353,11 @@ pub enum Record {
     SessionsDated {
         from: Wall,
         to: Wall,
+    },
+    /// The guest with that session has accepted the terms.
+    TermsAccepted {
+        session: SessionId,
+        accepted: Acceptance,
     },
     /// The next row of the trail.
     Noted(Box<Noted>),

@@ -3,7 +3,7 @@
 //! Owns: the indexes and what of the counts is not on flash yet. Never: why a session opens or closes.
 //! Neighbours: `gate/apply.rs` is who changes it; it can be taken back like any [`Book`].
 
-use super::{Book, EntitlementId, Mac, Session, SessionId, Traffic};
+use super::{Acceptance, Book, EntitlementId, Mac, Session, SessionId, Traffic};
 
 /// All open sessions.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +73,11 @@ impl Roster {
     pub(super) fn counted(&mut self, id: SessionId, used: Traffic) {
         self.sessions.change(&id, |session| session.used = used);
         self.unwritten.put(id, ());
+    }
+
+    /// Its guest has accepted the terms.
+    pub(super) fn accepted(&mut self, id: SessionId, accepted: Acceptance) {
+        self.sessions.change(&id, |session| session.accepted = Some(accepted));
     }
 
     /// The counts of the session are on flash.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Boot, EntitlementId, Mac, Now, SessionId, Traffic, Wall};
+use super::{Acceptance, Boot, EntitlementId, Mac, Now, SessionId, Traffic, Wall};
 
 /// A device that is online.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Session {
     pub lasted: Duration,
     /// A moment of this boot.
     pub at: Boot,
+    /// The terms that the guest accepted last, if the operator asks for that.
+    pub accepted: Option<Acceptance>,
 }
 
 impl Session {
@@ -36,6 +38,7 @@ impl Session {
             used: Traffic::default(),
             lasted: Duration::ZERO,
             at: now.boot,
+            accepted: None,
         }
     }
 }

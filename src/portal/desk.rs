@@ -10,22 +10,27 @@ use tokio::sync::oneshot;
 use super::connection::Visit;
 use super::entry::Entry;
 use super::{Call, Context};
-use crate::domain::{Mac, Reply};
+use crate::domain::{Mac, Reply, TermsVersion};
 
 /// A desk that has not answered by then is taken to have failed; well within the time of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the desk says to `entry` on `mac`; `None`: nothing.
-pub(super) async fn login(visit: &Visit, mac: Mac, entry: &Entry) -> Option<Reply> {
+/// What the desk says to `entry` on `mac`, whose guest has `accepted` these terms; `None`: nothing.
+pub(super) async fn login(
+    visit: &Visit,
+    mac: Mac,
+    entry: &Entry,
+    accepted: Option<TermsVersion>,
+) -> Option<Reply> {
     let (typed, given, moving) = (entry.typed.clone(), entry.given.clone(), entry.moving);
     visit.owes_word(mac);
-    ask(&visit.context, |reply| Call::Login { mac, typed, given, moving, reply }).await
+    ask(&visit.context, |reply| Call::Login { mac, typed, given, moving, accepted, reply }).await
 }
 
 /// Lets `mac` in for free; `None`: the desk said nothing.
-pub(super) async fn trial(visit: &Visit, mac: Mac) -> Option<Reply> {
+pub(super) async fn trial(visit: &Visit, mac: Mac, accepted: Option<TermsVersion>) -> Option<Reply> {
     visit.owes_word(mac);
-    ask(&visit.context, |reply| Call::Trial { mac, reply }).await
+    ask(&visit.context, |reply| Call::Trial { mac, accepted, reply }).await
 }
 
 /// Ends the session of `mac`; `None`: the desk said nothing.

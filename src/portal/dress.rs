@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hyper::header::HeaderValue;
 use ring::digest::{SHA256, digest};
 
+use super::texts::Edition;
 use super::theme::Theme;
 use crate::captive::{Accent, Language, Strings};
 use crate::config::Config;
@@ -44,6 +45,8 @@ pub(super) struct Dress {
     pub(super) policy: HeaderValue,
     /// The operator's own parts.
     pub(super) theme: Theme,
+    pub(super) terms: Edition,
+    pub(super) privacy: Edition,
 }
 
 impl Dress {
@@ -54,7 +57,8 @@ impl Dress {
         let (theme, _) = Theme::read(&config.gateway);
         let style = colours + if theme.style.is_empty() { STYLE } else { &theme.style };
         let policy = policy(&style);
-        Self { colour: fill, style, policy, theme }
+        let (terms, privacy) = (Edition::of_terms(config, &theme), Edition::of_privacy(config, &theme));
+        Self { colour: fill, style, policy, theme, terms, privacy }
     }
 
     /// The words of `language`.

@@ -5,7 +5,7 @@
 
 use super::Given;
 use crate::captive::{Pairs, clipped};
-use crate::domain::Moving;
+use crate::domain::{Moving, TermsVersion};
 
 /// Characters of a code or of pasted messages; a longer text is cut.
 const LONGEST_TYPED: usize = 2000;
@@ -16,12 +16,14 @@ pub(super) struct Entry {
     pub(super) typed: String,
     pub(super) given: Given,
     pub(super) moving: Moving,
+    /// The terms that stood beside the button.
+    pub(super) terms: Option<TermsVersion>,
 }
 
 impl Entry {
     /// No form was read.
     pub(super) fn none() -> Self {
-        Self { typed: String::new(), given: Given::default(), moving: Moving::Ask }
+        Self { typed: String::new(), given: Given::default(), moving: Moving::Ask, terms: None }
     }
 
     /// What `fields` hold.
@@ -39,6 +41,7 @@ impl Entry {
                 one_time_code: field("otp", LONGEST_GIVEN),
             },
             moving: if fields.get("move") == Some("1") { Moving::Agreed } else { Moving::Ask },
+            terms: fields.get("terms").and_then(|version| version.parse().ok()),
         }
     }
 
@@ -53,12 +56,13 @@ impl Entry {
     }
 
     /// Names and values of what was filled in, without the field `but`: that one is asked for anew.
-    pub(super) fn repeated(&self, but: &str) -> Vec<(&'static str, &str)> {
+    pub(super) fn repeated(&self, but: &str) -> Vec<(&'static str, String)> {
         let given = &self.given;
         let moving = match self.moving {
             Moving::Agreed => Some("1"),
             Moving::Ask => None,
         };
+        let terms = self.terms.map(|version| version.to_string());
         [
             ("code", Some(self.typed.as_str()).filter(|typed| !typed.is_empty())),
             ("phone_last4", given.phone_last4.as_deref()),
@@ -66,10 +70,11 @@ impl Entry {
             ("phone", given.phone.as_deref()),
             ("otp", given.one_time_code.as_deref()),
             ("move", moving),
+            ("terms", terms.as_deref()),
         ]
         .into_iter()
         .filter(|(name, _)| *name != but)
-        .filter_map(|(name, value)| Some((name, value?)))
+        .filter_map(|(name, value)| Some((name, value?.to_owned())))
         .collect()
     }
 }

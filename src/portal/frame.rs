@@ -8,7 +8,7 @@ use crate::captive::{
     Asked, Awaited, LANGUAGES, Language, Notice, Outage, PlanCard, Strings, Tried, whatsapp_link,
 };
 use crate::config::{Config, Gateway};
-use crate::domain::Mac;
+use crate::domain::{Mac, TermsVersion};
 
 /// Stands where an element goes into a text. No configuration holds one.
 const GAP: &str = "\0";
@@ -79,6 +79,16 @@ impl<'a> Frame<'a> {
     /// For a page that loads itself anew after those seconds, or its successor at `onto`.
     pub(super) fn refreshing(self, refresh: Option<u64>, onto: Option<&'static str>) -> Self {
         Self { refresh, onto, ..self }
+    }
+
+    /// The version of the terms that a form accepts for the guest, where the operator wants that.
+    pub(super) fn to_accept(&self) -> Option<TermsVersion> {
+        self.gateway.terms_required.then_some(self.dress.terms.version)
+    }
+
+    /// On the button that lets in.
+    pub(super) fn connect(&self) -> &'a str {
+        if self.gateway.terms_required { self.t.accept_connect() } else { self.t.connect() }
     }
 
     pub(super) fn takes_digits(&self) -> bool {

@@ -25,6 +25,7 @@ mod markup;
 mod pages;
 mod response;
 mod service;
+mod texts;
 mod theme;
 mod tls;
 mod token;
@@ -41,7 +42,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::captive::secure_origin;
 use crate::clock::Clock;
 use crate::config::{Config, Gateway};
-use crate::domain::{Mac, Moving, Reply, View};
+use crate::domain::{Mac, Moving, Reply, TermsVersion, View};
 
 pub use advert::{advert_folder, advertise, is_of_advert};
 pub use back::SentBack;
@@ -86,9 +87,16 @@ impl std::fmt::Debug for Given {
 pub enum Call {
     /// A guest typed a code (as typed, at most 4 KiB), or gave a phone and nothing else. The answer is `Online`,
     /// `Waiting` or `Refused`.
-    Login { mac: Mac, typed: String, given: Given, moving: Moving, reply: oneshot::Sender<Reply> },
+    Login {
+        mac: Mac,
+        typed: String,
+        given: Given,
+        moving: Moving,
+        accepted: Option<TermsVersion>,
+        reply: oneshot::Sender<Reply>,
+    },
     /// A guest wants what is free. The answer is `Online` or `Refused`.
-    Trial { mac: Mac, reply: oneshot::Sender<Reply> },
+    Trial { mac: Mac, accepted: Option<TermsVersion>, reply: oneshot::Sender<Reply> },
     /// A guest ends its session on this device.
     Logout { mac: Mac, reply: oneshot::Sender<Reply> },
     /// A guest ends its session on this device and has the device forgotten. The answer is `Done` or `Refused`.

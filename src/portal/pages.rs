@@ -3,13 +3,12 @@
 //! A struct per template, a function per page. Every value is escaped by the template engine. No page needs
 //! a script, a picture or another request.
 
-use std::time::Duration;
-
 use askama::Template;
 
 use super::entry::Entry;
 use super::frame::{Frame, Hero, Tone};
-use crate::captive::{Awaited, Door, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried, duration};
+use super::texts;
+use crate::captive::{Awaited, Door, Notice, Outage, PlanCard, Proof, Standing, Strings, Tried};
 use crate::config::Config;
 
 /// How often the page of a guest who waits loads itself anew, in seconds.
@@ -24,8 +23,6 @@ const PLANS_TOLD: usize = 3;
 const PLANS: usize = 30;
 /// Bytes of a start page as it is built in: with its head it fits into the first round trip of a connection, 14 KB.
 const LONGEST: usize = 13 * 1024;
-/// When the built-in texts of terms and privacy were written.
-const TEXT_OF: &str = "2026-11-22";
 
 #[derive(Template)]
 #[template(path = "welcome.html", config = "portal-html/askama.toml")]
@@ -98,7 +95,7 @@ struct ProofPage<'a> {
     label: &'a str,
     field: Field,
     token: &'a str,
-    repeated: Vec<(&'static str, &'a str)>,
+    repeated: Vec<(&'static str, String)>,
     /// Where an SMS went that may not have come.
     phone: Option<&'a str>,
 }
@@ -127,7 +124,7 @@ struct Move<'a> {
     frame: Frame<'a>,
     hero: Hero<'a>,
     token: &'a str,
-    repeated: Vec<(&'static str, &'a str)>,
+    repeated: Vec<(&'static str, String)>,
 }
 
 #[derive(Template)]
@@ -150,25 +147,12 @@ struct NoticePage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "terms.html", config = "portal-html/askama.toml")]
-struct Terms<'a> {
+#[template(path = "text.html", config = "portal-html/askama.toml")]
+struct TextPage<'a> {
     frame: Frame<'a>,
     hero: Hero<'a>,
-    text_of: String,
-}
-
-#[derive(Template)]
-#[template(path = "privacy.html", config = "portal-html/askama.toml")]
-struct Privacy<'a> {
-    frame: Frame<'a>,
-    hero: Hero<'a>,
-    /// Others can read along.
-    is_open: bool,
-    sessions: String,
-    unpaid: String,
-    claims: String,
-    minimum: Option<String>,
-    text_of: String,
+    text: String,
+    edition: String,
 }
 
 /// The start page, for a device that is online too.
@@ -207,7 +191,7 @@ pub(super) fn welcome(
             Some(_) | None => t.add_text(),
         },
         note,
-        button: if is_online { t.add_code() } else { t.connect() },
+        button: if is_online { t.add_code() } else { frame.connect() },
         plans,
         show_more: t.more_plans(more.len() as u64),
         more,
@@ -297,7 +281,7 @@ pub(super) fn offline(frame: Frame<'_>, internet: Internet<'_>, token: &str) -> 
         Internet::Down(outage) => (Some(outage.text), true),
     };
     let hero = Hero::new(Tone::Calm, t.not_online(), t.not_online_text());
-    written(&Offline { hero, frame, internet, is_down, token, typed: "", button: t.connect() })
+    written(&Offline { hero, internet, is_down, token, typed: "", button: frame.connect(), frame })
 }
 
 /// For a device that the operator lets pass, whatever it has bought.
@@ -384,33 +368,25 @@ pub(super) fn notice(frame: Frame<'_>, notice: Notice, token: Option<&str>, entr
         typed: entry.typed.as_str(),
         phone: entry.phone_alone().filter(|_| frame.has_cloud),
         digits: entry.digits_alone().filter(|_| frame.takes_digits()),
-        button: t.connect(),
+        button: frame.connect(),
         frame,
     })
 }
 
 /// The terms of use.
-pub(super) fn terms(frame: Frame<'_>) -> String {
-    let hero = Hero::new(Tone::Calm, frame.t.terms_title(), "");
-    written(&Terms { hero, text_of: frame.t.text_of(TEXT_OF), frame })
+pub(super) fn terms(frame: Frame<'_>, config: &Config) -> String {
+    let (t, dress) = (frame.t, frame.dress);
+    let hero = Hero::new(Tone::Calm, t.terms_title(), "");
+    let text = texts::terms(t, config, &dress.theme);
+    written(&TextPage { hero, text, edition: dress.terms.told(t), frame })
 }
-
-/// A device is remembered for so long at least, in memory: who was seen at two places, who typed wrong codes.
-const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
 /// What is kept of a guest.
 pub(super) fn privacy(frame: Frame<'_>, config: &Config, door: Door) -> String {
-    let (t, retention) = (frame.t, &config.retention);
-    written(&Privacy {
-        hero: Hero::new(Tone::Calm, t.privacy_title(), ""),
-        is_open: door == Door::Plain,
-        sessions: duration(t, retention.sessions),
-        unpaid: duration(t, retention.unpaid_devices.max(REMEMBERED)),
-        claims: duration(t, retention.claims),
-        minimum: retention.minimum.map(|minimum| duration(t, minimum)),
-        text_of: t.text_of(TEXT_OF),
-        frame,
-    })
+    let (t, dress) = (frame.t, frame.dress);
+    let hero = Hero::new(Tone::Calm, t.privacy_title(), "");
+    let text = texts::privacy(t, config, &dress.theme, door);
+    written(&TextPage { hero, text, edition: dress.privacy.told(t), frame })
 }
 
 impl<'a> Note<'a> {
@@ -426,6 +402,7 @@ impl<'a> Note<'a> {
     }
 }
 
-fn written(page: &impl Template) -> String {
+/// The page as HTML.
+pub(super) fn written(page: &impl Template) -> String {
     page.render().expect("writing to a String cannot fail")
 }

@@ -24,7 +24,7 @@ use crate::captive::{
     SamePage, Standing, Strings, after_login, answer, api, origin_is_ours, same_page, secure_origin,
 };
 use crate::config::{Config, Policy};
-use crate::domain::{self, Mac, Now, Refusal, SessionView, Uplink};
+use crate::domain::{self, Mac, Now, Refusal, SessionView, TermsVersion, Uplink};
 
 /// The response to `request`.
 pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Result<Reply, Infallible> {
@@ -124,7 +124,7 @@ impl Guest<'_> {
 
     async fn show(&self, page: Page) -> Reply {
         match page {
-            Page::Terms => self.page("/terms", pages::terms),
+            Page::Terms => self.page("/terms", |frame| pages::terms(frame, self.config)),
             Page::Privacy => {
                 self.page("/privacy", |frame| pages::privacy(frame, self.config, self.visit.by()))
             }
@@ -195,6 +195,12 @@ impl Guest<'_> {
         if !from_us || !has_token {
             return self.refused(Notice::Stale, Some(mac), &entry);
         }
+        if self.config.gateway.terms_required
+            && matches!(form, Form::Login | Form::Trial)
+            && entry.terms != Some(self.dress.terms.version)
+        {
+            return self.refused(Notice::Unaccepted, Some(mac), &entry);
+        }
         match form {
             Form::Login => self.log_in(mac, &entry).await,
             Form::Logout => self.left(desk::logout(self.visit, mac).await),
@@ -208,13 +214,18 @@ impl Guest<'_> {
         if entry.typed.is_empty() && !has_phone && !self.takes_digits_alone(mac, entry) {
             return self.refused(Notice::Empty, Some(mac), &Entry::none());
         }
-        let reply = desk::login(self.visit, mac, entry).await;
+        let reply = desk::login(self.visit, mac, entry, self.accepted(entry)).await;
         self.let_in(reply, mac, entry)
     }
 
     async fn try_free(&self, mac: Mac, entry: &Entry) -> Reply {
-        let reply = desk::trial(self.visit, mac).await;
+        let reply = desk::trial(self.visit, mac, self.accepted(entry)).await;
         self.let_in(reply, mac, entry)
+    }
+
+    /// What is noted of the terms: nothing, where the operator does not want that.
+    fn accepted(&self, entry: &Entry) -> Option<TermsVersion> {
+        entry.terms.filter(|_| self.config.gateway.terms_required)
     }
 
     /// What the desk says to who wants to be let in.

@@ -33,6 +33,7 @@ mod kept_out;
 mod oddities;
 mod outage;
 mod refusals;
+mod texts;
 mod trial;
 
 const GUEST: u8 = 2;
@@ -119,8 +120,9 @@ fn mac(n: u8) -> Mac {
 async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String>>>) {
     while let Some(call) = asked.recv().await {
         match call {
-            Call::Login { mac, typed, given, moving, reply } => {
-                calls.borrow_mut().push(format!("login {mac} {typed:?} {moving:?}{}", told(&given)));
+            Call::Login { mac, typed, given, moving, accepted, reply } => {
+                let (given_too, terms) = (told(&given), agreed(accepted));
+                calls.borrow_mut().push(format!("login {mac} {typed:?} {moving:?}{given_too}{terms}"));
                 let refused = |refusal| super::Reply::Refused(refusal);
                 let answer = match typed.as_str() {
                     "1" => super::Reply::Online(SessionId(1)),
@@ -147,8 +149,8 @@ async fn fake_desk(mut asked: mpsc::Receiver<Call>, calls: Rc<RefCell<Vec<String
                 // A guest may be gone by now.
                 let _ = reply.send(answer);
             }
-            Call::Trial { mac, reply } => {
-                calls.borrow_mut().push(format!("trial {mac}"));
+            Call::Trial { mac, accepted, reply } => {
+                calls.borrow_mut().push(format!("trial {mac}{}", agreed(accepted)));
                 let _ = reply.send(tried(mac));
             }
             Call::Logout { mac, reply } => {
@@ -174,6 +176,10 @@ fn tried(by: Mac) -> super::Reply {
         FINDS_NO_TRIAL => Refusal::NoTrial,
         _ => return super::Reply::Online(SessionId(1)),
     })
+}
+
+fn agreed(accepted: Option<TermsVersion>) -> String {
+    accepted.map(|version| format!(" terms={version}")).unwrap_or_default()
 }
 
 /// What the guest gave besides, by the names of the fields.

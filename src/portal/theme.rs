@@ -6,12 +6,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::{markup, wording};
 use crate::captive::{LANGUAGES, Language, Own};
 use crate::config::{Finding, Gateway, Notice};
+use crate::domain::Wall;
 use crate::wire::enrolment::base64;
 
 const STYLE: &str = "style.css";
@@ -40,10 +41,16 @@ pub(super) struct Theme {
     /// At the end, before the languages.
     pub(super) footer: String,
     /// By the tag of the language.
-    terms: Vec<(&'static str, String)>,
-    privacy: Vec<(&'static str, String)>,
+    terms: Vec<(&'static str, Text)>,
+    privacy: Vec<(&'static str, Text)>,
     /// In the place of the built-in strings.
     words: Vec<(&'static str, Vec<Own>)>,
+}
+
+struct Text {
+    html: String,
+    /// The day its file was changed.
+    changed: String,
 }
 
 /// Why a part is left out.
@@ -69,12 +76,22 @@ impl Theme {
 
     /// The operator's terms of use in the language `tag`.
     pub(super) fn terms(&self, tag: &str) -> Option<&str> {
-        of_language(&self.terms, tag).map(String::as_str)
+        of_language(&self.terms, tag).map(|text| text.html.as_str())
+    }
+
+    /// The day the operator's terms in that language were changed, such as 2026-11-22.
+    pub(super) fn terms_changed(&self, tag: &str) -> Option<&str> {
+        of_language(&self.terms, tag).map(|text| text.changed.as_str())
     }
 
     /// What the operator says of privacy in the language `tag`.
     pub(super) fn privacy(&self, tag: &str) -> Option<&str> {
-        of_language(&self.privacy, tag).map(String::as_str)
+        of_language(&self.privacy, tag).map(|text| text.html.as_str())
+    }
+
+    /// The day that text was changed.
+    pub(super) fn privacy_changed(&self, tag: &str) -> Option<&str> {
+        of_language(&self.privacy, tag).map(|text| text.changed.as_str())
     }
 
     /// The operator's own strings in the language `tag`.
@@ -151,8 +168,12 @@ impl Folder<'_> {
         }
     }
 
-    fn texts(&mut self, page: &str) -> Vec<(&'static str, String)> {
-        let read = |tag| Some((tag, self.text(&text_name(page, tag), LARGEST_TEXT, markup::check)?));
+    fn texts(&mut self, page: &str) -> Vec<(&'static str, Text)> {
+        let read = |tag| {
+            let name = text_name(page, tag);
+            let html = self.text(&name, LARGEST_TEXT, markup::check)?;
+            Some((tag, Text { html, changed: day_of(&self.path.join(name)) }))
+        };
         LANGUAGES.iter().map(|language| language.tag).filter_map(read).collect()
     }
 
@@ -221,6 +242,12 @@ fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The day on which the file was changed last, such as 2026-11-22.
+fn day_of(path: &Path) -> String {
+    let changed = fs::symlink_metadata(path).map_or(0, |metadata| metadata.mtime());
+    Wall::from_secs(changed).to_string().chars().take("2026-11-22".len()).collect()
 }
 
 fn text_name(page: &str, tag: &str) -> String {

@@ -21,9 +21,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::reading::Reading;
 use super::{StoreError, write};
 use crate::domain::{
-    Boot, BootId, Bps, Bytes, CodeKey, DataCap, Downtime, Ending, Entitlement, EntitlementId, Hint, Kind,
-    Mac, Now, Origin, Over, PhoneTail, Plan, PlanId, PlanSource, Restored, Session, SessionId, Stamp, Terms,
-    Traffic, Trust, Uplink, UplinkState, Wall,
+    Acceptance, Boot, BootId, Bps, Bytes, CodeKey, DataCap, Downtime, Ending, Entitlement, EntitlementId,
+    Hint, Kind, Mac, Now, Origin, Over, PhoneTail, Plan, PlanId, PlanSource, Restored, Session, SessionId,
+    Stamp, Terms, TermsVersion, Traffic, Trust, Uplink, UplinkState, Wall,
 };
 use crate::ordered::OrdSet;
 
@@ -175,15 +175,27 @@ fn open_sessions(conn: &Connection, reading: &Reading) -> rusqlite::Result<Vec<S
             used: reading.count(id).unwrap_or(used),
             lasted: Duration::from_millis(number(row, 5)?),
             at: Boot::from_millis(number(row, 6)?),
+            accepted: acceptance(row, 7)?,
         })
     };
     conn.prepare(
-        "SELECT id, entitlement, unsealed('session.mac', id, mac), bytes_up, bytes_down, lasted, at FROM session
-         WHERE closed IS NULL ORDER BY id",
+        "SELECT id, entitlement, unsealed('session.mac', id, mac), bytes_up, bytes_down, lasted, at,
+           unsealed('session.terms', id, terms)
+         FROM session WHERE closed IS NULL ORDER BY id",
     )?
     .query_map([], session)?
     .filter(|session| session.as_ref().map_or(true, |session| session.mac != NOBODY))
     .collect()
+}
+
+/// The version of the terms, and when they were accepted.
+fn acceptance(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Acceptance>> {
+    let field = row.get::<_, Option<Vec<u8>>>(column)?.unwrap_or_default();
+    let both = field.split_first_chunk().and_then(|(version, at)| Some((version, at.first_chunk()?)));
+    Ok(both.map(|(version, at)| Acceptance {
+        version: TermsVersion(u32::from_be_bytes(*version)),
+        at: Wall::from_secs(i64::from_be_bytes(*at)),
+    }))
 }
 
 fn bound_devices(conn: &Connection) -> rusqlite::Result<HashMap<EntitlementId, OrdSet<Mac>>> {

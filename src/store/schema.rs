@@ -19,7 +19,8 @@ use super::vault::Vault;
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: &[&str] = &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE, TRAIL, READING, DAYS, SEALED];
+const STEPS: &[&str] =
+    &[FIRST, COUNTS_AND_OUTAGES, CLOUD, SWEPT_AND_FREE, TRAIL, READING, DAYS, SEALED, TERMS];
 
 /// Schemas from here on have keys of days, and steps from there seal.
 pub(super) const WITH_DAYS: u32 = 7;
@@ -379,6 +380,13 @@ DROP TABLE plain_blocked;
 
 UPDATE meta SET copied = -1 WHERE EXISTS (SELECT 1 FROM name) OR EXISTS (SELECT 1 FROM blocked)
   OR EXISTS (SELECT 1 FROM claim);
+";
+
+const TERMS: &str = "
+ALTER TABLE session ADD COLUMN terms -- personal: sealed, which version the guest accepted, 4 bytes, and the wall time, 8
+          BLOB;
+ALTER TABLE claim ADD COLUMN terms   -- version of the terms that the guest accepted; null: was not asked to
+          INTEGER;
 ";
 
 /// What `PRAGMA user_version` says.

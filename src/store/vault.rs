@@ -34,6 +34,7 @@ const SEALED: &[(&str, &str)] = &[
     ("voucher", "kept_hint"),
     ("device", "mac"),
     ("session", "mac"),
+    ("session", "terms"),
     ("proof", "phone"),
     ("proof", "pin"),
     ("outbox", "event"),

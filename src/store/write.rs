@@ -130,6 +130,7 @@ impl<'c> Writer<'c> {
             Record::SessionClosed { session, at, why, used } => {
                 sales.session_closed(*session, *at, *why, *used)
             }
+            Record::TermsAccepted { session, accepted } => sales.terms_accepted(*session, *accepted),
             Record::SessionStamped(_) => readings.taken(std::slice::from_ref(record)),
             Record::UplinkChanged(downtime) => self.uplink_changed(*downtime),
             Record::BootReached(boot) => self.boot_reached(*boot),

@@ -174,7 +174,8 @@ CREATE TABLE session (
   bytes_down  INTEGER NOT NULL, -- personal: what came down since
   lasted      INTEGER NOT NULL, -- personal: how long it had been open at `at`
   at          INTEGER NOT NULL  -- CLOCK_BOOTTIME, in the boot of meta.boot
-) STRICT;
+, terms -- personal: sealed, which version the guest accepted, 4 bytes, and the wall time, 8
+          BLOB) STRICT;
 
 CREATE INDEX session_closed ON session (closed);
 
@@ -200,7 +201,8 @@ CREATE TABLE claim (
   reference BLOB NOT NULL,    -- personal: keyed hash of the reference that a guest says to have paid under
   mac       BLOB NOT NULL,    -- personal: sealed, the device, 6 bytes, and the wall time, 8
   awaits    TEXT NOT NULL,    -- what has to come: payment, room, digits; nothing: it is over, and was bridged today
-  bridged   INTEGER NOT NULL, -- 1: the guest was let in ahead of the payment
+  bridged   INTEGER NOT NULL, terms   -- version of the terms that the guest accepted; null: was not asked to
+          INTEGER, -- 1: the guest was let in ahead of the payment
   PRIMARY KEY (reference, mac)
 ) STRICT, WITHOUT ROWID;
 
@@ -208,4 +210,4 @@ CREATE TABLE blocked (
   mac BLOB PRIMARY KEY -- personal: sealed, a device that the cloud wants kept out, 6 bytes
 ) STRICT, WITHOUT ROWID;
 
-PRAGMA user_version = 8;
+PRAGMA user_version = 9;

@@ -38,6 +38,7 @@ mod speed;
 mod stale;
 mod states;
 mod survive;
+mod terms;
 mod theme;
 mod time;
 mod topology;

@@ -142,6 +142,7 @@ impl Memory {
             | Record::DeviceBlocked(_) => self.write_of_cloud(record),
             Record::SessionsDated { from, to } => self.sessions_dated(*from, *to),
             Record::Forgotten(_)
+            | Record::TermsAccepted { .. }
             | Record::Noted(_)
             | Record::Purged(_)
             | Record::EntitlementGrown { .. }

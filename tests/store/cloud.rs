@@ -6,7 +6,7 @@ use std::time::Duration;
 use lango::domain::{
     Awaits, Boot, BootId, Bps, Bridged, Bytes, Claim, CloudId, DataCap, Ending, EntitlementId, Generation,
     Issued, KeyNumber, Plan, PlanNumber, PlanSource, Record, ReferenceKey, Serial, Session, Stamp, Terms,
-    VoucherState, Wall,
+    TermsVersion, VoucherState, Wall,
 };
 use lango::store::{StoreError, VoucherCounts};
 
@@ -56,6 +56,7 @@ fn claims_commands_and_blocked_devices_come_back() {
         since: AT,
         awaits,
         bridged,
+        accepted: n.is_multiple_of(2).then_some(TermsVersion(u32::MAX - 1)),
     };
     let command = |n: u64| format!("c-{n}").parse::<CloudId>().unwrap();
     let mut records = vec![

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use lango::domain::{
-    Alias, Awaits, Bridged, Claim, CloudId, CodeKey, Ending, EntitlementId, Forgetter, Forgotten, Generation,
-    Hint, Kind, Mac, Origin, Payment, Person, PhoneTail, Record, ReferenceKey, Row, Session, SessionId,
-    Traces, Traffic, VoucherState, Wall, Whom,
+    Acceptance, Alias, Awaits, Bridged, Claim, CloudId, CodeKey, Ending, EntitlementId, Forgetter, Forgotten,
+    Generation, Hint, Kind, Mac, Origin, Payment, Person, PhoneTail, Record, ReferenceKey, Row, Session,
+    SessionId, TermsVersion, Traces, Traffic, VoucherState, Wall, Whom,
 };
 use lango::ordered::OrdSet;
 use lango::store::{Kept, Store, VoucherCounts};
@@ -81,6 +81,7 @@ fn claim(n: u64) -> Record {
         since: Wall::from_secs(NOON),
         awaits: Awaits::Payment,
         bridged: Bridged::No,
+        accepted: None,
     })
 }
 
@@ -159,6 +160,35 @@ fn nothing_of_who_was_forgotten_is_left_in_any_file() {
     assert_eq!(again.restored.sessions.len(), 39);
     assert!(!again.restored.recent.contains(&mac(1)) && again.restored.blocked.is_empty());
     assert_eq!(again.restored.last_entitlement, 51, "ids do not repeat");
+}
+
+#[test]
+fn what_a_guest_accepted_is_kept_with_the_session_and_goes_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let accepted = |at| Acceptance { version: TermsVersion(0xfeed_beef), at: Wall::from_secs(at) };
+    for n in [1, 2] {
+        commit(&store, login(n)).unwrap();
+        let both = [NOON, NOON + 7]
+            .map(|at| Record::TermsAccepted { session: SessionId(n), accepted: accepted(at) });
+        commit(&store, both.to_vec()).unwrap();
+    }
+    commit(&store, login(3)).unwrap();
+    drop(store);
+    let opened = open(dir.path());
+    let last = Some(accepted(NOON + 7));
+    let known: Vec<_> = opened.restored.sessions.iter().map(|session| session.accepted).collect();
+    assert_eq!(known, [last, last, None]);
+    let store = opened.store;
+    let of = |whom| wait(store.dossier(traces(&store, whom))).unwrap().visits;
+    assert_eq!(of(by_mac(2))[0].accepted, last);
+    // The last row of all is only emptied, so that its number does not come again.
+    forget(&store, by_mac(3), &[3], &[3]);
+    forget(&store, by_mac(2), &[2], &[2]);
+    drop(store);
+    let conn = rusqlite::Connection::open(dir.path().join("lango.db")).unwrap();
+    let kept: u32 = conn.query_row("SELECT count(terms) FROM session", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 1, "that of the other guest");
 }
 
 /// The power may go after the commit and before the files are made anew.

@@ -72,6 +72,7 @@ pub(crate) fn session(id: u64, entitlement: u64) -> Session {
         used: Traffic::default(),
         lasted: Duration::ZERO,
         at: Boot::from_millis(1000 + id),
+        accepted: None,
     }
 }
 

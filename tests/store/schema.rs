@@ -51,6 +51,7 @@ fn a_database_of_the_second_schema_is_brought_up_to_date() {
         used: Traffic { up: Bytes(11), down: Bytes(12) },
         lasted: Duration::ZERO,
         at: Boot::from_millis(95_000),
+        accepted: None,
     };
     assert_eq!(restored.sessions, [lasted], "how long it was open before is not known");
     assert_eq!((restored.stand, restored.issued_on), (Stand::default(), (0, 0)));

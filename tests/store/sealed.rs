@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use lango::domain::{
-    Awaits, Bridged, Claim, CodeKey, EntitlementId, Mac, PhoneTail, Proof, Record, ReferenceKey, Session,
-    SessionId, Wall, Whom,
+    Acceptance, Awaits, Bridged, Claim, CodeKey, EntitlementId, Mac, PhoneTail, Proof, Record, ReferenceKey,
+    Session, SessionId, TermsVersion, Wall, Whom,
 };
 use lango::store::{Found, Kept};
 use rusqlite::Connection;
@@ -53,10 +53,12 @@ fn busy(dir: &Path) {
         commit(&store, vec![Record::Queued(redeemed(n)), Record::Queued(opened(n))]).unwrap();
     }
     commit(&store, vec![Record::SessionOpened(Session { since, ..session(3, 1) })]).unwrap();
+    let accepted = Acceptance { version: TermsVersion(7), at: since };
+    commit(&store, vec![Record::TermsAccepted { session: SessionId(3), accepted }]).unwrap();
     commit(&store, vec![paid(50, "0417"), paid(51, "7341"), Record::DeviceBlocked(mac(4))]).unwrap();
     commit(&store, begun(50)).unwrap();
     let (reference, awaits) = (ReferenceKey(key(60).0), Awaits::Payment);
-    let claim = Claim { reference, mac: mac(5), since, awaits, bridged: Bridged::No };
+    let claim = Claim { reference, mac: mac(5), since, awaits, bridged: Bridged::No, accepted: None };
     commit(&store, vec![Record::ClaimOpened(claim)]).unwrap();
     wait(store.keep_copy(Wall::from_secs(NOON))).unwrap();
     // What the journal holds is looked at, too.
@@ -107,7 +109,7 @@ fn what_the_inventory_calls_sealed_is() {
         assert!(values.iter().all(|value| value.len() > OVERHEAD), "{table}.{name}");
         seen += 1;
     }
-    assert_eq!(seen, 9);
+    assert_eq!(seen, 10);
 }
 
 #[test]
@@ -302,7 +304,8 @@ fn who_is_bound_blocked_or_claims_twice_is_so_once() {
     commit(&store, login(1)).unwrap();
     let (reference, awaits) = (ReferenceKey(key(60).0), Awaits::Payment);
     for day in [1, 2] {
-        let claim = Claim { reference, mac: mac(5), since: at(day), awaits, bridged: Bridged::No };
+        let claim =
+            Claim { reference, mac: mac(5), since: at(day), awaits, bridged: Bridged::No, accepted: None };
         let bound = Record::DeviceBound { entitlement: EntitlementId(1), mac: mac(1) };
         let records = vec![bound, Record::DeviceBlocked(mac(4)), Record::ClaimOpened(claim)];
         commit(&store, records).unwrap();

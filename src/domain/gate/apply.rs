@@ -177,6 +177,7 @@ impl Gate {
                     self.cloud.told((*cursor, id.clone(), why.clone()));
                 }
             }
+            Record::TermsAccepted { session, accepted } => self.sessions.accepted(*session, *accepted),
             Record::Noted(row) => self.trail.goes_on(row),
             Record::SessionsDated { .. } => self.dated = true,
             // Kept in the store alone.

@@ -67,7 +67,7 @@ impl Gate {
             Reply::Refused(Refusal::Full | Refusal::NoSuchPlan(_)) => {
                 let reference = ReferenceKey(payment.key.0);
                 let (since, bridged) = (moment.now.wall, Bridged::No);
-                let new = Claim { reference, mac, since, awaits: Awaits::Payment, bridged };
+                let new = Claim { reference, mac, since, awaits: Awaits::Payment, bridged, accepted: None };
                 let known = claims.into_iter().find(|claim| claim.mac == mac);
                 let claim = known.or(self.claims.have_room_for(mac).then_some(new));
                 self.let_await(claim.into_iter().collect(), Awaits::Room, &mut decision);
@@ -86,7 +86,9 @@ impl Gate {
 
     /// Closes the claims on what now belongs to somebody.
     pub(super) fn settle_claims(&self, code: CodeKey, now: Now, decision: &mut Decision) {
-        self.close_claims(self.claims.on(ReferenceKey(code.0)), now, decision);
+        let claims = self.claims.on(ReferenceKey(code.0));
+        self.hand_on_acceptance(&claims, decision);
+        self.close_claims(claims, now, decision);
     }
 
     pub(super) fn close_claims(&self, claims: Vec<Claim>, now: Now, decision: &mut Decision) {
@@ -120,7 +122,14 @@ impl Gate {
         // Until it is confirmed it may as well be a guess.
         decision.records.push(Record::TryFailed { mac, blame: self.lane(mac, moment.now) });
         let (since, awaits) = (moment.now.wall, Awaits::Payment);
-        decision.records.push(Record::ClaimOpened(Claim { reference, mac, since, awaits, bridged }));
+        decision.records.push(Record::ClaimOpened(Claim {
+            reference,
+            mac,
+            since,
+            awaits,
+            bridged,
+            accepted: None,
+        }));
         self.report(Fact::Claimed { reference, mac }, moment.now, &mut decision.records);
         decision
     }

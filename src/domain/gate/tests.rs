@@ -4,6 +4,7 @@
 //! store would, and restarts the Gate from what its records wrote. Rules of time are in `time.rs`, of
 //! guessing in `guessing.rs`, of commits that fail or are shared in `commits.rs`.
 
+mod accepting;
 mod cloud;
 mod commits;
 mod counting;
@@ -177,9 +178,8 @@ impl Desk {
             Record::SessionOpened(session) => {
                 self.stored.insert(session.id, session.clone());
             }
-            Record::SessionStamped(usage) => {
-                self.stored.get_mut(&usage.session).unwrap().used = usage.used();
-            }
+            Record::TermsAccepted { session, accepted } => self.session(*session).accepted = Some(*accepted),
+            Record::SessionStamped(usage) => self.session(usage.session).used = usage.used(),
             Record::SessionClosed { session, .. } => drop(self.stored.remove(session)),
             Record::VouchersMade(vouchers) => {
                 self.vouchers.extend(vouchers.iter().map(|voucher| (voucher.key, voucher.clone())));
@@ -235,6 +235,10 @@ impl Desk {
         for voucher in self.vouchers.values_mut().filter(|voucher| voucher.entitlement == Some(of)) {
             voucher.state = state;
         }
+    }
+
+    fn session(&mut self, id: SessionId) -> &mut Session {
+        self.stored.get_mut(&id).unwrap()
     }
 
     fn bound(&mut self, entitlement: EntitlementId, mac: Mac) {

@@ -42,6 +42,9 @@ pub(super) fn states(language: &'static Language) -> Vec<State> {
     states.extend(Site::new(&config, language, "DFJ9B1FPQ8 Confirmed. 500 TZS paid").all());
     config.plans = (0..20).map(|n| plan(n, "Wiki nzima")).collect();
     states.push(Site::new(&config, language, "").plain("welcome-20-plans"));
+    config.plans.truncate(3);
+    config.gateway.terms_required = true;
+    states.push(Site::new(&config, language, "").plain("welcome-terms"));
     states
 }
 
@@ -52,6 +55,7 @@ fn longest(language: &'static Language) -> Vec<State> {
     config.plans = (0..40).map(|n| plan(n, &"Ж".repeat(40))).collect();
     config.retention.minimum = Some(Duration::from_secs(400 * 86_400));
     let gateway = &mut config.gateway;
+    gateway.terms_required = true;
     (gateway.title, gateway.controller) = ("Ж".repeat(64), "ж ".repeat(100));
     (gateway.site, gateway.support_phone) = ("m".repeat(64), format!("+{}", "9".repeat(15)));
     gateway.whatsapp = "9".repeat(15);
@@ -229,7 +233,7 @@ impl Site {
             let name = name.split(' ').next().unwrap_or_default();
             add(name, pages::notice(at("/"), why, Some(TOKEN), &self.entry()));
         }
-        add("terms", pages::terms(at("/terms")));
+        add("terms", pages::terms(at("/terms"), &self.config));
         add("privacy-cloud", pages::privacy(at("/privacy"), &self.config, Door::Plain));
         states
     }

@@ -10,7 +10,7 @@ use crate::portal::pages::notice;
 const WAIT: Duration = Duration::from_secs(90);
 
 /// What the interface promises, and the English heading. Form: there is a field for another code.
-pub(super) const PAGES: [(Notice, u16, Option<u64>, bool, &str); 24] = [
+pub(super) const PAGES: [(Notice, u16, Option<u64>, bool, &str); 25] = [
     (Notice::Empty, 403, None, true, "No code was typed"),
     (Notice::Unknown, 403, None, true, "We do not know this code"),
     (Notice::Spent, 403, None, true, "This code is used up"),
@@ -18,6 +18,7 @@ pub(super) const PAGES: [(Notice, u16, Option<u64>, bool, &str); 24] = [
     (Notice::Revoked, 403, None, true, "This code was withdrawn"),
     (Notice::WrongDevice, 403, None, true, "This code belongs to other devices"),
     (Notice::Stale, 403, None, true, "Please press the button once more"),
+    (Notice::Unaccepted, 403, None, true, "Please accept the terms"),
     (Notice::Blocked, 403, None, false, "This device is blocked"),
     (Notice::NoTrial, 403, None, true, "No free trial here"),
     (Notice::TrialHad { wait: WAIT }, 429, Some(90), true, "You had your free time today"),
@@ -70,23 +71,24 @@ fn every_notice_is_in_the_table() {
         Notice::Revoked => 4,
         Notice::WrongDevice => 5,
         Notice::Stale => 6,
-        Notice::Blocked => 7,
-        Notice::NoTrial => 8,
-        Notice::TrialHad { .. } => 9,
-        Notice::TooManyTrials { .. } => 10,
-        Notice::TooManyTries { .. } => 11,
-        Notice::TooManyClaims => 12,
-        Notice::Full => 13,
-        Notice::CloudAway => 14,
-        Notice::EnoughForToday { .. } => 15,
-        Notice::NotStored => 16,
-        Notice::NoPlan => 17,
-        Notice::NoDevice => 18,
-        Notice::Malformed => 19,
-        Notice::NotFound => 20,
-        Notice::WrongMethod { .. } => 21,
-        Notice::TooSlow => 22,
-        Notice::TooLarge => 23,
+        Notice::Unaccepted => 7,
+        Notice::Blocked => 8,
+        Notice::NoTrial => 9,
+        Notice::TrialHad { .. } => 10,
+        Notice::TooManyTrials { .. } => 11,
+        Notice::TooManyTries { .. } => 12,
+        Notice::TooManyClaims => 13,
+        Notice::Full => 14,
+        Notice::CloudAway => 15,
+        Notice::EnoughForToday { .. } => 16,
+        Notice::NotStored => 17,
+        Notice::NoPlan => 18,
+        Notice::NoDevice => 19,
+        Notice::Malformed => 20,
+        Notice::NotFound => 21,
+        Notice::WrongMethod { .. } => 22,
+        Notice::TooSlow => 23,
+        Notice::TooLarge => 24,
     };
     let places: Vec<usize> = PAGES.iter().map(|(why, ..)| place(*why)).collect();
     assert_eq!(places, (0..PAGES.len()).collect::<Vec<_>>());

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::{NOBODY, audit, cloud, codes, ending, mac, mac_and_time, number, origin, phone, text, wall};
+use super::{
+    NOBODY, acceptance, audit, cloud, codes, ending, mac, mac_and_time, number, origin, phone, text, wall,
+};
 use crate::domain::{
     Boot, Bytes, Claim, CodeKey, Dossier, EntitlementId, Hint, Kind, KnownDevice, Mac, Permission, Person,
     PhoneTail, Proof, Purchase, ReferenceKey, SessionId, Stamp, Traces, Traffic, Visit, VoucherState, Whom,
@@ -220,9 +222,11 @@ fn visits(conn: &Connection) -> rusqlite::Result<Vec<Visit>> {
             closed,
             why: row.get(4)?,
             used: reading.count(session).filter(|_| closed.is_none()).unwrap_or(used),
+            accepted: acceptance(row, 7)?,
         })
     };
-    let sql = "SELECT id, entitlement, unsealed('session.mac', id, mac), closed, why, bytes_up, bytes_down
+    let sql = "SELECT id, entitlement, unsealed('session.mac', id, mac), closed, why, bytes_up, bytes_down,
+                 unsealed('session.terms', id, terms)
                FROM session WHERE forgotten = 0 ORDER BY id";
     let known = |visit: &rusqlite::Result<Visit>| visit.as_ref().map_or(true, |visit| visit.mac != NOBODY);
     conn.prepare(sql)?.query_map([], visit)?.filter(known).collect()

@@ -45,8 +45,8 @@ impl<'c> Cloud<'c> {
                 .prepare("UPDATE feed SET at = ?1, resetting = ?2, highest = ?3, generation = ?4")?,
             set_in_force: conn.prepare("UPDATE feed SET in_force = ?1")?,
             put_claim: conn.prepare(
-                "INSERT INTO claim (reference, mac, bridged, awaits)
-                 VALUES (?1, sealed('claim.mac', ?1, with_time(?2, ?3)), ?4, ?5)",
+                "INSERT INTO claim (reference, mac, bridged, awaits, terms)
+                 VALUES (?1, sealed('claim.mac', ?1, with_time(?2, ?3)), ?4, ?5, ?6)",
             )?,
             drop_claim: conn.prepare(
                 "DELETE FROM claim
@@ -106,6 +106,7 @@ impl<'c> Cloud<'c> {
             claim.since.as_secs(),
             claim.bridged == Bridged::Provisionally,
             claim.awaits.word(),
+            claim.accepted.map(|terms| terms.0),
         ])?;
         Ok(())
     }

@@ -61,7 +61,7 @@ impl<'c> Persons<'c> {
             )?,
             empty_session: conn.prepare(
                 "UPDATE session SET mac = sealed('session.mac', id, with_time(?2, ?3)), forgotten = 1, closed = ?3,
-                   lasted = 0, at = 0 WHERE id = ?1",
+                   lasted = 0, at = 0, terms = NULL WHERE id = ?1",
             )?,
             devices: conn.prepare(
                 "SELECT entitlement, mac, unsealed('device.mac', entitlement, mac) FROM device",

@@ -61,7 +61,7 @@ impl<'c> Purge<'c> {
                 .prepare("DELETE FROM session WHERE id = ?1 AND id < (SELECT max(id) FROM session)")?,
             empty_last_session: conn.prepare(
                 "UPDATE session SET mac = x'', forgotten = 1, closed = ?2, why = NULL, bytes_up = 0,
-                   bytes_down = 0, lasted = 0, at = 0 WHERE id = ?1",
+                   bytes_down = 0, lasted = 0, at = 0, terms = NULL WHERE id = ?1",
             )?,
             drop_devices: conn.prepare("DELETE FROM device WHERE entitlement = ?1 RETURNING mac")?,
             empty_entitlement: conn.prepare(

@@ -9,7 +9,8 @@ use super::codes::Codes;
 use super::readings::set_meter;
 use super::{FORGOTTEN, bytes, ending_word, int, millis, rate};
 use crate::domain::{
-    Boot, Closing, Ending, Entitlement, EntitlementId, Mac, Session, SessionId, Stamp, Terms, Traffic, Wall,
+    Acceptance, Boot, Closing, Ending, Entitlement, EntitlementId, Mac, Session, SessionId, Stamp, Terms,
+    Traffic, Wall,
 };
 use crate::store::StoreError;
 
@@ -28,6 +29,7 @@ pub(super) struct Sales<'c> {
     date: Statement<'c>,
     open_session: Statement<'c>,
     close_session: Statement<'c>,
+    accept_terms: Statement<'c>,
     date_sessions: Statement<'c>,
     redate_meters: Statement<'c>,
     redate_sessions: Statement<'c>,
@@ -80,6 +82,7 @@ impl<'c> Sales<'c> {
                 "INSERT INTO session (id, entitlement, mac, forgotten, bytes_up, bytes_down, lasted, at)
                  VALUES (?1, ?2, sealed('session.mac', ?1, with_time(?3, ?4)), 0, ?5, ?6, ?7, ?8)",
             )?,
+            accept_terms: conn.prepare("UPDATE session SET terms = sealed('session.terms', id, with_time(?2, ?3)) WHERE id = ?1")?,
             close_session: conn.prepare(
                 "UPDATE session SET closed = ?2, why = ?3, bytes_up = ?4, bytes_down = ?5
                  WHERE id = ?1 AND closed IS NULL",
@@ -180,6 +183,11 @@ impl<'c> Sales<'c> {
             millis(new.lasted),
             int(new.at.as_millis()),
         ])?;
+        Ok(())
+    }
+
+    pub(super) fn terms_accepted(&mut self, id: SessionId, terms: Acceptance) -> Result<(), StoreError> {
+        self.accept_terms.execute(params![int(id.0), terms.version.0.to_be_bytes(), terms.at.as_secs()])?;
         Ok(())
     }
 

@@ -78,6 +78,10 @@ pub struct ExportedSession {
     pub why: Option<String>,
     pub bytes_up: u64,
     pub bytes_down: u64,
+    /// Version of the terms that the guest accepted; `null`: was not asked to.
+    pub terms: Option<String>,
+    /// RFC 3339: when.
+    pub accepted: Option<String>,
 }
 
 /// A payment that the guest says to have made, under a reference of which only a keyed hash is kept.

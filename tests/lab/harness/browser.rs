@@ -73,8 +73,11 @@ impl<'a> Browser<'a> {
 
     /// Fills the form of the first page with `fields` and sends it.
     pub(crate) fn submit(&self, fields: &[(&str, &str)]) -> Response {
-        let token = self.token();
-        self.post("/login", &[fields, &[("token", &token)]].concat())
+        let page = self.get("/");
+        let hidden = |name| Some((name, page.field(name)?));
+        let token = hidden("token").unwrap_or_else(|| panic!("no token in {page:?}"));
+        let filled: Vec<_> = fields.iter().copied().chain([token]).chain(hidden("terms")).collect();
+        self.post("/login", &filled)
     }
 
     /// Types `code`; it must be taken.

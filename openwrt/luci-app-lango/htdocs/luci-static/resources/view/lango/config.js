@@ -100,7 +100,7 @@ function gateway(map) {
 	add(s, 'place', Text, 'whatsapp', _('WhatsApp'), _('Shown to guests who need help: country code and number, digits only.'), rules.whatsapp);
 	add(s, 'place', Text, 'colour', _('Colour'), _('Of buttons and links of the portal.'), rules.colour, { placeholder: '#0b7285' });
 	add(s, 'place', Text, 'controller', _('Responsible for data'), _('Named on the privacy page: who answers for what is stored, and how to be reached.'), rules.text(200));
-	add(s, 'place', Flag, 'terms_required', _('Terms must be accepted'), [ _('Guests tick that they accept the terms before they log in.'), LATER ].join(' '), null, { default: '0' });
+	add(s, 'place', Flag, 'terms_required', _('Terms must be accepted'), _('Guests accept the terms with the button that lets them in; which version, and when, is kept with their session.'), null, { default: '0' });
 	add(s, 'place', Text, 'portal_dir', _('Folder of the portal'), _('Your own style, logo, header, footer, terms and privacy page; empty: none.'), rules.path);
 
 	add(s, 'network', List, 'interface', _('Guest networks'), _('Devices of layer 3, such as br-guest; not interfaces of the network configuration.'), rules.device, {

@@ -98,7 +98,7 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-fn boottime() -> Boot {
+pub fn boottime() -> Boot {
     let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("CLOCK_BOOTTIME exists since Linux 2.6.39");
     let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
     Boot::from_millis(seconds * 1000 + u64::try_from(time.tv_nsec() / 1_000_000).unwrap_or(0))

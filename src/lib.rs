@@ -34,7 +34,8 @@
 //! `main` names `cli`, `app`, `process` and `telemetry`; `app` names every room, and nobody but `main` names
 //! `app`. Adapters name `domain`, `wire`, `config`, `expiring`, `ordered`, `backoff` and `clock`, never each other;
 //! two exceptions: `portal` names `captive` too, `nft`, `neigh` and `uplink` name `netlink`. `cli` names `clock`,
-//! `control`, `process` and `telemetry` besides `domain`, `wire` and `config`. `captive` names `domain` and the types of
+//! `control`, `process` and `telemetry` besides `domain`, `wire` and `config`; `telemetry` names `clock` and `domain`.
+//! `captive` names `domain` and the types of
 //! `config`; `config` and `wire` may name `domain`; `domain` names `expiring` and `backoff`, which count in the
 //! domain's time. `domain`, `wire`, `config` and `expiring` keep things in `ordered`, which names nobody.
 //! `tests/architecture.rs` reads the sources and holds all this.

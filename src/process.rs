@@ -53,7 +53,7 @@ pub fn abort_on_panic() {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let what = panic.payload_as_str().unwrap_or("no message");
         if tracing::dispatcher::has_been_set() {
-            tracing::error!(at = place, what, "fault in the program");
+            tracing::error!(event = "fault", at = place, what, "fault in the program");
         } else {
             // A command writes no log; nothing can be done if stderr is gone too.
             drop(writeln!(io::stderr(), "lango: fault in the program at {place}: {what}"));

@@ -2,21 +2,29 @@
 //!
 //! What syslog does not take goes to stderr instead, and an error goes to both: whoever starts the daemon by
 //! hand, or from a script, sees why it ended.
-//! Owns: the form of a line, its length, and the escaping of what strangers put into it.
+//! Owns: the form of a line, its length, the escaping of what strangers put into it, and how often one thing is said
+//! (`repeats`).
 //! Never: what is said; no line holds a code, reference or phone, and whoever logs sees to that.
 //! Spans are not kept: every event says all that it means.
+
+mod repeats;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{SetGlobalDefaultError, Subscriber, set_global_default};
-use tracing::{Event, Level, Metadata};
+use tracing::{Event, Level, Metadata, dispatcher};
+
+use self::repeats::Repeats;
+use crate::clock::boottime;
+use crate::domain::Boot;
 
 const DEV_LOG: &str = "/dev/log";
 /// Bytes of a line: logd of OpenWrt and RFC 3164 take no more.
@@ -46,12 +54,67 @@ pub fn start(target: Target, level: Level) -> Result<(), SetGlobalDefaultError> 
         Ok(syslog) if !to_stderr => Sink::Syslog(syslog),
         Ok(_) | Err(_) => Sink::Stderr,
     };
-    set_global_default(Log { sink, level })
+    set_global_default(Log { sink, level, repeats: Mutex::default() })
+}
+
+/// Says how much was left out of what was said too often, where its minute is over. Every other line does so too; this
+/// is for when there is none.
+pub fn tell_left_out() {
+    dispatcher::get_default(|dispatch| {
+        if let Some(log) = dispatch.downcast_ref::<Log>() {
+            log.tell_left_out(boottime());
+        }
+    });
 }
 
 struct Log {
     sink: Sink,
     level: Level,
+    repeats: Mutex<Repeats<Place>>,
+}
+
+/// Where in the program something is said: what an event of this name was first said at.
+#[derive(Clone)]
+struct Place {
+    from: &'static Metadata<'static>,
+    event: String,
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.from.callsite() == other.from.callsite()
+    }
+}
+
+impl Log {
+    fn tell_left_out(&self, now: Boot) {
+        let over = self.repeats.lock().unwrap_or_else(PoisonError::into_inner).over(now);
+        for (Place { from, event }, times) in over {
+            let text = format!("said more often than is logged event=left_out of={event} times={times}");
+            self.write(*from.level(), &text);
+        }
+    }
+
+    /// Whether this may be said now. What is asked for line by line, for looking into something, always may.
+    fn admits(&self, event: &Event<'_>, name: &str, now: Boot) -> bool {
+        let from = event.metadata();
+        if *from.level() > Level::INFO {
+            return true;
+        }
+        let place = Place { from, event: name.to_owned() };
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).admit(&place, now)
+    }
+
+    fn write(&self, level: Level, text: &str) {
+        let also_here = match &self.sink {
+            Sink::Stderr => true,
+            Sink::Syslog(syslog) => !syslog.send(level, text) || level == Level::ERROR,
+        };
+        if also_here {
+            // Where nobody reads there is nobody to tell.
+            drop(writeln!(io::stderr(), "{}: {text}", word(level)));
+        }
+    }
 }
 
 enum Sink {
@@ -71,15 +134,10 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line::default();
         event.record(&mut line);
-        let text = line.text();
-        let level = *event.metadata().level();
-        let also_here = match &self.sink {
-            Sink::Stderr => true,
-            Sink::Syslog(syslog) => !syslog.send(level, text) || level == Level::ERROR,
-        };
-        if also_here {
-            // Where nobody reads there is nobody to tell.
-            drop(writeln!(io::stderr(), "{}: {text}", word(level)));
+        let now = boottime();
+        self.tell_left_out(now);
+        if self.admits(event, &line.event, now) {
+            self.write(*event.metadata().level(), line.text());
         }
     }
 
@@ -148,6 +206,8 @@ impl Syslog {
 /// `message key=value key="a value"`, cut at [`LONGEST`].
 #[derive(Default)]
 struct Line {
+    /// Its name, by which operators and their programs know it.
+    event: String,
     message: String,
     fields: String,
 }
@@ -167,6 +227,9 @@ impl Line {
         if field.name() == "message" {
             push_escaped(&mut self.message, value, "");
             return;
+        }
+        if field.name() == "event" {
+            push_escaped(&mut self.event, value, "");
         }
         self.fields.push(' ');
         self.fields.push_str(field.name());
@@ -218,13 +281,17 @@ mod tests {
 
     use super::*;
 
+    fn log(path: &Path, level: Level) -> Log {
+        Log { sink: Sink::Syslog(Syslog::new(path).unwrap()), level, repeats: Mutex::default() }
+    }
+
     /// What arrives at a log socket while `say` runs.
     fn heard(level: Level, say: impl FnOnce()) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_nonblocking(true).unwrap();
-        let log = Log { sink: Sink::Syslog(Syslog::new(&path).unwrap()), level };
+        let log = log(&path, level);
         with_default(log, say);
         let mut lines = Vec::new();
         let mut buffer = [0; 4096];
@@ -250,6 +317,44 @@ mod tests {
                 format!("<28>lango[{pid}]: uplink down none=\"\""),
                 format!("<27>lango[{pid}]: event=\"no message\""),
             ]
+        );
+    }
+
+    #[test]
+    fn what_is_said_too_often_is_counted_and_the_rest_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut lines = Vec::new();
+        // The socket holds few lines, so each is taken at once.
+        let mut take = || {
+            let mut line = [0; 4096];
+            if let Ok(count) = socket.recv(&mut line) {
+                lines.push(String::from_utf8_lossy(&line[..count]).into_owned());
+            }
+        };
+        with_default(log(&path, Level::DEBUG), || {
+            for _ in 0..200 {
+                tracing::warn!(event = "table_healed", "again");
+                take();
+                tracing::debug!("looked into");
+                take();
+            }
+            tracing::error!(event = "store_failed", "once");
+            take();
+            dispatcher::get_default(|dispatch| {
+                let later = boottime().plus(std::time::Duration::from_secs(61));
+                dispatch.downcast_ref::<Log>().unwrap().tell_left_out(later);
+            });
+            take();
+        });
+        let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+        assert_eq!((count(": again"), count("looked into"), count("store_failed")), (20, 200, 1));
+        let last = lines.last().unwrap();
+        assert!(
+            last.starts_with("<28>") && last.ends_with("event=left_out of=table_healed times=180"),
+            "{last}"
         );
     }
 
@@ -281,7 +386,7 @@ mod tests {
     fn what_could_not_be_logged_is_counted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let log = Log { sink: Sink::Syslog(Syslog::new(&path).unwrap()), level: Level::INFO };
+        let log = log(&path, Level::INFO);
         let mut line = [0; 4096];
         with_default(log, || {
             tracing::info!("into the void");

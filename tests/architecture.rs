@@ -37,7 +37,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("sync", ADAPTER),
     ("control", ADAPTER),
     ("process", ""),
-    ("telemetry", "domain"),
+    ("telemetry", "clock domain"),
 ];
 
 const PURE: &[&str] = &["domain", "captive", "wire", "expiring", "ordered", "backoff"];
@@ -95,6 +95,36 @@ fn files_have_the_form_of_files() {
     }));
 }
 
+/// Who reads a line of the log finds it in the README, and what to do; nothing there has gone from the program.
+#[test]
+fn what_an_operator_reads_in_the_log_stands_in_the_readme() {
+    let mut said = BTreeSet::new();
+    refuse(sources().flat_map(|file| {
+        let events = file.events();
+        said.extend(events.iter().filter_map(|(level, name)| Some((level.clone(), name.clone()?))));
+        let nameless = events.iter().filter(|(_, name)| name.is_none());
+        nameless.map(|(level, _)| format!("{}: {level}! without a name", file.path)).collect::<Vec<_>>()
+    }));
+    let readme = read(Path::new("README.md"));
+    let rows = readme.lines().filter_map(|line| {
+        let [name, level, what, to_do] =
+            line.strip_prefix("| `")?.split(" | ").collect::<Vec<_>>().try_into().ok()?;
+        let is_level = ["error", "warning", "info"].contains(&level);
+        let full = what.len() > 5 && to_do.len() > 5;
+        is_level.then(|| (level.to_owned(), name.trim_end_matches('`').to_owned(), full))
+    });
+    let rows: Vec<_> = rows.collect();
+    let listed: BTreeSet<_> = rows.iter().map(|(level, name, _)| (level.clone(), name.clone())).collect();
+    refuse(rows.iter().filter(|row| !row.2).map(|row| format!("README.md: {}: a column is empty", row.1)));
+    refuse(
+        said.difference(&listed).map(|(level, name)| format!("README.md has no row for `{name}` ({level})")),
+    );
+    refuse(
+        listed.difference(&said).map(|(level, name)| format!("README.md: nothing says `{name}` ({level})")),
+    );
+    assert!(said.len() > 50, "the reader has lost its eyes: {said:?}");
+}
+
 #[test]
 fn no_test_is_switched_off() {
     let switched_off = concat!("#[", "ignore");
@@ -146,6 +176,17 @@ impl Source {
 
     fn words(&self) -> impl Iterator<Item = &str> {
         self.code.split(|c: char| !c.is_alphanumeric() && c != '_')
+    }
+
+    /// What it logs at INFO and above: the level, and the name if it has one.
+    fn events(&self) -> Vec<(String, Option<String>)> {
+        let levels = [("error!", "error"), ("warn!", "warning"), ("info!", "info")];
+        let said = |part: &str| {
+            let level = levels.iter().find(|(word, _)| part.starts_with(word))?.1.to_owned();
+            let name = part.split_once("event = \"").and_then(|(_, rest)| rest.split('"').next());
+            Some((level, name.map(str::to_owned)))
+        };
+        self.code.split("tracing::").skip(1).filter_map(said).collect()
     }
 
     /// Every `x` of `crate::x`, `lango::x`, `crate::{x, ..}` and of a `super::x` that climbs to the top.

@@ -37,6 +37,7 @@ use crate::portal;
 use crate::presence::Answer;
 use crate::process::{Signal, Signals};
 use crate::sync;
+use crate::telemetry;
 use crate::uplink::Report;
 
 /// Guests whose answers share a commit, at most.
@@ -190,7 +191,7 @@ impl Desk {
         let replies = self.transact(answers.into_iter().map(input).collect()).await;
         let gone = closed(&replies);
         if gone > 0 {
-            tracing::info!(
+            tracing::debug!(
                 event = "gone",
                 devices = gone,
                 "devices that were quiet and did not answer are offline"
@@ -331,6 +332,7 @@ impl Desk {
         let now = self.ledger.clock.now();
         self.kernel.compare(self.ledger.gate.desired(now), now);
         self.kernel.look_for_offload();
+        telemetry::tell_left_out();
         self.plan_look_at_table(now);
     }
 

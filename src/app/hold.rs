@@ -45,7 +45,7 @@ fn close(config: &Config) -> Result<(), Fault> {
             tracing::info!(event = "held", interfaces, "guests are held until the daemon starts")
         }
         Start::Adopted => {
-            tracing::info!(event = "held_already", "table inet lango is there, and stays as it is")
+            tracing::debug!(event = "held_already", "table inet lango is there, and stays as it is")
         }
     }
     Ok(())

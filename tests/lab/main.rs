@@ -27,6 +27,7 @@ mod https_floods;
 mod isolation;
 mod jailed;
 mod leak;
+mod log;
 mod orders;
 mod owners;
 mod presence;

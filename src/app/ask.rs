@@ -18,8 +18,8 @@ use crate::domain::{
     SessionView, Trust,
 };
 use crate::wire::control::{
-    Anomalies, Answer, Clock, Code, Examined, Failure, Request, Response, Session, Status, Target, Uplink,
-    Vouchers, Whose,
+    Anomalies, Answer, Clock, Code, Examined, Failure, Request, Response, Rotated, Session, Status, Target,
+    Uplink, Vouchers, Whose,
 };
 use crate::wire::exposition::exposition;
 
@@ -70,6 +70,7 @@ impl Desk {
             Request::Doctor { mac: None } => Answer::Doctor(Box::new(doctor::of_gateway(self).await)),
             Request::Clock => Answer::Clock(self.clock_shown()),
             Request::ClockReset => Answer::ClockReset(self.reset_clock(by).await?),
+            Request::KeyRotate => return Ok(Answered::Later(self.rotate_key(by).await)),
             Request::Metrics => {
                 let link = self.link_counts().await?;
                 Answer::Metrics(exposition(&self.status().await?, link.as_ref()))
@@ -119,6 +120,23 @@ impl Desk {
             persons::clean(store.keep_copy(now.wall).await)?;
             Ok(Answer::Forget(erased))
         }))
+    }
+
+    /// Seals the store under a new key, beside the loop. Nobody goes offline by it.
+    async fn rotate_key(&mut self, by: &Actor) -> Later {
+        self.note(by, Action::KeyRotate, String::new()).await;
+        let (store, now) = (self.ledger.store.clone(), self.ledger.clock.now());
+        Box::pin(async move {
+            let days = store.rotate_key(now.wall).await.map_err(|error| {
+                let message = format!("the key is not renewed, or not in all files yet: {error}");
+                Failure::new(
+                    Code::NotStored,
+                    message,
+                    "see to the flash (lango doctor), then: lango key rotate",
+                )
+            })?;
+            Ok(Answer::KeyRotate(Rotated { days }))
+        })
     }
 
     async fn status(&self) -> Asked<Status> {

@@ -73,6 +73,7 @@ pub(super) async fn answer(
         | Request::Doctor { .. }
         | Request::Clock
         | Request::ClockReset
+        | Request::KeyRotate
         | Request::Metrics
         | Request::Sync
         | Request::SyncNow

@@ -342,6 +342,16 @@ pub(super) const COMMANDS: &[Command] = &[
         build: clock,
     },
     Command {
+        words: "key rotate",
+        usage: "",
+        takes: 0..=0,
+        options: LIVE,
+        about: "seals what is stored of guests under a new key; nobody goes offline",
+        example: "lango key rotate",
+        refused: "",
+        build: |given| one(given, Request::KeyRotate),
+    },
+    Command {
         words: "metrics",
         usage: "[--file FILE]",
         takes: 0..=0,

@@ -12,7 +12,7 @@ use crate::process::Exit;
 use crate::telemetry::clean;
 use crate::wire::control::{
     Answer, AuditRow, AuditWhole, Check, ClockShown, Cloud, Failure, Health, Imported, Joined, Plan,
-    Reprinted, Session, Source, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
+    Reprinted, Rotated, Session, Source, VoucherListed, VoucherMade, VoucherShown, VouchersMade,
 };
 
 /// Writes the answer, and tells how the command that got it ends.
@@ -45,6 +45,9 @@ pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut dyn 
                 found.checks.iter().try_for_each(|check| out.write_all(finding(check, paint).as_bytes()))?
             }
             Answer::Clock(shown) | Answer::ClockReset(shown) => out.write_all(clock(shown).as_bytes())?,
+            Answer::KeyRotate(Rotated { days }) => {
+                writeln!(out, "{days} days are sealed under a new key; make a new backup of it: device.key")?
+            }
             Answer::Metrics(text) => out.write_all(text.as_bytes())?,
             Answer::Enrol(joined) => out.write_all(enrolled(joined).as_bytes())?,
             Answer::Sync(cloud) => out.write_all(sync(cloud).as_bytes())?,
@@ -89,6 +92,7 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::PlanList(_)
         | Answer::Clock(_)
         | Answer::ClockReset(_)
+        | Answer::KeyRotate(_)
         | Answer::Metrics(_)
         | Answer::Enrol(_)
         | Answer::Sync(_)
@@ -122,6 +126,7 @@ fn as_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         Answer::PlanList(plans) => json(plans, out),
         Answer::Doctor(found) => json(&found.checks, out),
         Answer::Clock(shown) | Answer::ClockReset(shown) => json(shown, out),
+        Answer::KeyRotate(rotated) => json(rotated, out),
         Answer::Metrics(text) => json(text, out),
         Answer::Enrol(joined) => json(joined, out),
         Answer::Sync(cloud) => json(cloud, out),

@@ -1,7 +1,8 @@
 //! The secrets beside the database: the device key, and what an enrolment brought.
 //!
-//! Owns: `device.key` in the state directory, 32 random bytes made once, from which all keyed hashes of this
-//! gateway are made; `enrolment.json`. Both readable by their owner only, and written under a temporary name,
+//! Owns: `device.key` in the state directory: 32 random bytes made once, from which all keyed hashes of this gateway are
+//! made, and behind them 32 more that `lango key rotate` renews, under which the store is sealed; while that is under way
+//! the new ones stand behind the old ones. `enrolment.json`. Both readable by their owner only, and written under a temporary name,
 //! so that a power cut leaves either nothing or the whole.
 //! Never: what is derived from the key, or what an enrolment says. Neighbours: `clock` gives the random bytes.
 
@@ -18,11 +19,13 @@ const ENROLMENT: &str = "enrolment.json";
 /// Bytes of an enrolment; the certificates of a cloud are most of it.
 const ENROLMENT_MAX: u64 = 256 * 1024;
 const LENGTH: usize = 32;
+/// In place of a secret of the store that there never was.
+const NONE: Secret = [0; LENGTH];
 
 /// Why a secret cannot be had or kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// The file is not 32 bytes long.
+    /// The file is not 32, 64 or 96 bytes long.
     Length { path: PathBuf, found: u64 },
     /// Others may read the file.
     Loose { path: PathBuf, mode: u32 },
@@ -41,7 +44,7 @@ impl fmt::Display for KeyError {
         match self {
             Self::Length { path, found } => write!(
                 f,
-                "{} has {found} bytes instead of {LENGTH}: restore it from a backup; without it no code that was sold is known",
+                "{} has {found} bytes, not as many as keys: restore it from a backup; without it no code that was sold is known",
                 path.display()
             ),
             Self::Loose { path, mode } => write!(
@@ -70,6 +73,37 @@ pub fn device_key(state_dir: &Path) -> Result<[u8; LENGTH], KeyError> {
         Err(error) if error.kind() == ErrorKind::NotFound => make(state_dir, &path),
         Err(error) => Err(KeyError::io(&path, "open", &error)),
     }
+}
+
+/// All of the device key.
+pub(super) struct Secrets {
+    pub(super) device: Secret,
+    /// Under it, and the device's, the store is sealed.
+    pub(super) store: Option<Secret>,
+    /// Under it the store is perhaps sealed already.
+    pub(super) next: Option<Secret>,
+}
+
+pub(super) type Secret = [u8; LENGTH];
+
+pub(super) fn secrets(state_dir: &Path) -> Result<Secrets, KeyError> {
+    let device = device_key(state_dir)?;
+    let path = state_dir.join(NAME);
+    let all = fs::read(&path).map_err(|error| KeyError::io(&path, "read", &error))?;
+    let mut others =
+        all.as_chunks().0.iter().skip(1).map(|secret| Some(*secret).filter(|secret| *secret != NONE));
+    Ok(Secrets { device, store: others.next().flatten(), next: others.next().flatten() })
+}
+
+/// Keeps what the store is sealed under from now on, and what it is going to be.
+pub(super) fn keep_secrets(state_dir: &Path, secrets: &Secrets) -> io::Result<()> {
+    let Secrets { device, store, next } = secrets;
+    let behind = match (store, next) {
+        (None, None) => Vec::new(),
+        (Some(store), None) => store.to_vec(),
+        (store, Some(next)) => [store.unwrap_or(NONE), *next].concat(),
+    };
+    write(state_dir, NAME, &[device.as_slice(), &behind].concat())
 }
 
 /// What an enrolment brought, if there was one.
@@ -103,7 +137,7 @@ fn kept_close(file: &File, path: &Path) -> Result<std::fs::Metadata, KeyError> {
 
 fn read(mut file: File, path: &Path) -> Result<[u8; LENGTH], KeyError> {
     let about = kept_close(&file, path)?;
-    if about.len() != LENGTH as u64 {
+    if ![1, 2, 3].map(|secrets| secrets * LENGTH as u64).contains(&about.len()) {
         return Err(KeyError::Length { path: path.to_owned(), found: about.len() });
     }
     let mut key = [0; LENGTH];
@@ -187,6 +221,19 @@ mod tests {
         let error = device_key(dir.path()).unwrap_err();
         assert!(error.to_string().contains("0644"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"short");
+    }
+
+    #[test]
+    fn the_secret_of_the_store_stands_behind_the_one_that_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = device_key(dir.path()).unwrap();
+        let (one, two) = ([1; LENGTH], [2; LENGTH]);
+        for (store, next) in [(None, None), (None, Some(one)), (Some(one), None), (Some(one), Some(two))] {
+            keep_secrets(dir.path(), &Secrets { device, store, next }).unwrap();
+            let read = secrets(dir.path()).unwrap();
+            assert_eq!((read.device, read.store, read.next), (device, store, next));
+            assert_eq!(device_key(dir.path()), Ok(device));
+        }
     }
 
     #[test]

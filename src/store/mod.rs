@@ -233,6 +233,11 @@ impl Store {
         self.ask(move |database| database.keep_copy(now)).await
     }
 
+    /// Renews the secret under which the keys of days are wrapped, and makes the copy anew. How many days it were.
+    pub async fn rotate_key(&self, now: Wall) -> Result<u64, StoreError> {
+        self.ask(move |database| database.rotate_key(now)).await
+    }
+
     /// Closes the database after all that was asked before. Later calls get [`StoreError::Gone`].
     pub async fn close(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();

@@ -16,6 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::files::{Place, exists, sync_dir};
+use super::keys::Secrets;
 use super::read::codes::Finder;
 use super::vault::Vault;
 use super::write::Writer;
@@ -284,17 +285,31 @@ fn connect(place: &Place, check: Check) -> Result<Connected, Failure> {
     }
     // The lock on the database keeps two first starts apart.
     let key_is_new = !keys::has_device_key(&place.secrets);
-    let device = keys::device_key(&place.secrets).map_err(|error| Failure::Open(OpenError::Key(error)))?;
-    let vault = Vault::new(&device);
+    let secrets = keys::secrets(&place.secrets).map_err(|error| Failure::Open(OpenError::Key(error)))?;
+    let vault = vault(&conn, version, &secrets).map_err(fail)?;
     vault.attach(&conn).map_err(fail)?;
-    if version >= schema::WITH_DAYS {
-        vault.load(&conn).map_err(fail)?;
-    }
     if version < schema::KNOWN {
         schema::migrate(&mut conn, version, &vault).map_err(fail)?;
     }
     let migrated_from = (version < schema::KNOWN && !blank).then_some(version);
     Ok(Connected { conn, vault, migrated_from, key_is_new })
+}
+
+/// The one that opens the days. A renewal that was cut short leaves two secrets: all days are under the one or the other.
+fn vault(conn: &Connection, version: u32, secrets: &Secrets) -> rusqlite::Result<Vault> {
+    let under = |secret| -> rusqlite::Result<Vault> {
+        let vault = Vault::new(secrets.device, secret);
+        if version >= schema::WITH_DAYS {
+            vault.load(conn)?;
+        }
+        Ok(vault)
+    };
+    let vault = under(secrets.store)?;
+    if secrets.next.is_none() || vault.foreign() == 0 {
+        return Ok(vault);
+    }
+    let next = under(secrets.next)?;
+    Ok(if next.foreign() < vault.foreign() { next } else { vault })
 }
 
 /// The settings of the connection; returns the journal mode that SQLite agreed to.

@@ -16,12 +16,14 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::files::Place;
+use super::keys::Secrets;
 use super::read::cloud;
 use super::read::codes::Finder;
 use super::recover::Medium;
 use super::vault::{self, Vault};
 use super::write::{COPY_DUE, Since, Sweep, Writer, drop_trials_of_forgotten};
-use super::{Kept, OutboxSize, StoreError, leftovers, read};
+use super::{Kept, OutboxSize, StoreError, keys, leftovers, read};
+use crate::clock;
 use crate::domain::{Bound, CodeKey, Overdue, Record, Voucher, Wall};
 
 /// The journal moves into the tables once it holds more than this, in pages.
@@ -138,7 +140,45 @@ impl<'c> Database<'c> {
         }
         self.place.keep_copy(self.conn, now)?;
         self.writer.made_anew();
+        self.settle_key()?;
         Ok(Kept::Made)
+    }
+
+    /// Seals the keys of days under a new secret, and has no file need the old one. At every moment what is kept opens
+    /// what is sealed, and the copy as well. How many days it were.
+    pub(super) fn rotate_key(&mut self, now: Wall) -> Result<u64, StoreError> {
+        if self.medium == Medium::ReadOnly {
+            return Err(StoreError::ReadOnly);
+        }
+        // What an earlier one left undone: the copy may need a secret that is about to go.
+        if self.is_key_unsettled()? {
+            self.keep_copy(now)?;
+        }
+        let next = clock::random();
+        self.keep_secrets(&self.vault.secrets(Some(next)))?;
+        let (conn, vault) = (self.conn, self.vault.clone());
+        let days = self.transaction(|writer| {
+            writer.copy_due()?;
+            Ok(vault.rewrap(conn, &next)?)
+        })?;
+        self.vault.is_rewrapped(next);
+        self.keep_copy(now)?;
+        Ok(days)
+    }
+
+    fn is_key_unsettled(&self) -> Result<bool, StoreError> {
+        let secrets = keys::secrets(&self.place.secrets);
+        Ok(secrets.map_err(|error| StoreError::Io(error.to_string()))?.next.is_some())
+    }
+
+    /// No file is sealed under another secret any more.
+    fn settle_key(&self) -> Result<(), StoreError> {
+        if self.is_key_unsettled()? { self.keep_secrets(&self.vault.secrets(None)) } else { Ok(()) }
+    }
+
+    fn keep_secrets(&self, secrets: &Secrets) -> Result<(), StoreError> {
+        keys::keep_secrets(&self.place.secrets, secrets)
+            .map_err(|error| StoreError::Io(format!("device.key: {error}")))
     }
 
     pub(super) fn overdue(&self, bound: Bound, apart: Duration, now: Wall) -> Result<Overdue, StoreError> {

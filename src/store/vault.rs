@@ -17,6 +17,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
+use super::keys::{Secret, Secrets};
 use super::leftovers::Mark;
 use crate::clock;
 
@@ -47,6 +48,9 @@ const SEALED: &[(&str, &str)] = &[
 pub(super) struct Vault(Arc<Mutex<Keys>>);
 
 struct Keys {
+    device: Secret,
+    /// The device's and this make the key that wraps.
+    secret: Option<Secret>,
     wrapping: LessSafeKey,
     days: BTreeMap<u16, [u8; KEY]>,
     /// Their keys are there, and are wrapped under another one.
@@ -62,13 +66,12 @@ struct Keys {
 }
 
 impl Vault {
-    /// One that knows no day yet. `device` is the device key.
-    pub(super) fn new(device: &[u8; KEY]) -> Self {
-        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, device), PURPOSE);
-        let mut wrapping = [0; KEY];
-        wrapping.copy_from_slice(derived.as_ref());
+    /// One that knows no day yet.
+    pub(super) fn new(device: Secret, secret: Option<Secret>) -> Self {
         Self(Arc::new(Mutex::new(Keys {
-            wrapping: cipher(&wrapping),
+            device,
+            secret,
+            wrapping: wrapping(&device, secret.as_ref()),
             days: BTreeMap::new(),
             foreign: 0,
             current: None,
@@ -166,6 +169,30 @@ impl Vault {
             .collect())
     }
 
+    /// Wraps the keys of all days that can be opened under a new secret, in the transaction that is open.
+    pub(super) fn rewrap(&self, conn: &Connection, secret: &Secret) -> rusqlite::Result<u64> {
+        let keys = self.keys();
+        let wrapping = wrapping(&keys.device, Some(secret));
+        let mut change = conn.prepare("UPDATE day_key SET wrapped = ?2 WHERE day = ?1")?;
+        for (day, key) in &keys.days {
+            change.execute(params![day, sealed(&wrapping, *day, &of_day(*day), key)])?;
+        }
+        Ok(keys.days.len() as u64)
+    }
+
+    /// What was wrapped anew is on flash.
+    pub(super) fn is_rewrapped(&self, secret: Secret) {
+        let mut keys = self.keys();
+        keys.wrapping = wrapping(&keys.device, Some(&secret));
+        keys.secret = Some(secret);
+    }
+
+    /// What is kept of it beside the database, and what is to follow.
+    pub(super) fn secrets(&self, next: Option<Secret>) -> Secrets {
+        let keys = self.keys();
+        Secrets { device: keys.device, store: keys.secret, next }
+    }
+
     /// How many fields could not be read so far.
     pub(super) fn unreadable(&self) -> u64 {
         self.keys().unreadable
@@ -225,6 +252,14 @@ impl Keys {
 /// What a field is found by among all bytes of a file.
 pub(super) fn mark(field: &[u8]) -> Option<Mark> {
     field.get(NUMBER..)?.first_chunk().copied()
+}
+
+fn wrapping(device: &Secret, secret: Option<&Secret>) -> LessSafeKey {
+    let purpose = [PURPOSE, secret.map_or(&[][..], |secret| secret)].concat();
+    let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, device), &purpose);
+    let mut key = [0; KEY];
+    key.copy_from_slice(derived.as_ref());
+    cipher(&key)
 }
 
 fn cipher(key: &[u8; KEY]) -> LessSafeKey {
@@ -314,7 +349,7 @@ mod tests {
     const X: &str = "SELECT unsealed('t.x', id, x) FROM t WHERE id = 1";
 
     fn with_a_field(floor: i64) -> (Connection, Vault) {
-        let (conn, vault) = (at(floor), Vault::new(&[1; KEY]));
+        let (conn, vault) = (at(floor), Vault::new([1; KEY], None));
         vault.attach(&conn).unwrap();
         vault.begin(&conn).unwrap();
         vault.settled();
@@ -365,12 +400,12 @@ mod tests {
     #[test]
     fn the_same_device_key_opens_the_days_again_and_another_one_makes_its_own_beside_them() {
         let (conn, _) = with_a_field(86_400);
-        let again = Vault::new(&[1; KEY]);
+        let again = Vault::new([1; KEY], None);
         again.attach(&conn).unwrap();
         again.load(&conn).unwrap();
         assert_eq!((read(&conn, X).as_deref(), again.foreign()), (Some("secret"), 0));
 
-        let other = Vault::new(&[2; KEY]);
+        let other = Vault::new([2; KEY], None);
         other.attach(&conn).unwrap();
         other.load(&conn).unwrap();
         assert_eq!((read(&conn, X), other.foreign(), other.unreadable()), (None, 1, 1));
@@ -390,7 +425,7 @@ mod tests {
         conn.execute_batch("BEGIN").unwrap();
         vault.begin(&conn).unwrap();
         conn.execute_batch("INSERT INTO t VALUES (2, sealed('t.x', 2, 'new'), NULL); COMMIT").unwrap();
-        let again = Vault::new(&[1; KEY]);
+        let again = Vault::new([1; KEY], None);
         again.attach(&conn).unwrap();
         again.load(&conn).unwrap();
         assert_eq!(read(&conn, "SELECT unsealed('t.x', 2, x) FROM t WHERE id = 2").as_deref(), Some("new"));

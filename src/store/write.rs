@@ -192,6 +192,12 @@ impl<'c> Writer<'c> {
         self.purge.since()
     }
 
+    /// Copies are to be made anew, and not to hold what was.
+    pub(super) fn copy_due(&mut self) -> Result<(), StoreError> {
+        self.purge.forgot();
+        self.persons.copy_due()
+    }
+
     /// Keys of days went, that were wrapped in what has these marks.
     pub(super) fn keys_went(&mut self, marks: impl Iterator<Item = Mark>) {
         self.purge.keys_went(marks);

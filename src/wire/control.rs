@@ -27,7 +27,7 @@ pub use batches::{Batch, Report, Reprinted, Tally, Total, Worth};
 pub use frames::{FrameError, Lines, decode, encode};
 pub use orders::{Held, Meant};
 pub use persons::{
-    Erased, Export, ExportedClaim, ExportedDevice, ExportedEntitlement, ExportedSession, Whose,
+    Erased, Export, ExportedClaim, ExportedDevice, ExportedEntitlement, ExportedSession, Rotated, Whose,
 };
 
 /// Longest request, in bytes, with its line end.
@@ -87,6 +87,8 @@ pub enum Request {
     Clock,
     /// The wall clock was wrong: let it go back where it belongs.
     ClockReset,
+    /// The store is sealed under a new key.
+    KeyRotate,
     Metrics,
     /// How it stands with the cloud.
     Sync,
@@ -240,6 +242,7 @@ pub enum Answer {
     Clock(ClockShown),
     /// The clock as it is now.
     ClockReset(ClockShown),
+    KeyRotate(Rotated),
     /// The text of [`exposition`](super::exposition::exposition).
     Metrics(String),
     /// To both of `sync`.

@@ -55,7 +55,7 @@ fn answer(request: Request) -> Response {
         Request::PlanList => fail(Code::Configuration),
         Request::Doctor { .. } => fail(Code::NoPermission),
         Request::Clock => Response::Ok(Answer::Clock(clock())),
-        Request::ClockReset => fail(Code::NotStored),
+        Request::ClockReset | Request::KeyRotate => fail(Code::NotStored),
         Request::Export { .. } => Response::Ok(Answer::Export(Box::default())),
         Request::Forget { whose: Whose::All } => {
             Response::Ok(Answer::Forget(Erased { devices: 2, entitlements: 3, sessions: 5, claims: 1 }))

@@ -38,6 +38,7 @@ fn every_request() -> Vec<Request> {
         Request::VoucherImport { rows: Vec::new(), dry_run: false },
         Request::SyncNow,
         Request::ClockReset,
+        Request::KeyRotate,
         Request::Enrol(Joining { url: "https://a.b".to_owned(), claim: code(), ca: None }),
         Request::Export { whose: Whose::All },
         Request::Forget { whose: Whose::All },

@@ -87,6 +87,7 @@ fn answer(request: Request) -> Response {
         | Request::VoucherImport { .. }
         | Request::Clock
         | Request::ClockReset
+        | Request::KeyRotate
         | Request::Metrics
         | Request::Sync
         | Request::SyncNow

@@ -88,8 +88,8 @@ fn sold() -> Place {
     let id = |hint: &str| format!("(SELECT key FROM voucher WHERE hint = '{hint}')");
     let open = |number: u32, hint: &str, opened: u64, ended: &str| {
         format!(
-            "INSERT INTO entitlement (id, origin, code, hint, opened, plan, devices, bound_devices, count_offline, ended)
-             SELECT {number}, 'voucher', {0}, '{hint}', {opened}, 1, 1, 0, 0, {ended};
+            "INSERT INTO entitlement (id, origin, code, opened, plan, devices, bound_devices, count_offline, ended)
+             SELECT {number}, 'voucher', {0}, {opened}, 1, 1, 0, 0, {ended};
              UPDATE voucher SET entitlement = {number} WHERE key = {0};",
             id(hint)
         )

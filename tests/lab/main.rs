@@ -26,6 +26,7 @@ mod https;
 mod https_floods;
 mod isolation;
 mod jailed;
+mod keys;
 mod leak;
 mod log;
 mod orders;

@@ -44,6 +44,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
             "audit --verify",
             "sync --now",
             "clock reset",
+            "key rotate",
             "enrol https://127.0.0.1:1 claim",
             "export --all",
             "forget --mac 02:00:00:00:00:01",

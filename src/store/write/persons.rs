@@ -133,6 +133,10 @@ impl<'c> Persons<'c> {
             codes.gone(&RowName::Voucher(*key))?;
         }
         outbox.forget(gone)?;
+        self.copy_due()
+    }
+
+    pub(super) fn copy_due(&mut self) -> Result<(), StoreError> {
         self.copy_due.execute([COPY_DUE])?;
         Ok(())
     }

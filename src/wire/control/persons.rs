@@ -94,6 +94,12 @@ pub struct ExportedClaim {
     pub awaits: String,
 }
 
+/// `lango key rotate`: of how many days the keys are wrapped anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotated {
+    pub days: u64,
+}
+
 /// `lango forget`: how many of each are nobody's any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {

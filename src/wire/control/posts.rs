@@ -32,6 +32,7 @@ impl Request {
             Self::VoucherImport { .. } => ("voucher import", Role::Admin),
             Self::SyncNow => ("sync --now", Role::Admin),
             Self::ClockReset => ("clock reset", Role::Admin),
+            Self::KeyRotate => ("key rotate", Role::Admin),
             Self::Enrol(_) => ("enrol", Role::Admin),
             Self::Export { .. } => ("export", Role::Admin),
             Self::Forget { .. } => ("forget", Role::Admin),

@@ -48,6 +48,7 @@ fn requests_have_a_tag_and_flat_arguments() {
         ),
         (Request::Clock, json!({"command": "clock"})),
         (Request::ClockReset, json!({"command": "clock_reset"})),
+        (Request::KeyRotate, json!({"command": "key_rotate"})),
         (Request::Sync, json!({"command": "sync"})),
         (
             Request::Enrol(Joining {

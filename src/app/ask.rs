@@ -63,6 +63,7 @@ impl Desk {
                 let more = More { validity: Duration::from_secs(seconds), ..More::default() };
                 self.grow(&of, more, Action::Extend, by).await?
             }
+            Request::Refund { of, reason } => self.pay_back(&of, reason.unwrap_or_default(), by).await?,
             Request::Doctor { mac: Some(mac) } => {
                 let checks = doctor::of_device(self, parse(&mac)?);
                 Answer::Doctor(Box::new(Examined { checks, surroundings: None }))

@@ -1,9 +1,11 @@
-//! What operators do to what was bought: add to it, put off its end.
+//! What operators do to what was bought: add to it, put off its end, pay it back.
 //!
 //! Owns: which purchase a request means, and what is said of it afterwards. Never: a rule; the Gate decides.
 //! Neighbours: `ask` has the other commands, `persons` whom a text may mean.
 //!
 //! What the kernel has counted is taken in first, and what has ended is ended: what an order adds to is exact.
+
+use std::time::Duration;
 
 use super::ask::{Asked, accepted, parse};
 use super::base::blocked;
@@ -44,6 +46,54 @@ impl Desk {
         let order = trail::ordered(by, action, Input::Grow { bought, more });
         accepted(self.transact(vec![order]).await.into_iter().next())?;
         Ok(Answer::Held(self.held(named.id).await?))
+    }
+
+    /// Ends it; of what nobody has begun, the code is withdrawn. Answers with what was left.
+    pub(super) async fn pay_back(&mut self, of: &Meant, reason: String, by: &Actor) -> Asked<Answer> {
+        self.count().await;
+        self.end_what_is_over().await;
+        if let Meant::Code { code } = of {
+            let found = by_text(&self.ledger, &self.keys, code.reveal());
+            let found = self.kernel.guard_while(found).await?;
+            if let Ok(voucher) = found
+                && voucher.state == VoucherState::Unused
+            {
+                return self.pay_back_unused(voucher, by).await;
+            }
+        }
+        let id = self.named(of).await?.id;
+        let before = self.held(id).await?;
+        let order = trail::ordered(by, Action::Refund, Input::Refund { entitlement: id, reason });
+        accepted(self.transact(vec![order]).await.into_iter().next())?;
+        Ok(Answer::Held(Held {
+            devices: Vec::new(),
+            state: VoucherState::Revoked.word().to_owned(),
+            ..before
+        }))
+    }
+
+    async fn pay_back_unused(&mut self, voucher: Voucher, by: &Actor) -> Asked<Answer> {
+        let terms = self.ledger.gate.plan(&voucher.plan).map(|plan| plan.terms.clone());
+        let terms = terms.unwrap_or(Terms::UNLIMITED);
+        let (price, currency) = self.price_of(&voucher.plan);
+        let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
+        let held = Held {
+            entitlement: None,
+            plan: voucher.plan.to_string(),
+            state: VoucherState::Revoked.word().to_owned(),
+            metered_s: seconds(terms.metered),
+            metered_left_s: seconds(terms.metered),
+            validity_s: seconds(terms.validity),
+            validity_left_s: seconds(terms.validity),
+            bytes: whole_data(&terms),
+            bytes_left: whole_data(&terms),
+            devices: Vec::new(),
+            price,
+            currency,
+        };
+        let order = trail::ordered(by, Action::Refund, Input::RevokeVoucher { voucher });
+        accepted(self.transact(vec![order]).await.into_iter().next())?;
+        Ok(Answer::Held(held))
     }
 
     /// The only device that used it, if it may be let in.

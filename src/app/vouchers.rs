@@ -70,6 +70,7 @@ pub(super) async fn answer(
         | Request::Logout(_)
         | Request::Topup { .. }
         | Request::Extend { .. }
+        | Request::Refund { .. }
         | Request::Doctor { .. }
         | Request::Clock
         | Request::ClockReset

@@ -13,6 +13,9 @@ use crate::domain::{Mac, SessionId};
 use crate::telemetry::clean;
 use crate::wire::control::{Held, Meant, TypedCode};
 
+/// Characters: what else the trail says of it has to fit in.
+const LONGEST_REASON: usize = 80;
+
 pub(super) fn topup(given: &Given) -> Result<Invocation, Failure> {
     let (time, data) = (given.text(Opt::Time)?, given.text(Opt::Data)?);
     if time.is_none() && data.is_none() {
@@ -31,6 +34,14 @@ pub(super) fn extend(given: &Given) -> Result<Invocation, Failure> {
     let by = given.text(Opt::By)?.ok_or_else(|| given.usage("--by is missing"))?;
     let seconds = seconds(given, Opt::By, &by)?;
     one(given, Request::Extend { of: meant(given, given.word())?, seconds })
+}
+
+pub(super) fn refund(given: &Given) -> Result<Invocation, Failure> {
+    let reason = given.text(Opt::Reason)?;
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
+        return Err(given.wrong(Opt::Reason, "it is longer than 80 characters"));
+    }
+    one(given, Request::Refund { of: meant(given, given.word())?, reason })
 }
 
 /// No error repeats a code.

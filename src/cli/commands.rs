@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::bought::{extend, topup};
+use super::bought::{extend, refund, topup};
 use super::invocations::{
     clock, code, completion, enrol, import, login, logout, mac, metrics, one, reprint, run, sessions, setup,
     voucher_new,
@@ -146,6 +146,16 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "lango extend --mac 02:00:00:00:00:01 --by 24h",
         refused: "nothing is known of whoever is meant, it was withdrawn, or it has no end",
         build: extend,
+    },
+    Command {
+        words: "refund",
+        usage: "(CODE | --session ID | --mac MAC) [--reason TEXT]",
+        takes: 0..=1,
+        options: &[Opt::Reason, Opt::Session, Opt::Mac, Opt::Json, Opt::Socket],
+        about: "end what was bought and say what was left, to be paid back",
+        example: "lango refund --mac 02:00:00:00:00:01 --reason outage",
+        refused: "nothing is known of whoever is meant, or nothing is left",
+        build: refund,
     },
     Command {
         words: "voucher new",
@@ -384,4 +394,4 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] = &["refund", "move", "backup", "restore"];
+pub(super) const LATER: &[&str] = &["move", "backup", "restore"];

@@ -39,6 +39,7 @@ pub(super) enum Opt {
     Time,
     Data,
     By,
+    Reason,
 }
 
 /// How an option is written.
@@ -50,7 +51,7 @@ pub(super) struct Spelling {
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 34] = [
+    pub(super) const ALL: [Self; 35] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -85,6 +86,7 @@ impl Opt {
         Self::Time,
         Self::Data,
         Self::By,
+        Self::Reason,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -126,6 +128,7 @@ impl Opt {
             Self::Time => ("time", Some("SPAN"), "so much more time online, as in 90s, 15m, 1h or 30d"),
             Self::Data => ("data", Some("SIZE"), "so much more data, as in 500MB, 2GB or 512MiB"),
             Self::By => ("by", Some("SPAN"), "so much later, as in 12h or 30d"),
+            Self::Reason => ("reason", Some("TEXT"), "why, for the trail; name nobody"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }

@@ -303,6 +303,10 @@ mod tests {
                 "extend --session 310 --by 2d",
                 Request::Extend { of: Meant::Session { session: "s-310".to_owned() }, seconds: 172_800 },
             ),
+            (
+                "refund 4821_9937_05 --reason no_signal",
+                Request::Refund { of: Meant::Code { code: code() }, reason: Some("no signal".to_owned()) },
+            ),
             ("plan list", Request::PlanList),
             ("metrics", Request::Metrics),
             ("sync", Request::Sync),
@@ -458,7 +462,7 @@ mod tests {
 
     #[test]
     fn commands_of_later_versions_are_told_from_wrong_ones() {
-        for line in ["refund e-1", "backup /tmp/b", "backup --json"] {
+        for line in ["move e-1", "backup /tmp/b", "backup --json"] {
             let refused = parse(args(line)).unwrap_err();
             assert_eq!(refused.failure.code, Code::Unsupported, "{line}");
             assert!(refused.failure.message.contains("not in this version"), "{line}");

@@ -59,6 +59,8 @@ impl fmt::Display for More {
 pub enum Hindrance {
     /// It was withdrawn or paid back, or nothing is stored of it any more.
     Withdrawn,
+    /// It has ended, or was paid back before.
+    NothingLeft,
     /// Time online has no limit.
     NoMeter,
     NoValidity,
@@ -75,6 +77,7 @@ impl Hindrance {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::Withdrawn => "sell another one: lango voucher new, or open the device by lango login",
+            Self::NothingLeft => "lango audit tells what was done to it before",
             Self::NoMeter => "lango extend prolongs its validity, if that is what ends it",
             Self::NoValidity => "lango topup adds time online, if that is what ends it",
             Self::NoDataCap => "leave --data out",
@@ -90,6 +93,7 @@ impl fmt::Display for Hindrance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Withdrawn => "it was withdrawn or forgotten, and nothing brings it back",
+            Self::NothingLeft => "nothing is left of it",
             Self::NoMeter => "its time online has no limit, so there is none to add",
             Self::NoValidity => "its validity has no end that could be put off",
             Self::NoDataCap => "its data has no limit, so there is none to add",

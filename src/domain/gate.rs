@@ -225,6 +225,7 @@ impl Gate {
             Input::Kick { session } => self.kick(session, moment),
             Input::KickDevice { mac } => self.close_device(mac, Closing::Kicked, moment),
             Input::Grow { bought, more } => self.grow(*bought, &more, moment),
+            Input::Refund { entitlement, .. } => self.refund(entitlement, moment),
             Input::Counted(readings) => self.count(&readings, moment),
             Input::UplinkChanged(to) => self.change_uplink(to, now),
             Input::Seen { mac } => self.see(mac),

@@ -48,6 +48,11 @@ pub enum Input {
         bought: Box<Bought>,
         more: More,
     },
+    /// An operator pays back what is left. `reason`: for the trail; may be empty.
+    Refund {
+        entitlement: EntitlementId,
+        reason: String,
+    },
     /// The counters were read.
     Counted(Vec<Usage>),
     /// Who watches the uplink has news of it.

@@ -60,6 +60,8 @@ pub enum Closing {
     Kicked,
     /// The voucher was withdrawn.
     Revoked,
+    /// It was paid back.
+    Refunded,
     /// The device was quiet, was asked, and did not answer.
     Idle,
     /// The device was seen at two places.
@@ -77,6 +79,7 @@ impl Closing {
             Self::Switched => "switched",
             Self::Kicked => "kicked",
             Self::Revoked => "revoked",
+            Self::Refunded => "refunded",
             Self::Idle => "idle",
             Self::Anomaly => "anomaly",
         }

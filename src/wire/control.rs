@@ -57,6 +57,11 @@ pub enum Request {
         of: Meant,
         seconds: u64,
     },
+    /// It ends, and what was left is told.
+    Refund {
+        of: Meant,
+        reason: Option<String>,
+    },
     VoucherNew(NewVouchers),
     VoucherShow {
         code: TypedCode,

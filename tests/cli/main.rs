@@ -67,6 +67,7 @@ fn answer(request: Request) -> Response {
         | Request::Logout(_)
         | Request::Topup { .. }
         | Request::Extend { .. }
+        | Request::Refund { .. }
         | Request::VoucherRevoke { .. }
         | Request::VoucherReprint(_)
         | Request::VoucherReport { .. }

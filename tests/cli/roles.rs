@@ -40,6 +40,7 @@ fn every_request() -> Vec<Request> {
         Request::ClockReset,
         Request::KeyRotate,
         Request::Enrol(Joining { url: "https://a.b".to_owned(), claim: code(), ca: None }),
+        Request::Refund { of: Meant::Code { code: code() }, reason: None },
         Request::Export { whose: Whose::All },
         Request::Forget { whose: Whose::All },
         Request::Audit,

@@ -84,6 +84,7 @@ fn answer(request: Request) -> Response {
         | Request::VoucherReport { .. }
         | Request::Topup { .. }
         | Request::Extend { .. }
+        | Request::Refund { .. }
         | Request::VoucherImport { .. }
         | Request::Clock
         | Request::ClockReset

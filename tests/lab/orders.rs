@@ -129,3 +129,35 @@ fn what_is_used_up_goes_on_after_a_top_up_and_what_runs_runs_longer() {
     );
     assert_eq!(counter.noted("extend"), ["e-2, 86400 s of validity more"]);
 }
+
+#[test]
+fn who_is_paid_back_is_cut_and_stays_so() {
+    let mut counter = Counter::new(1);
+    let code = counter.sold(0, "small");
+    counter.assert_open(0);
+    let held = counter.daemon.json(&["refund", &code, "--reason", "no signal"]);
+    counter.phone(0).assert_held(&counter.lab.world);
+    assert_eq!(
+        (&held["state"], &held["price"], &held["currency"]),
+        (&json!("revoked"), &json!("500"), &json!("TZS"))
+    );
+    assert!((2 * MB - PACKET..2 * MB).contains(&seconds(&held, "bytes_left")), "{held}");
+    let noted = counter.noted("refund");
+    assert!(
+        noted[0].starts_with("e-1 of plan small, left 86") && noted[0].ends_with("no signal"),
+        "{noted:?}"
+    );
+    counter.killed();
+    counter.phone(0).assert_held(&counter.lab.world);
+    let answer = Browser::of(counter.phone(0)).login(&code);
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert_eq!(counter.daemon.json(&["voucher", "show", &code])["state"], "revoked");
+    counter.is_refused(&["refund", &code], "nothing is left of it");
+    counter.is_refused(&["topup", &code, "--data", "1MB"], "withdrawn");
+
+    let unused = counter.daemon.voucher("hour");
+    let held = counter.daemon.json(&["refund", &unused]);
+    assert_eq!((&held["entitlement"], &held["metered_left_s"]), (&json!(null), &json!(3600)));
+    assert_eq!(counter.daemon.json(&["voucher", "show", &unused])["state"], "revoked");
+    assert_eq!(counter.noted("refund").len(), 2);
+}

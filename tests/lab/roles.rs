@@ -46,6 +46,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
             "clock reset",
             "key rotate",
             "enrol https://127.0.0.1:1 claim",
+            "refund 1",
             "export --all",
             "forget --mac 02:00:00:00:00:01",
             "voucher import FILE",

@@ -1,4 +1,4 @@
-//! What operators do to what was bought: add to it.
+//! What operators do to what was bought: add to it, pay it back.
 //!
 //! Owns: the rules of such orders, and what each opens and cuts. Never: changes the Gate; `apply.rs` does.
 //! Neighbours: `bought.rs` has the words, `trail.rs` notes who did it.
@@ -6,8 +6,11 @@
 //! What is left afterwards is what was left before, and so much more, to the millisecond and the byte. What had ended
 //! stands where it ended; of its validity the time since is gone, as far as a clock knows it.
 
-use super::{Decision, Effect, Ending, Entitlement, Gate, Mac, Moment, Record, Refusal};
-use crate::domain::{Bought, Hindrance, More, Over};
+use super::ask::close;
+use super::{
+    Closing, Decision, Effect, Ending, Entitlement, EntitlementId, Gate, Mac, Moment, Record, Refusal,
+};
+use crate::domain::{Bought, Bytes, Hindrance, More, Over, Terms};
 
 impl Gate {
     pub(super) fn grow(&self, bought: Bought, more: &More, moment: Moment) -> Decision {
@@ -71,8 +74,34 @@ impl Gate {
         decision
     }
 
+    /// Ends what is to be paid back; what was left stays with it, and in the trail.
+    pub(super) fn refund(&self, id: EntitlementId, moment: Moment) -> Decision {
+        let live = self.entitlements.get(id).filter(|live| live.ending(moment).is_none());
+        let Some(live) = live else { return hindered(Hindrance::NothingLeft) };
+        let mut decision = Decision::done();
+        for session in self.sessions.with(id) {
+            close(session, Closing::Refunded, moment, &mut decision);
+        }
+        let ended = Record::EntitlementEnded { stamp: live.stamp_at(moment), how: Ending::Revoked };
+        decision.records.push(ended);
+        decision
+    }
+
+    /// What is left of it, for the trail.
+    pub(super) fn about_left(&self, id: EntitlementId, moment: Moment) -> String {
+        let Some(live) = self.entitlements.get(id) else { return id.to_string() };
+        let metered = live.metered_left(moment).map(|left| format!(" {} s online,", left.as_secs()));
+        let validity = live.validity_left(moment).map(|left| format!(" {} s of validity,", left.as_secs()));
+        let data = live.data_left().map(|Bytes(left)| format!(" {left} bytes,"));
+        let left = [metered, validity, data].into_iter().flatten().collect::<String>();
+        let left = if left.is_empty() { " no limit,".to_owned() } else { left };
+        let price = self.plan(&live.plan).map(|plan| format!(" price {} {}", plan.price, plan.currency));
+        let price = price.unwrap_or_default();
+        format!("{id} of plan {}, left{left}{}", live.plan, price.trim_end())
+    }
+
     /// Why `mac` cannot be let in with `id` by an operator, if so.
-    fn hindrance_of(&self, mac: Mac, id: super::EntitlementId) -> Option<Hindrance> {
+    fn hindrance_of(&self, mac: Mac, id: EntitlementId) -> Option<Hindrance> {
         if self.is_kept_out(mac) {
             return Some(Hindrance::KeptOut);
         }
@@ -82,7 +111,7 @@ impl Gate {
 }
 
 /// `entitlement` with larger terms; who uses it goes on, by the new end.
-fn growing(entitlement: &Entitlement, terms: crate::domain::Terms, moment: Moment) -> Decision {
+fn growing(entitlement: &Entitlement, terms: Terms, moment: Moment) -> Decision {
     let stamp = entitlement.stamp_at(moment);
     let grown = Record::EntitlementGrown { entitlement: entitlement.id, terms: Box::new(terms) };
     Decision {

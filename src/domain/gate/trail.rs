@@ -9,7 +9,7 @@ use crate::domain::{Action, Actor, Fact, Forgotten, Noted, Voucher};
 impl Gate {
     /// Does what somebody wants, and notes it.
     pub(super) fn order(&self, by: &Actor, action: Action, input: Input, now: Now) -> Decision {
-        let about = self.about(&input);
+        let about = self.about(&input, now);
         let mut decision = self.answer(input, now);
         let detail = match &decision.reply {
             Reply::Refused(_) => return decision,
@@ -36,12 +36,16 @@ impl Gate {
     }
 
     /// What it is about, in what the gateway calls things.
-    fn about(&self, input: &Input) -> String {
+    fn about(&self, input: &Input, now: Now) -> String {
         if let Input::Grant { plan, .. } = input {
             return format!("of plan {plan}");
         }
         if let Input::Grow { bought, more } = input {
             return format!("{}, {more} more", bought.id);
+        }
+        if let Input::Refund { entitlement, reason } = input {
+            let left = self.about_left(*entitlement, self.moment(now));
+            return if reason.is_empty() { left } else { format!("{left}; {reason}") };
         }
         if let Input::MakeVouchers { vouchers } = input {
             return about_vouchers(vouchers);

@@ -34,6 +34,8 @@ impl Request {
             Self::ClockReset => ("clock reset", Role::Admin),
             Self::KeyRotate => ("key rotate", Role::Admin),
             Self::Enrol(_) => ("enrol", Role::Admin),
+            // It is money.
+            Self::Refund { .. } => ("refund", Role::Admin),
             Self::Export { .. } => ("export", Role::Admin),
             Self::Forget { .. } => ("forget", Role::Admin),
             Self::Audit => ("audit", Role::Admin),

@@ -279,3 +279,44 @@ fn the_trail_names_what_grew_and_by_how_much_and_nothing_of_who() {
     desk.ask(Input::Ordered { by: Actor::Gateway, action: Action::Topup, input });
     assert_eq!(desk.noted(), ("topup".to_owned(), format!("{id}, 3600 s online and 500 bytes more")));
 }
+
+/// Pays back what the code opened, as an operator.
+fn refund(desk: &mut Desk, code: CodeKey, reason: &str) -> Reply {
+    let entitlement = desk.find(code).entitlement.expect("the code was redeemed");
+    let input = Box::new(Input::Refund { entitlement, reason: reason.to_owned() });
+    desk.ask(Input::Ordered { by: Actor::Gateway, action: Action::Refund, input })
+}
+
+#[test]
+fn what_is_paid_back_ends_for_good_and_what_was_left_is_noted_and_told() {
+    let family = with(all(), |terms| terms.devices = 2);
+    let (mut desk, code) =
+        Desk::using(Plan { price: "500".to_owned(), currency: "TZS".to_owned(), ..family });
+    desk.redeem(mac(2), code);
+    assert_eq!(refund(&mut desk, code, "no signal"), Reply::Done);
+    assert!(!desk.is_open(mac(1)) && !desk.is_open(mac(2)));
+    assert_eq!(desk.redeem(mac(1), code), refused(Refusal::CodeRevoked));
+    let detail =
+        "e-1 of plan all, left 3000 s online, 85800 s of validity, 600 bytes, price 500 TZS; no signal";
+    assert_eq!(desk.noted(), ("refund".to_owned(), detail.to_owned()));
+    let closed = |fact: &&Fact| matches!(fact, Fact::SessionClosed { why: Closing::Refunded, .. });
+    assert_eq!(desk.facts.iter().filter(closed).count(), 2);
+    assert_eq!(desk.grow(code, Some(mac(1)), time(HOUR)), hindered(Hindrance::Withdrawn));
+}
+
+#[test]
+fn nothing_is_paid_back_twice_nor_of_what_is_over() {
+    let (mut desk, code) = Desk::using(all());
+    desk.ask(Input::Logout { mac: mac(1) });
+    assert_eq!(refund(&mut desk, code, ""), Reply::Done, "nobody has to be online");
+    assert_eq!(refund(&mut desk, code, ""), hindered(Hindrance::NothingLeft));
+    let rows = desk.facts.iter().filter(|fact| matches!(fact, Fact::Noted(_))).count();
+    assert_eq!(rows, 1, "what was refused leaves none");
+    let (mut desk, code) = Desk::using(all());
+    desk.pass(2 * HOUR);
+    assert_eq!(
+        refund(&mut desk, code, ""),
+        hindered(Hindrance::NothingLeft),
+        "over, though nobody wrote it down"
+    );
+}

@@ -1,4 +1,5 @@
-//! What operators do to what was bought: add to it, put off its end, pay it back.
+//! What operators do to what was bought: add to it, put off its end, pay it back, give it to another
+//! device.
 //!
 //! Owns: which purchase a request means, and what is said of it afterwards. Never: a rule; the Gate decides.
 //! Neighbours: `ask` has the other commands, `persons` whom a text may mean.
@@ -94,6 +95,19 @@ impl Desk {
         let order = trail::ordered(by, Action::Refund, Input::RevokeVoucher { voucher });
         accepted(self.transact(vec![order]).await.into_iter().next())?;
         Ok(Answer::Held(held))
+    }
+
+    /// Who names the device or the session says who leaves.
+    pub(super) async fn move_to(&mut self, of: &Meant, to: Mac, by: &Actor) -> Asked<Answer> {
+        self.count().await;
+        self.end_what_is_over().await;
+        let Named { id, by: from } = self.named(of).await?;
+        if self.is_blocked(to) {
+            return Err(blocked_device());
+        }
+        let order = trail::ordered(by, Action::Move, Input::Move { entitlement: id, from, to });
+        accepted(self.transact(vec![order]).await.into_iter().next())?;
+        Ok(Answer::Held(self.held(id).await?))
     }
 
     /// The only device that used it, if it may be let in.

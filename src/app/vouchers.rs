@@ -71,6 +71,7 @@ pub(super) async fn answer(
         | Request::Topup { .. }
         | Request::Extend { .. }
         | Request::Refund { .. }
+        | Request::Move { .. }
         | Request::Doctor { .. }
         | Request::Clock
         | Request::ClockReset

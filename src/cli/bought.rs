@@ -44,6 +44,18 @@ pub(super) fn refund(given: &Given) -> Result<Invocation, Failure> {
     one(given, Request::Refund { of: meant(given, given.word())?, reason })
 }
 
+/// The last word is the device.
+pub(super) fn move_to(given: &Given) -> Result<Invocation, Failure> {
+    let words: Vec<_> = given.words().collect();
+    let (code, to) = match words.as_slice() {
+        [to] => (None, *to),
+        [code, to] => (Some(*code), *to),
+        _ => return Err(given.usage("the MAC of the other device is missing")),
+    };
+    let to = to.parse::<Mac>().map_err(|error| given.usage(&error.to_string()))?.to_string();
+    one(given, Request::Move { of: meant(given, code)?, to })
+}
+
 /// No error repeats a code.
 fn meant(given: &Given, code: Option<&str>) -> Result<Meant, Failure> {
     let (session, mac) = (given.id::<SessionId>(Opt::Session)?, given.id::<Mac>(Opt::Mac)?);

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::bought::{extend, refund, topup};
+use super::bought::{extend, move_to, refund, topup};
 use super::invocations::{
     clock, code, completion, enrol, import, login, logout, mac, metrics, one, reprint, run, sessions, setup,
     voucher_new,
@@ -156,6 +156,16 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "lango refund --mac 02:00:00:00:00:01 --reason outage",
         refused: "nothing is known of whoever is meant, or nothing is left",
         build: refund,
+    },
+    Command {
+        words: "move",
+        usage: "(CODE | --session ID | --mac MAC) TO_MAC",
+        takes: 1..=2,
+        options: &[Opt::Session, Opt::Mac, Opt::Json, Opt::Socket],
+        about: "give what was bought to another device; the first is cut and no longer counts",
+        example: "lango move --mac 02:00:00:00:00:01 02:00:00:00:00:02",
+        refused: "nothing is known of whoever is meant, nothing is left, or the other device is taken or blocked",
+        build: move_to,
     },
     Command {
         words: "voucher new",
@@ -394,4 +404,4 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] = &["move", "backup", "restore"];
+pub(super) const LATER: &[&str] = &["backup", "restore"];

@@ -307,6 +307,14 @@ mod tests {
                 "refund 4821_9937_05 --reason no_signal",
                 Request::Refund { of: Meant::Code { code: code() }, reason: Some("no signal".to_owned()) },
             ),
+            (
+                "move 4821_9937_05 02-00-00-00-00-01",
+                Request::Move { of: Meant::Code { code: code() }, to: MAC.to_owned() },
+            ),
+            (
+                "move 02:00:00:00:00:01 --session 310",
+                Request::Move { of: Meant::Session { session: "s-310".to_owned() }, to: MAC.to_owned() },
+            ),
             ("plan list", Request::PlanList),
             ("metrics", Request::Metrics),
             ("sync", Request::Sync),
@@ -462,7 +470,7 @@ mod tests {
 
     #[test]
     fn commands_of_later_versions_are_told_from_wrong_ones() {
-        for line in ["move e-1", "backup /tmp/b", "backup --json"] {
+        for line in ["backup /tmp/b", "backup --json"] {
             let refused = parse(args(line)).unwrap_err();
             assert_eq!(refused.failure.code, Code::Unsupported, "{line}");
             assert!(refused.failure.message.contains("not in this version"), "{line}");

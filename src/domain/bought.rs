@@ -61,6 +61,10 @@ pub enum Hindrance {
     Withdrawn,
     /// It has ended, or was paid back before.
     NothingLeft,
+    /// What is free belongs to its device.
+    OfTrial,
+    /// Several devices use it, and it is not said which one leaves.
+    WhichDevice,
     /// Time online has no limit.
     NoMeter,
     NoValidity,
@@ -78,6 +82,8 @@ impl Hindrance {
         match self {
             Self::Withdrawn => "sell another one: lango voucher new, or open the device by lango login",
             Self::NothingLeft => "lango audit tells what was done to it before",
+            Self::OfTrial => "each device may have its own, or open it by lango login",
+            Self::WhichDevice => "say which one leaves: --mac MAC, or --session ID of lango sessions",
             Self::NoMeter => "lango extend prolongs its validity, if that is what ends it",
             Self::NoValidity => "lango topup adds time online, if that is what ends it",
             Self::NoDataCap => "leave --data out",
@@ -94,6 +100,8 @@ impl fmt::Display for Hindrance {
         f.write_str(match self {
             Self::Withdrawn => "it was withdrawn or forgotten, and nothing brings it back",
             Self::NothingLeft => "nothing is left of it",
+            Self::OfTrial => "a free trial belongs to its device",
+            Self::WhichDevice => "as many devices use it as may",
             Self::NoMeter => "its time online has no limit, so there is none to add",
             Self::NoValidity => "its validity has no end that could be put off",
             Self::NoDataCap => "its data has no limit, so there is none to add",

@@ -12,6 +12,7 @@ use super::{
     Mac, More, Noted, Outcome, Overdue, PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq,
     Session, SessionId, Stamp, Stand, Terms, TermsVersion, Traffic, UplinkState, Usage, Voucher, Wall,
 };
+use crate::ordered::OrdSet;
 
 /// Something happened, or somebody asks for something.
 #[derive(Clone, Debug)]
@@ -52,6 +53,12 @@ pub enum Input {
     Refund {
         entitlement: EntitlementId,
         reason: String,
+    },
+    /// An operator gives it to another device. `from`: the one that loses it, where that has to be said.
+    Move {
+        entitlement: EntitlementId,
+        from: Option<Mac>,
+        to: Mac,
     },
     /// The counters were read.
     Counted(Vec<Usage>),
@@ -261,6 +268,11 @@ pub enum Record {
     DeviceBound {
         entitlement: EntitlementId,
         mac: Mac,
+    },
+    /// These and no others do, or are its owners.
+    DevicesBound {
+        entitlement: EntitlementId,
+        bound: OrdSet<Mac>,
     },
     SessionOpened(Session),
     SessionClosed {

@@ -125,6 +125,7 @@ impl<'c> Writer<'c> {
             Record::EntitlementResumed { entitlement, .. } => sales.resumed(entitlement),
             Record::EntitlementEnded { stamp, how } => sales.ended(stamp, *how),
             Record::DeviceBound { entitlement, mac } => sales.bound(*entitlement, *mac),
+            Record::DevicesBound { entitlement, bound } => sales.only_bound(*entitlement, bound),
             Record::TrialDated { entitlement, opened } => sales.dated(*entitlement, *opened),
             Record::SessionOpened(session) => sales.session_opened(session),
             Record::SessionClosed { session, at, why, used } => {

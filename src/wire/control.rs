@@ -62,6 +62,11 @@ pub enum Request {
         of: Meant,
         reason: Option<String>,
     },
+    /// It goes to another device.
+    Move {
+        of: Meant,
+        to: String,
+    },
     VoucherNew(NewVouchers),
     VoucherShow {
         code: TypedCode,

@@ -68,6 +68,7 @@ fn answer(request: Request) -> Response {
         | Request::Topup { .. }
         | Request::Extend { .. }
         | Request::Refund { .. }
+        | Request::Move { .. }
         | Request::VoucherRevoke { .. }
         | Request::VoucherReprint(_)
         | Request::VoucherReport { .. }

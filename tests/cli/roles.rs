@@ -35,6 +35,7 @@ fn every_request() -> Vec<Request> {
         Request::Extend { of: Meant::Code { code: code() }, seconds: 1 },
         Request::Login { mac: mac(), plan: plan() },
         Request::Logout(Target::Mac { mac: mac() }),
+        Request::Move { of: Meant::Code { code: code() }, to: mac() },
         Request::VoucherImport { rows: Vec::new(), dry_run: false },
         Request::SyncNow,
         Request::ClockReset,

@@ -85,6 +85,7 @@ fn answer(request: Request) -> Response {
         | Request::Topup { .. }
         | Request::Extend { .. }
         | Request::Refund { .. }
+        | Request::Move { .. }
         | Request::VoucherImport { .. }
         | Request::Clock
         | Request::ClockReset

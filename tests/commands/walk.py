@@ -57,9 +57,10 @@ def prepared(command):
     if command.words == "voucher reprint":
         batch = told("voucher", "new", "--plan", "hour")[0]["batch"]
         args = [batch if arg.startswith("B2") else arg for arg in args]
-    if command.words in ("export", "forget", "doctor"):
-    if command.words in ("export", "forget", "doctor", "topup", "extend", "refund"):
+    if command.words in ("export", "forget", "doctor", "topup", "extend", "refund", "move"):
         online()
+    if command.words == "move":
+        live("logout", "02:00:00:00:00:02")
     if command.words == "enrol":
         args = ["enrol", "https://localhost:8443", cloud("claim"), "--ca", HOTSPOT / "cloud" / "keys" / "ca.pem"]
     names = {
@@ -167,6 +168,7 @@ def errors(found):
         ("nobody has it", ["extend", code(), "--by", "1h"], "refused"),
         ("no such session", ["extend", "--session", "s-999999", "--by", "1h"], "no_such_session"),
         ("nobody there", ["refund", "--mac", "02:00:00:00:00:99"], "not_online"),
+        ("nobody there", ["move", "--mac", "02:00:00:00:00:99", DEVICE], "not_online"),
         ("no such file", ["voucher", "import", "/nonexistent.csv"], "bad_file"),
         ("nothing stored", ["export", "--mac", "02:00:00:00:00:99"], "no_such_person"),
         ("nothing stored", ["forget", "--mac", "02:00:00:00:00:99"], "no_such_person"),

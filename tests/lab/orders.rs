@@ -15,6 +15,7 @@ fn settings() -> Settings {
     Settings::default()
         .plan("small", &[("data", "2MB"), ("validity", "1d"), ("price", "500"), ("currency", "TZS")])
         .plan("hour", &[("metered", "1h"), ("validity", "1d")])
+        .plan("one", &[("metered", "1h"), ("bound_devices", "1")])
 }
 
 struct Counter {
@@ -160,4 +161,35 @@ fn who_is_paid_back_is_cut_and_stays_so() {
     assert_eq!((&held["entitlement"], &held["metered_left_s"]), (&json!(null), &json!(3600)));
     assert_eq!(counter.daemon.json(&["voucher", "show", &unused])["state"], "revoked");
     assert_eq!(counter.noted("refund").len(), 2);
+}
+
+#[test]
+fn what_opened_the_wrong_phone_opens_the_right_one_and_the_wrong_one_is_cut() {
+    let mut counter = Counter::new(2);
+    let (wrong, right) = (counter.phone(0).mac.clone(), counter.phone(1).mac.clone());
+    let code = counter.sold(0, "one");
+    counter.assert_open(0);
+    counter.phone(1).assert_held(&counter.lab.world);
+    let held = counter.daemon.json(&["move", &code, &right]);
+    assert_eq!(held["devices"], json!([right]));
+    counter.phone(0).assert_held(&counter.lab.world);
+    counter.assert_open(1);
+    counter.killed();
+    counter.phone(0).assert_held(&counter.lab.world);
+    counter.assert_open(1);
+    let answer = Browser::of(counter.phone(0)).login(&code);
+    assert_eq!(answer.status, 403, "the wrong one no longer counts: {answer:?}");
+    assert_eq!(counter.daemon.json(&["move", &code, &right])["devices"], json!([right]), "again");
+
+    // One that is not here yet is open when it comes.
+    let away = "02:00:00:00:00:0a";
+    counter.daemon.json(&["move", "--mac", &right, away]);
+    counter.phone(1).assert_held(&counter.lab.world);
+    assert!(counter.daemon.session(away).is_some());
+    counter.daemon.json(&["move", &code, &wrong]);
+    counter.assert_open(0);
+    counter.sold(1, "hour");
+    counter.is_refused(&["move", &code, &right], "online with something else");
+    counter.is_refused(&["move", "--mac", away, &right], "nothing is stored of what it used");
+    assert_eq!(counter.noted("move").len(), 4);
 }

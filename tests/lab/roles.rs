@@ -36,7 +36,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
             "extend 1 --by 1h",
         ],
     ),
-    ("support", &["login 02:00:00:00:00:01 --plan hour", "logout 02:00:00:00:00:01"]),
+    (
+        "support",
+        &["login 02:00:00:00:00:01 --plan hour", "logout 02:00:00:00:00:01", "move 1 02:00:00:00:00:02"],
+    ),
     (
         "admin",
         &[

@@ -146,7 +146,8 @@ impl Memory {
             | Record::Noted(_)
             | Record::Purged(_)
             | Record::EntitlementGrown { .. }
-            | Record::EntitlementResumed { .. } => {
+            | Record::EntitlementResumed { .. }
+            | Record::DevicesBound { .. } => {
                 panic!("nobody asked for that: {record:?}")
             }
         }

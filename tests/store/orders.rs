@@ -6,7 +6,9 @@ use lango::domain::{
     Boot, Bytes, Ending, EntitlementId, Forgetter, Forgotten, Record, Traces, VoucherState, Whom,
 };
 
-use super::sales::{commit, entitlement, key, login, open, stamp, voucher, wait};
+use lango::ordered::OrdSet;
+
+use super::sales::{commit, entitlement, key, login, mac, open, stamp, voucher, wait};
 
 const ONE: EntitlementId = EntitlementId(1);
 
@@ -17,7 +19,7 @@ fn ended(id: u64) -> Record {
 /// The first code's purchase, which the second one made larger.
 fn topped_up() -> Vec<Record> {
     let mut records = login(1);
-    let (terms, mac) = (Box::new(entitlement(1).terms), super::sales::mac(1));
+    let (terms, mac) = (Box::new(entitlement(1).terms), mac(1));
     records.push(Record::VouchersMade(vec![voucher(2)]));
     records.push(Record::ToppedUp { entitlement: ONE, mac, code: key(2), terms });
     records
@@ -98,4 +100,16 @@ fn what_was_withdrawn_or_forgotten_does_not_go_on() {
     assert_eq!(wait(store.over(EntitlementId(2))), Ok(None));
     assert!(wait(store.over(EntitlementId(3))).unwrap().is_some());
     assert_eq!(wait(store.over(EntitlementId(4))), Ok(None), "there is none");
+}
+
+#[test]
+fn devices_that_are_bound_instead_are_all_that_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, login(1)).unwrap();
+    let bound: OrdSet<_> = [mac(7), mac(8)].into();
+    commit(&store, vec![Record::DevicesBound { entitlement: ONE, bound: bound.clone() }]).unwrap();
+    drop(store);
+    let restored = open(dir.path()).restored;
+    assert_eq!(restored.entitlements.first().unwrap().bound, bound);
 }

@@ -8,6 +8,7 @@ use super::{
     PAID_LATELY, Record, Session, SessionId, Terms, Uplink, Usage, Wall,
 };
 use crate::domain::{Awaits, Bytes, Claim, Fact, Forgetter, Forgotten, Origin};
+use crate::ordered::OrdSet;
 
 impl Gate {
     /// Takes `records` in, in their order.
@@ -133,6 +134,7 @@ impl Gate {
                 });
                 self.note_trial(*entitlement, *mac, now.boot);
             }
+            Record::DevicesBound { entitlement, bound } => self.bound_instead(*entitlement, bound),
             Record::SessionOpened(session) => {
                 self.next_session = self.next_session.max(session.id.0 + 1);
                 self.entitlements.change(session.entitlement, |e| e.joined(now.boot));
@@ -202,6 +204,10 @@ impl Gate {
 
     fn grown(&mut self, id: EntitlementId, terms: &Terms) {
         self.entitlements.change(id, |e| e.top_up(terms.clone()));
+    }
+
+    fn bound_instead(&mut self, id: EntitlementId, bound: &OrdSet<Mac>) {
+        self.entitlements.change(id, |e| e.bound.clone_from(bound));
     }
 
     fn resumed(&mut self, again: &Entitlement, codes: &[CodeKey]) {

@@ -101,7 +101,7 @@ impl Gate {
     }
 
     /// Why `mac` cannot be let in with `id` by an operator, if so.
-    fn hindrance_of(&self, mac: Mac, id: EntitlementId) -> Option<Hindrance> {
+    pub(super) fn hindrance_of(&self, mac: Mac, id: EntitlementId) -> Option<Hindrance> {
         if self.is_kept_out(mac) {
             return Some(Hindrance::KeptOut);
         }

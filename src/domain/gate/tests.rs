@@ -209,6 +209,7 @@ impl Desk {
             }
             Record::EntitlementStamped(_)
             | Record::EntitlementGrown { .. }
+            | Record::DevicesBound { .. }
             | Record::FloorRaised(_)
             | Record::FloorReset(_)
             | Record::RowsPut { .. }

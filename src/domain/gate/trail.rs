@@ -43,6 +43,9 @@ impl Gate {
         if let Input::Grow { bought, more } = input {
             return format!("{}, {more} more", bought.id);
         }
+        if let Input::Move { entitlement, .. } = input {
+            return entitlement.to_string();
+        }
         if let Input::Refund { entitlement, reason } = input {
             let left = self.about_left(*entitlement, self.moment(now));
             return if reason.is_empty() { left } else { format!("{left}; {reason}") };

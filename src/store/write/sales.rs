@@ -12,6 +12,7 @@ use crate::domain::{
     Acceptance, Boot, Closing, Ending, Entitlement, EntitlementId, Mac, Session, SessionId, Stamp, Terms,
     Traffic, Wall,
 };
+use crate::ordered::OrdSet;
 use crate::store::StoreError;
 
 /// The statements that write what was sold.
@@ -25,6 +26,7 @@ pub(super) struct Sales<'c> {
     validity: Statement<'c>,
     set_terms: Statement<'c>,
     prolong: Statement<'c>,
+    unbind: Statement<'c>,
     bind: Statement<'c>,
     date: Statement<'c>,
     open_session: Statement<'c>,
@@ -72,6 +74,7 @@ impl<'c> Sales<'c> {
                 "UPDATE meter SET validity_left = validity_left + ?2, expires = expires + ?3
                  WHERE entitlement = ?1",
             )?,
+            unbind: conn.prepare("DELETE FROM device WHERE entitlement = ?1")?,
             bind: conn.prepare(
                 "INSERT INTO device (entitlement, mac) SELECT ?1, sealed('device.mac', ?1, ?2)
                  WHERE NOT EXISTS (SELECT 1 FROM device
@@ -164,6 +167,16 @@ impl<'c> Sales<'c> {
     pub(super) fn bound(&mut self, entitlement: EntitlementId, mac: Mac) -> Result<(), StoreError> {
         self.bind.execute(params![int(entitlement.0), mac.bytes()])?;
         Ok(())
+    }
+
+    /// Those and no others.
+    pub(super) fn only_bound(
+        &mut self,
+        entitlement: EntitlementId,
+        bound: &OrdSet<Mac>,
+    ) -> Result<(), StoreError> {
+        self.unbind.execute([int(entitlement.0)])?;
+        bound.iter().try_for_each(|mac| self.bound(entitlement, *mac))
     }
 
     /// Of one that is forgotten nothing is told any more.

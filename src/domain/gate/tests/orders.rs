@@ -320,3 +320,125 @@ fn nothing_is_paid_back_twice_nor_of_what_is_over() {
         "over, though nobody wrote it down"
     );
 }
+
+impl Desk {
+    fn move_to(&mut self, code: CodeKey, from: Option<Mac>, to: Mac) -> Reply {
+        let entitlement = self.find(code).entitlement.expect("the code was redeemed");
+        self.ask(Input::Move { entitlement, from, to })
+    }
+}
+
+/// As `all`, for one device ever.
+fn for_one() -> Plan {
+    with(all(), |terms| terms.bound_devices = 1)
+}
+
+#[test]
+fn what_goes_to_another_device_takes_all_that_is_left_along() {
+    let (mut desk, code) = Desk::using(for_one());
+    let before = desk.all_left(code);
+    assert_eq!(desk.move_to(code, None, mac(2)), Reply::Online(SessionId(2)));
+    assert!(!desk.is_open(mac(1)) && desk.is_open(mac(2)));
+    assert_eq!(desk.all_left(code), before);
+    for boot in ["boot-1", "boot-2"] {
+        assert_eq!(
+            desk.redeem_here(mac(1), code),
+            refused(Refusal::WrongDevice),
+            "it no longer counts: {boot}"
+        );
+        desk.restart(boot, Duration::ZERO, Trust::Trusted);
+        assert!(desk.is_open(mac(2)));
+    }
+    let closed = |fact: &Fact| matches!(fact, Fact::SessionClosed { why: Closing::Moved, .. });
+    assert!(desk.facts.iter().any(closed));
+}
+
+#[test]
+fn the_same_order_again_changes_nothing() {
+    let (mut desk, code) = Desk::using(for_one());
+    desk.move_to(code, None, mac(2));
+    let session = desk.gate.grant(mac(2), desk.now).unwrap().session;
+    assert_eq!(desk.move_to(code, None, mac(2)), Reply::Online(session));
+    assert_eq!(desk.move_to(code, Some(mac(1)), mac(2)), Reply::Online(session));
+    assert_eq!(desk.gate.sessions(), 1);
+}
+
+#[test]
+fn nobody_has_to_be_online_for_a_move_and_the_meter_did_not_run() {
+    let (mut desk, code) = Desk::using(for_one());
+    desk.ask(Input::Logout { mac: mac(1) });
+    desk.pass(HOUR);
+    assert!(is_online(&desk.move_to(code, None, mac(2))));
+    assert_eq!(desk.left(mac(2)), Some(50 * MINUTE));
+}
+
+#[test]
+fn a_payment_that_opened_the_wrong_device_opens_the_right_one() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let payment = desk.issue("hour", Kind::Payment, None);
+    desk.redeem(mac(1), payment);
+    assert_eq!(desk.redeem_here(mac(2), payment), refused(Refusal::WrongDevice));
+    assert!(is_online(&desk.move_to(payment, None, mac(2))));
+    assert_eq!(desk.redeem_here(mac(1), payment), refused(Refusal::WrongDevice));
+    desk.ask(Input::Logout { mac: mac(2) });
+    assert!(is_online(&desk.redeem(mac(2), payment)));
+}
+
+#[test]
+fn what_no_code_leads_to_moves_without_ending() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    desk.ask(Input::Grant { mac: mac(1), plan: id("hour") });
+    desk.pass(10 * MINUTE);
+    assert!(is_online(&desk.ask(Input::Move { entitlement: EntitlementId(1), from: None, to: mac(2) })));
+    assert!(!desk.is_open(mac(1)));
+    assert_eq!(desk.left(mac(2)), Some(50 * MINUTE));
+}
+
+#[test]
+fn of_several_devices_the_one_that_leaves_is_named() {
+    let mut desk = Desk::new(vec![family()]);
+    let code = desk.sell("family");
+    desk.redeem(mac(1), code);
+    desk.redeem(mac(2), code);
+    assert_eq!(desk.move_to(code, None, mac(3)), hindered(Hindrance::WhichDevice));
+    assert_eq!(
+        desk.move_to(code, Some(mac(9)), mac(3)),
+        hindered(Hindrance::WhichDevice),
+        "no place gets free"
+    );
+    assert!(is_online(&desk.move_to(code, Some(mac(1)), mac(3))));
+    assert!(!desk.is_open(mac(1)) && desk.is_open(mac(2)) && desk.is_open(mac(3)));
+}
+
+#[test]
+fn a_move_is_refused_where_the_other_device_is_taken_kept_out_or_nothing_is_left() {
+    let (mut desk, code) = Desk::using(all());
+    let other = desk.sell("all");
+    desk.redeem(mac(2), other);
+    assert_eq!(desk.move_to(code, None, mac(2)), hindered(Hindrance::OnlineOtherwise(SessionId(2))));
+    desk.ask(Input::Do { id: "c-1".parse().unwrap(), command: CloudCommand::Block(mac(3)) });
+    assert_eq!(desk.move_to(code, None, mac(3)), hindered(Hindrance::KeptOut));
+    assert!(desk.is_open(mac(1)), "what is refused cuts nobody");
+    desk.pass(2 * HOUR);
+    assert_eq!(desk.move_to(code, None, mac(4)), hindered(Hindrance::NothingLeft));
+}
+
+#[test]
+fn a_full_hotspot_moves_who_is_online_and_takes_nobody_more() {
+    let mut desk = Desk::with_limits(vec![all()], Limits { max_clients: 1, ..LIMITS });
+    let (code, other) = (desk.sell("all"), desk.sell("all"));
+    desk.redeem(mac(1), code);
+    assert!(is_online(&desk.move_to(code, None, mac(2))));
+    desk.ask(Input::Logout { mac: mac(2) });
+    desk.redeem(mac(3), other);
+    assert_eq!(desk.move_to(code, None, mac(4)), refused(Refusal::Full));
+}
+
+#[test]
+fn a_trial_belongs_to_its_device() {
+    let limits = Limits { trial: Some(id("hour")), ..LIMITS };
+    let mut desk = Desk::with_limits(vec![metered("hour", HOUR)], limits);
+    desk.ask(Input::Trial { mac: mac(1) });
+    let order = Input::Move { entitlement: EntitlementId(1), from: None, to: mac(2) };
+    assert_eq!(desk.ask(order), hindered(Hindrance::OfTrial));
+}

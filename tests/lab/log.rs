@@ -53,7 +53,15 @@ fn say_all(lab: &Lab) {
 fn hostile_text_from_guests_the_cloud_and_files_stays_on_its_line() {
     let mut lab = Lab::new(1);
     let cloud = Cloud::start(&lab);
-    let settings = cloud.polled(Settings::default().plan("hour", &[("metered", "1h")]), "1s", &[]);
+    let pages = lab.folder().join("pages");
+    fs::create_dir(&pages).unwrap();
+    fs::write(pages.join("strings.en.txt"), format!("{HOSTILE} = of a file\n")).unwrap();
+    fs::write(pages.join("strings.x\n\u{1b}[31m.txt"), "").unwrap();
+    let settings = cloud.polled(
+        Settings::default().main("portal_dir", pages.to_str().unwrap()).plan("hour", &[("metered", "1h")]),
+        "1s",
+        &[],
+    );
     let mut daemon = Daemon::prepare(&lab, &settings);
     daemon.logs_everything();
     daemon.run();

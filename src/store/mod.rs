@@ -233,6 +233,11 @@ impl Store {
         self.ask(move |database| database.keep_copy(now)).await
     }
 
+    /// How many sealed fields could not be opened since the start, and keys of days.
+    pub async fn unreadable(&self) -> Result<u64, StoreError> {
+        self.ask(|database| Ok(database.unreadable())).await
+    }
+
     /// Renews the secret under which the keys of days are wrapped, and makes the copy anew. How many days it were.
     pub async fn rotate_key(&self, now: Wall) -> Result<u64, StoreError> {
         self.ask(move |database| database.rotate_key(now)).await

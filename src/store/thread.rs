@@ -144,6 +144,10 @@ impl<'c> Database<'c> {
         Ok(Kept::Made)
     }
 
+    pub(super) fn unreadable(&self) -> u64 {
+        self.vault.unreadable() + self.vault.foreign()
+    }
+
     /// Seals the keys of days under a new secret, and has no file need the old one. At every moment what is kept opens
     /// what is sealed, and the copy as well. How many days it were.
     pub(super) fn rotate_key(&mut self, now: Wall) -> Result<u64, StoreError> {

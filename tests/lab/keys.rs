@@ -33,6 +33,10 @@ fn a_new_key_ends_no_session_and_a_wrong_one_is_told_with_what_to_do() {
     let lines: Vec<_> = told.lines().filter(|line| line.contains("event=sealed_unreadable")).collect();
     assert!(lines.len() == 1 && lines[0].starts_with("error: "), "{told}");
     assert!(lines[0].contains("put back"), "{told}");
+    let found = daemon.json(&["doctor"]);
+    let storage = found.as_array().unwrap().iter().find(|check| check["check"] == "storage").unwrap();
+    assert_eq!(storage["state"], "warn", "{storage}");
+    assert!(storage["remedy"].as_str().unwrap().contains("device.key that belongs"), "{storage}");
     lab.phones[0].assert_held(&lab.world);
     Browser::of(&lab.phones[0]).must_login(&code);
     assert!(lab.phones[0].is_open(&lab.world));

@@ -59,6 +59,8 @@ struct Seen<'a> {
     config: Arc<Config>,
     now: Now,
     counts: Result<VoucherCounts, StoreError>,
+    /// Sealed fields that could not be opened.
+    unreadable: u64,
     outbox: Option<OutboxSize>,
     trail: Asked<Answer>,
     /// Tables of the kernel that are not ours.
@@ -99,9 +101,10 @@ pub(super) async fn of_gateway(desk: &mut Desk) -> Examined {
     let strangers = desk.kernel.strangers();
     let store = &desk.ledger.store;
     let (counts, outbox) = (store.counts().await, store.outbox_size().await.ok());
+    let unreadable = store.unreadable().await.unwrap_or(0);
     let trail = trail::verified(&desk.ledger).await;
     let (config, now) = (Arc::clone(&desk.config.borrow()), desk.ledger.clock.now());
-    let seen = Seen { desk, config, now, counts, outbox, trail, strangers };
+    let seen = Seen { desk, config, now, counts, unreadable, outbox, trail, strangers };
     let found = CHECKS.iter().flat_map(|(name, look)| look(&seen).into_iter().map(|one| one.of(name)));
     Examined { checks: found.collect(), surroundings: Some(surroundings(&seen)) }
 }

@@ -10,6 +10,12 @@ pub(super) fn storage(seen: &Seen<'_>) -> Vec<Finding> {
             "make room on the flash, or see whether it became read-only",
         )];
     }
+    if seen.unreadable > 0 {
+        return vec![Finding::warn(
+            format!("{} sealed fields do not open: their guests count as forgotten", seen.unreadable),
+            "put back the device.key that belongs to the store, then restart",
+        )];
+    }
     vec![match &seen.counts {
         Ok(counts) => Finding::ok(format!("{} unused and {} active vouchers", counts.unused, counts.active)),
         Err(error) => Finding::fail(error.to_string(), "restart the daemon; it repairs what it can at start"),

@@ -43,6 +43,8 @@ impl<F: Flash> World<F> {
             75..80 => self.grants(mac),
             80..84 => self.revokes(),
             84..88 => self.tries_free(mac),
+            88..92 => self.grows(),
+            92..94 => self.refunds(),
             _ => self.makes_vouchers(),
         }
     }
@@ -213,7 +215,7 @@ impl<F: Flash> World<F> {
         decision
     }
 
-    fn makes_vouchers(&mut self) -> Decision {
+    pub(crate) fn makes_vouchers(&mut self) -> Decision {
         let count = self.random.within(1..4);
         let vouchers = (0..count).map(|_| self.new_voucher()).collect::<Vec<_>>();
         for voucher in &vouchers {

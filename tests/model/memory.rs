@@ -91,6 +91,7 @@ impl Memory {
             Record::EntitlementOpened(new) => self.opened(new),
             Record::EntitlementStamped(stamp) => self.stamped(stamp),
             Record::EntitlementEnded { stamp, how } => self.ended(stamp, *how),
+            Record::EntitlementGrown { entitlement, terms } => self.larger(*entitlement, terms),
             Record::ToppedUp { entitlement, code, terms, .. } => self.grown(*entitlement, *code, terms),
             Record::DeviceBound { entitlement, mac } => {
                 self.trials.entry(*entitlement).and_modify(|(had, _)| *had = Some(*mac));
@@ -145,7 +146,6 @@ impl Memory {
             | Record::TermsAccepted { .. }
             | Record::Noted(_)
             | Record::Purged(_)
-            | Record::EntitlementGrown { .. }
             | Record::EntitlementResumed { .. }
             | Record::DevicesBound { .. } => {
                 panic!("nobody asked for that: {record:?}")
@@ -243,6 +243,10 @@ impl Memory {
         assert_eq!(voucher.state, VoucherState::Unused, "one code, one entitlement");
         (voucher.state, voucher.entitlement) = (VoucherState::Active, Some(id));
         self.topped_up.insert(code, id);
+        self.larger(id, terms);
+    }
+
+    fn larger(&mut self, id: EntitlementId, terms: &Terms) {
         let entitlement = self.entitlements.get_mut(&id).expect("only what is there grows");
         let before = entitlement.terms.validity.unwrap_or_default();
         let more = terms.validity.unwrap_or_default().checked_sub(before).expect("terms grow");

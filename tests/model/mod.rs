@@ -8,6 +8,7 @@ mod agree;
 mod facts;
 mod guests;
 pub(crate) mod memory;
+mod orders;
 mod random;
 mod reference;
 mod watchers;

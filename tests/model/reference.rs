@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lango::domain::{
-    Bytes, CodeKey, DataCap, Ending, EntitlementId, Mac, Now, Plan, PlanId, Record, Refusal, Terms, Trust,
-    Uplink, Wall,
+    Bytes, CodeKey, DataCap, Ending, EntitlementId, Mac, More, Now, Plan, PlanId, Record, Refusal, Terms,
+    Trust, Uplink, Wall,
 };
 
 const SECOND: u64 = 1000;
@@ -357,6 +357,24 @@ impl Reference {
         if let Some(id) = voucher.bought {
             self.end(id, Ending::Revoked);
         }
+    }
+
+    /// So much more, of what it has a limit for.
+    pub(crate) fn grow(&mut self, id: EntitlementId, more: &More, now: Now) {
+        let bought = self.bought.get_mut(&id).expect("it was bought");
+        bought.meter.valid = bought.valid(now).map(|left| left + millis(more.validity));
+        let seconds = i64::try_from(more.validity.as_secs()).unwrap();
+        bought.meter.expires = bought.meter.expires.map(|end| end + seconds);
+        let terms = &mut bought.plan.terms;
+        terms.metered = terms.metered.map(|span| span + more.metered);
+        terms.validity = terms.validity.map(|span| span + more.validity);
+        for cap in [&mut terms.data.total, &mut terms.data.up, &mut terms.data.down] {
+            *cap = cap.map(|Bytes(cap)| Bytes(cap + more.data.0));
+        }
+    }
+
+    pub(crate) fn refund(&mut self, id: EntitlementId) {
+        self.end(id, Ending::Revoked);
     }
 
     /// What is over goes, with its devices; returns what that was.

@@ -93,7 +93,8 @@ pub(super) fn look_out(
     };
     // Who is there already is not new, and has its address.
     for sighting in round.watching.neighbours.sightings()? {
-        round.anomalies.acquaint(sighting.mac, now);
+        let kept = round.watching.config.borrow().retention.unpaid_devices;
+        round.anomalies.acquaint(sighting.mac, kept, now);
         round.saw(sighting, Sight::News, now);
     }
     Ok((out, async move {
@@ -138,6 +139,7 @@ impl Round {
     fn list(&mut self) {
         let now = self.watching.clock.now().boot;
         (self.listed, self.next_list) = (now, now.plus(LIST));
+        self.anomalies.forget(now);
         self.guests = Guests::of(&self.watching.config.borrow());
         self.out.whereabouts.borrow_mut().keep(&self.watching.view.borrow());
         match self.watching.neighbours.sightings() {
@@ -172,8 +174,9 @@ impl Round {
     }
 
     fn present(&mut self, mac: Mac, now: Boot) {
-        let limit = self.watching.config.borrow().gateway.new_devices_per_minute;
-        let odd = self.anomalies.present(mac, limit, now);
+        let config = Arc::clone(&self.watching.config.borrow());
+        let (limit, kept) = (config.gateway.new_devices_per_minute, config.retention.unpaid_devices);
+        let odd = self.anomalies.present(mac, limit, kept, now);
         self.note(odd, now);
     }
 

@@ -424,6 +424,7 @@ fn limits(config: &Config) -> Limits {
         trial: config.trial.clone(),
         trials_a_minute: config.gateway.new_devices_per_minute,
         claims_kept: config.retention.claims,
+        unpaid_kept: config.retention.unpaid_devices,
         keeping: config.retention.keeping(),
         ..Limits::default()
     }

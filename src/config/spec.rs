@@ -139,7 +139,7 @@ pub(super) static RETENTION: SectionSpec = SectionSpec {
         one("profile", "default"),
         one("sessions", "90d"),
         one("audit", "365d"),
-        one("unpaid_devices", "10m").later(),
+        one("unpaid_devices", "10m"),
         one("claims", "48h"),
         one("minimum", ""),
     ],

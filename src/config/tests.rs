@@ -231,17 +231,17 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         "config plan h\noption data_up 1GB\noption data_down 1GB",
         "config garden\nlist name wa.me\nlist address 203.0.113.0/24\noption rate 1mbit\noption data 1MB",
         "config device\noption mac 02:00:00:00:00:01",
-        "config retention\noption sessions 1d\noption audit 1d\noption minimum 12h\noption profile 90d",
+        "config retention\noption sessions 1d\noption audit 1d\noption minimum 12h\noption profile 90d\noption unpaid_devices 1h",
         "config trial\noption plan h\nconfig plan h",
     ] {
         assert_eq!(notices(&with(quiet)), [], "{quiet}");
     }
-    let unpaid = with("config retention\noption unpaid_devices 1h");
-    assert_eq!(notices(&unpaid), [(4, "unpaid_devices".to_owned())]);
-    let notice = good(&unpaid).notices[0].to_string();
+    let later = with("option key_from_cloud 1");
+    assert_eq!(notices(&later), [(3, "key_from_cloud".to_owned())]);
+    let notice = good(&later).notices[0].to_string();
     assert_eq!(
         notice,
-        "lango:4: unpaid_devices: is read and checked, but this version does not act on it yet"
+        "lango:3: key_from_cloud: is read and checked, but this version does not act on it yet"
     );
 }
 

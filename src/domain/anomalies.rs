@@ -18,8 +18,6 @@ const HELD: Duration = Duration::from_secs(60);
 /// This many moves between ports within so long, and back to where it was, are not a walk.
 const MOVES: usize = 3;
 const RESTLESS: Duration = Duration::from_secs(10);
-/// A device that was not seen for this long is new.
-const KNOWN: Duration = Duration::from_secs(60 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Addresses, restless devices and known devices remembered, at most.
@@ -185,10 +183,11 @@ impl Anomalies {
         restless.then_some(Anomaly::Ports { mac })
     }
 
-    /// `mac` is there; `limit` is how many new devices a minute may bring.
-    pub fn present(&mut self, mac: Mac, limit: u32, now: Boot) -> Option<Anomaly> {
+    /// `mac` is there; `limit` is how many new devices a minute may bring. One that was not seen for as long as
+    /// `kept`, a minute at least, is new.
+    pub fn present(&mut self, mac: Mac, limit: u32, kept: Duration, now: Boot) -> Option<Anomaly> {
         let is_new = self.known.get(&mac, now).is_none();
-        self.acquaint(mac, now);
+        self.acquaint(mac, kept, now);
         if !is_new {
             return None;
         }
@@ -203,8 +202,15 @@ impl Anomalies {
     }
 
     /// `mac` was there before anybody looked.
-    pub fn acquaint(&mut self, mac: Mac, now: Boot) {
-        self.known.insert(mac, (), now, KNOWN);
+    pub fn acquaint(&mut self, mac: Mac, kept: Duration, now: Boot) {
+        self.known.insert(mac, (), now, kept.max(MINUTE));
+    }
+
+    /// Nothing is kept of devices that have been away for their time.
+    pub fn forget(&mut self, now: Boot) {
+        self.holders.handle_timeout(now);
+        self.wanderers.handle_timeout(now);
+        self.known.handle_timeout(now);
     }
 
     /// Whether `anomaly` should be told to people: of each kind one in a minute.
@@ -232,6 +238,8 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+
+    const KEPT: Duration = Duration::from_secs(600);
 
     const fn at(s: u64) -> Boot {
         Boot::from_millis(1_000_000 + s * 1000)
@@ -340,7 +348,7 @@ mod tests {
     fn more_new_devices_in_a_minute_than_may_be_are_counted() {
         let mut anomalies = Anomalies::default();
         let mut come = |from: u32, to: u32, s| {
-            (from..to).filter(|n| anomalies.present(device(*n), 120, at(s)).is_some()).count()
+            (from..to).filter(|n| anomalies.present(device(*n), 120, KEPT, at(s)).is_some()).count()
         };
         assert_eq!(come(0, 120, 0), 0);
         assert_eq!(come(0, 120, 1), 0, "they are known");
@@ -350,8 +358,8 @@ mod tests {
         assert_eq!(come(0, 121, 7000), 1, "and no longer");
         assert_eq!(anomalies.counts().new_devices, 11);
         let mut anomalies = Anomalies::default();
-        (0..500).for_each(|n| anomalies.acquaint(device(n), at(0)));
-        assert_eq!(anomalies.present(device(7), 1, at(1)), None, "it was there before");
+        (0..500).for_each(|n| anomalies.acquaint(device(n), KEPT, at(0)));
+        assert_eq!(anomalies.present(device(7), 1, KEPT, at(1)), None, "it was there before");
     }
 
     #[test]
@@ -372,7 +380,7 @@ mod tests {
             let address = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n));
             anomalies.seen(device(n), address, Sight::News, None, at(1));
             anomalies.moved(device(n), 1, at(1));
-            anomalies.present(device(n), 120, at(1));
+            anomalies.present(device(n), 120, KEPT, at(1));
         }
         let Anomalies { holders, wanderers, known, .. } = &anomalies;
         assert_eq!((holders.len(), wanderers.len(), known.len()), (ADDRESSES, WANDERERS, DEVICES));

@@ -15,9 +15,8 @@ use crate::expiring::ExpiringMap;
 
 const FREE_FAILURES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(10);
-const LONGEST_WAIT: Duration = Duration::from_secs(20 * 60);
-/// A device that did not fail for this long starts afresh.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(60 * 60);
+/// The longest that a device has to wait.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(20 * 60);
 const DEVICES_REMEMBERED: usize = 4096;
 
 const SITE_BUCKET: u64 = 30;
@@ -68,15 +67,15 @@ impl Attempts {
         device.into_iter().chain(site).max().filter(|wait| !wait.is_zero())
     }
 
-    /// Counts a wrong code.
-    pub(super) fn failed(&mut self, mac: Mac, blame: Blame, now: Boot) {
+    /// Counts a wrong code. Whoever does not fail again for as long as `kept` after the wait starts afresh.
+    pub(super) fn failed(&mut self, mac: Mac, blame: Blame, kept: Duration, now: Boot) {
         let count = self.failures.get(&mac, now).map_or(0, |failures| failures.count) + 1;
         let wait = match count.checked_sub(FREE_FAILURES) {
             None => Duration::ZERO,
             Some(excess) => FIRST_WAIT.saturating_mul(1 << excess.min(10)).min(LONGEST_WAIT),
         };
         let failures = Failures { count, wait_until: now.plus(wait) };
-        self.failures.insert(mac, failures, now, wait + FORGIVEN_AFTER);
+        self.failures.insert(mac, failures, now, wait.saturating_add(kept));
         if blame == Blame::DeviceAndSite {
             self.full_again = self.full_again.max(now).plus(SITE_REFILL);
         }
@@ -88,6 +87,11 @@ impl Attempts {
         self.full_again = Boot::from_millis(self.full_again.as_millis().saturating_sub(millis));
     }
 
+    /// Nothing is kept of devices whose time is over.
+    pub(super) fn forget(&mut self, now: Boot) {
+        self.failures.handle_timeout(now);
+    }
+
     /// The device began something that was paid: it starts afresh.
     pub(super) fn succeeded(&mut self, mac: Mac) {
         self.failures.remove(&mac);
@@ -97,6 +101,8 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const KEPT: Duration = Duration::from_secs(600);
 
     const fn at(s: u64) -> Boot {
         Boot::from_millis(s * 1000)
@@ -111,7 +117,7 @@ mod tests {
         let mut attempts = Attempts::default();
         let (mut now, mut waits) = (at(100), Vec::new());
         for _ in 0..14 {
-            attempts.failed(device(1), Blame::Device, now);
+            attempts.failed(device(1), Blame::Device, KEPT, now);
             let wait = attempts.wait(device(1), Blame::Device, now).unwrap_or_default();
             waits.push(wait.as_secs());
             now = now.plus(wait);
@@ -120,11 +126,24 @@ mod tests {
     }
 
     #[test]
+    fn who_kept_still_for_the_time_starts_afresh_and_is_not_remembered() {
+        let mut attempts = Attempts::default();
+        (0..5).for_each(|_| attempts.failed(device(1), Blame::Device, KEPT, at(0)));
+        attempts.failed(device(2), Blame::Device, KEPT, at(0));
+        attempts.forget(at(600));
+        assert_eq!(attempts.failures.len(), 1, "the other one's wait comes before");
+        attempts.forget(at(610));
+        assert_eq!(attempts.failures.len(), 0);
+        attempts.failed(device(1), Blame::Device, KEPT, at(610));
+        assert_eq!(attempts.wait(device(1), Blame::Device, at(610)), None);
+    }
+
+    #[test]
     fn a_fresh_mac_for_each_try_gains_nothing() {
         let mut attempts = Attempts::default();
         for n in 0..30 {
             assert_eq!(attempts.wait(device(n), Blame::DeviceAndSite, at(0)), None, "try {n}");
-            attempts.failed(device(n), Blame::DeviceAndSite, at(0));
+            attempts.failed(device(n), Blame::DeviceAndSite, KEPT, at(0));
         }
         let wait = Some(Duration::from_secs(6));
         assert_eq!(attempts.wait(device(99), Blame::DeviceAndSite, at(0)), wait);
@@ -139,7 +158,7 @@ mod tests {
         for second in 0..660 {
             let mac = Mac::new([2, 0, 0, 0, (second >> 8) as u8, second as u8]);
             while attempts.wait(mac, Blame::DeviceAndSite, at(second)).is_none() {
-                attempts.failed(mac, Blame::DeviceAndSite, at(second));
+                attempts.failed(mac, Blame::DeviceAndSite, KEPT, at(second));
                 tries += 1;
                 if tries > 1000 {
                     break;
@@ -153,11 +172,11 @@ mod tests {
     fn typing_errors_cost_the_site_nothing_and_success_forgives() {
         let mut attempts = Attempts::default();
         for n in 0..60 {
-            attempts.failed(device(n), Blame::Device, at(0));
+            attempts.failed(device(n), Blame::Device, KEPT, at(0));
         }
         assert_eq!(attempts.wait(device(99), Blame::DeviceAndSite, at(0)), None);
         for _ in 0..5 {
-            attempts.failed(device(1), Blame::Device, at(0));
+            attempts.failed(device(1), Blame::Device, KEPT, at(0));
         }
         assert!(attempts.wait(device(1), Blame::Device, at(0)).is_some());
         attempts.succeeded(device(1));

@@ -65,6 +65,8 @@ pub struct Limits {
     pub trials_a_minute: u32,
     /// How long a payment that nobody confirms is waited for.
     pub claims_kept: Duration,
+    /// How long the wrong codes of a device, after the wait that they brought.
+    pub unpaid_kept: Duration,
     /// How long what is kept of guests.
     pub keeping: Keeping,
     /// Codes that prove themselves, redeemed in a day: what a stolen key can cost.
@@ -89,6 +91,7 @@ impl Default for Limits {
             trial: None,
             trials_a_minute: 120,
             claims_kept: Duration::from_secs(48 * 60 * 60),
+            unpaid_kept: Duration::from_secs(10 * 60),
             keeping: Keeping {
                 sessions: Duration::from_secs(90 * 24 * 60 * 60),
                 trail: Duration::from_secs(365 * 24 * 60 * 60),

@@ -48,7 +48,7 @@ mod voucher;
 pub use acceptance::{Acceptance, TermsVersion};
 pub use account::AccountName;
 pub use anomalies::{Anomalies, Anomaly, AnomalyCounts, Sight};
-pub use attempts::Blame;
+pub use attempts::{Blame, LONGEST_WAIT};
 pub use audit::{Action, Actor, Broken, End, Noted, Operator, Verifier};
 pub use bought::{Bought, Hindrance, More, Over};
 pub use claim::{Awaits, Bridged, Claim};

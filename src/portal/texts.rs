@@ -13,12 +13,12 @@ use super::pages::written;
 use super::theme::Theme;
 use crate::captive::{Door, LANGUAGES, Language, Strings, duration};
 use crate::config::Config;
-use crate::domain::TermsVersion;
+use crate::domain::{LONGEST_WAIT, TermsVersion};
 
 /// The day on which the built-in texts were written.
 const WRITTEN: &str = "2026-11-22";
-/// A device is remembered for so long at least, in memory: who was seen at two places, who typed wrong codes.
-const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+/// The kernel counts for so long what a device uses of the garden: its allowance is one of an hour.
+const OF_GARDEN: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Template)]
 #[template(path = "terms.html", config = "portal-html/askama.toml")]
@@ -61,10 +61,16 @@ pub(super) fn privacy(t: Strings<'_>, config: &Config, theme: &Theme, door: Door
         asks_to_accept: config.gateway.terms_required,
         is_open: door == Door::Plain,
         sessions: duration(t, retention.sessions),
-        unpaid: duration(t, retention.unpaid_devices.max(REMEMBERED)),
+        unpaid: duration(t, unpaid(config)),
         claims: duration(t, retention.claims),
         minimum: retention.minimum.map(|minimum| duration(t, minimum)),
     })
+}
+
+/// How long a device that never paid is remembered at most, in memory: who typed wrong codes has to wait.
+fn unpaid(config: &Config) -> Duration {
+    let of_garden = if config.gardens.is_empty() { Duration::ZERO } else { OF_GARDEN };
+    config.retention.unpaid_devices.saturating_add(LONGEST_WAIT).max(of_garden)
 }
 
 /// Which text it is, in all languages together: who changes one of them changes what is accepted.

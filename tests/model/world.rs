@@ -24,6 +24,7 @@ const LIMITS: Limits = Limits {
     trial: None,
     trials_a_minute: 10_000,
     claims_kept: Duration::from_secs(48 * 3600),
+    unpaid_kept: Duration::from_secs(600),
     issued_a_day: 0,
     keeping: Keeping { sessions: Duration::MAX, trail: Duration::MAX, minimum: Minimum::OfLaw },
 };

@@ -4,8 +4,8 @@
 //! the records.
 
 use super::{
-    Boot, CHECKPOINTS_PER_USAGE, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Gate, Mac, Now,
-    PAID_LATELY, Record, Session, SessionId, Terms, Uplink, Usage, Wall,
+    Blame, Boot, CHECKPOINTS_PER_USAGE, CodeKey, Downtime, Ending, Entitlement, EntitlementId, Gate, Mac,
+    Now, PAID_LATELY, Record, Session, SessionId, Terms, Uplink, Usage, Wall,
 };
 use crate::domain::{Awaits, Bytes, Claim, Fact, Forgetter, Forgotten, Origin};
 use crate::ordered::OrdSet;
@@ -66,6 +66,7 @@ impl Gate {
         if self.checkpoint_due <= now.boot {
             self.checkpoint_due = now.boot.plus(self.limits.checkpoint);
             self.remember_who_is_online(now.boot);
+            self.attempts.forget(now.boot);
             let left = self.usage_in.saturating_sub(1);
             self.usage_in = if left == 0 { CHECKPOINTS_PER_USAGE } else { left };
         }
@@ -153,7 +154,7 @@ impl Gate {
             }
             Record::TrialDated { entitlement, opened } => self.trials.dated(*entitlement, *opened),
             Record::FloorReset(wall) => self.floor_reset(*wall),
-            Record::TryFailed { mac, blame } => self.attempts.failed(*mac, *blame, now.boot),
+            Record::TryFailed { mac, blame } => self.try_failed(*mac, *blame, now.boot),
             Record::PlanPut { plan, generation } => {
                 self.cloud.plans.put(plan.id.clone(), (plan.as_ref().clone(), *generation));
             }
@@ -187,6 +188,10 @@ impl Gate {
             // Of vouchers the Gate knows only those that were redeemed; the boot it was told at start.
             Record::VouchersMade(_) | Record::BootChanged { .. } => {}
         }
+    }
+
+    fn try_failed(&mut self, mac: Mac, blame: Blame, now: Boot) {
+        self.attempts.failed(mac, blame, self.limits.unpaid_kept, now);
     }
 
     pub(super) fn take_in(&mut self, entitlement: Entitlement) {

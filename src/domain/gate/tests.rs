@@ -48,6 +48,7 @@ const LIMITS: Limits = Limits {
     trial: None,
     trials_a_minute: 120,
     claims_kept: Duration::from_secs(48 * 3600),
+    unpaid_kept: Duration::from_secs(600),
     keeping: Keeping { sessions: DAY, trail: DAY, minimum: Minimum::None },
     issued_a_day: 3,
 };

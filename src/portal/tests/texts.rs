@@ -78,7 +78,7 @@ fn the_built_in_texts_are_of_the_day_they_say() {
     });
     assert_eq!(
         [terms.as_str(), &privacy],
-        ["Version c67e462c of 2026-11-22", "Version ce9325aa of 2026-11-22"]
+        ["Version c67e462c of 2026-11-22", "Version 83849ef0 of 2026-11-22"]
     );
 }
 

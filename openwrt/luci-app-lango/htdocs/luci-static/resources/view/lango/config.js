@@ -256,7 +256,7 @@ function retention(map) {
 	profile.value('12m', _('both 12 months'));
 	add(s, null, Text, 'sessions', _('Sessions'), _('Who was online when.'), rules.duration, { placeholder: '90d' });
 	add(s, null, Text, 'audit', _('Audit'), _('What operators did.'), rules.duration, { placeholder: '365d' });
-	add(s, null, Text, 'unpaid_devices', _('Devices that did not pay'), [ _('After they were seen last.'), LATER ].join(' '), rules.duration, { placeholder: '10m' });
+	add(s, null, Text, 'unpaid_devices', _('Devices that did not pay'), _('After they were seen last.'), rules.duration, { placeholder: '10m' });
 	add(s, null, Text, 'claims', _('Claims'), _('Payments that a guest has told of and that nobody has confirmed.'), rules.duration, { placeholder: '48h' });
 	add(s, null, Text, 'minimum', _('Minimum of law'), _('Nothing is deleted earlier; empty: no such law.'), rules.duration);
 }

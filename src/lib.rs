@@ -21,6 +21,7 @@
 //! - [`portal`]: HTTP for guests: limits, forms, pages
 //! - [`dns`]: DNS for guests: what a name leads to before login; learns the garden's addresses
 //! - [`sync`]: the client of the cloud: the feed down, the outbox up, lookups
+//! - [`backup`]: the file that a backup is: a state in one piece, hashed, and sealed if there is a passphrase
 //! - [`control`]: the socket between the commands and the daemon
 //! - [`process`]: exit codes, signals, the panic hook, what the process may do
 //! - [`telemetry`]: log lines to stderr or syslog
@@ -61,6 +62,7 @@
 
 pub mod app;
 pub mod backoff;
+pub mod backup;
 mod captive;
 pub mod cli;
 pub mod clock;

@@ -21,7 +21,8 @@ fn main() -> ExitCode {
         Ok(Invocation::Hold(config)) => hold(&config),
         Ok(Invocation::Setup(setup)) => cli::setup(&setup),
         Ok(Invocation::Top(how)) => cli::top(&how),
-        Ok(Invocation::Ask(ask)) => cli::ask(ask, app::offline),
+        Ok(Invocation::Ask(ask)) => cli::ask(ask, app::offline, app::pack),
+        Ok(Invocation::Restore(how)) => cli::restore(&how, app::restore),
         Err(refused) => cli::refuse(&refused),
     };
     exit.into()

@@ -11,7 +11,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("main", "cli app process telemetry"),
     (
         "app",
-        "cli config domain captive wire expiring ordered backoff clock nft neigh presence uplink store portal dns sync control process telemetry",
+        "cli config domain captive wire expiring ordered backoff clock nft neigh presence uplink store portal dns sync backup control process telemetry",
     ),
     ("cli", "domain wire config clock control process telemetry"),
     ("config", "domain ordered"),
@@ -35,6 +35,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("portal", "domain wire config expiring ordered backoff clock captive"),
     ("dns", ADAPTER),
     ("sync", ADAPTER),
+    ("backup", ADAPTER),
     ("control", ADAPTER),
     ("process", ""),
     ("telemetry", "clock domain"),

@@ -151,7 +151,7 @@ const REFUSED: &[&str] = &[
     "voucher import /nonexistent",
     "voucher import VOUCHERS",
     "voucher import VOUCHERS --dry-run",
-    "backup /nonexistent",
+    "merge e-1",
     "enrol https://127.0.0.1:1 c",
     "enrol https://bos.example.net c --ca /nonexistent",
     "export --all",

@@ -86,6 +86,7 @@ impl Desk {
                 let found = persons::export(&mut self.ledger, &self.keys, &whose, by);
                 self.kernel.guard_while(found).await?
             }
+            Request::Backup => return Ok(Answered::Later(self.back_up(by).await)),
             Request::Forget { whose } => return Ok(Answered::Later(self.forget(&whose, by).await?)),
             Request::VoucherRevoke { code } => {
                 // Sessions may end with it, which the kernel has to know.

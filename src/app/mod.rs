@@ -10,6 +10,7 @@
 //! what guests mean; `owner` says who runs all this, `hold` closes before; `fault` says what each failure means.
 
 mod ask;
+mod backup;
 mod base;
 mod certificate;
 mod cloud;
@@ -53,6 +54,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 
+pub use self::backup::{pack, restore};
 use self::base::keep_out;
 use self::certificate::Secured;
 use self::desk::{Desk, Inlets};
@@ -122,8 +124,10 @@ fn try_run(path: &Path) -> Result<(), Fault> {
 pub fn offline(path: &Path, request: Request) -> Response {
     let by = roles::at_terminal();
     let done = load_for(&request, path).and_then(|(config, enrolled)| {
-        // What is written is to be the daemon's.
-        owner::step_down(&config.gateway)?;
+        // What is written is to be the daemon's. A backup is written by whoever wants it, where the daemon may not.
+        if !matches!(request, Request::Backup) {
+            owner::step_down(&config.gateway)?;
+        }
         on_runtime(async {
             let (mut ledger, records, keys, device) = open_ledger(&config, enrolled.as_ref(), &Clock::new())?;
             let answer = if let Request::Enrol(wish) = request {
@@ -141,6 +145,7 @@ pub fn offline(path: &Path, request: Request) -> Response {
                 vouchers::answer(&mut ledger, &keys, &config, request, &by).await
             };
             ledger.store.close().await.map_err(Fault::Store)?;
+            owner::hand_over(&config.gateway)?;
             Ok(answer)
         })?
     });
@@ -295,6 +300,9 @@ fn say_started(config: &Config, ledger: &Ledger, how: &Start) {
         },
         "the gate is up"
     );
+    if let Err(error) = store::started(&config.gateway.state_dir) {
+        tracing::warn!(event = "old_state_kept", %error, "what was before a restore could not be removed");
+    }
 }
 
 /// Those who serve guests, and where comes in what guests ask and what is learned of the garden.

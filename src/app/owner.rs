@@ -6,6 +6,8 @@
 //! Files of the operator's stay whose they are: certificate, key, token and site key have to be readable to the user,
 //! at the start and whenever they are read again.
 
+use std::path::Path;
+
 use super::fault::Fault;
 use crate::config::{ConfigError, Gateway, Parsed};
 use crate::portal::{advert_folder, is_of_advert};
@@ -20,6 +22,13 @@ pub(super) fn hand_over(gateway: &Gateway) -> Result<(), Fault> {
         .and_then(|()| make_over(&gateway.run_dir, 0o755, owner, is_of_advert))
         .and_then(|()| if told.is_dir() { make_over(&told, 0o755, owner, |_| true) } else { Ok(()) });
     made.map_err(|error| Fault::System { what: "directories for option user", error })
+}
+
+/// Makes `dir` the user's, with all that is in it.
+pub(super) fn make_over_to_user(gateway: &Gateway, dir: &Path) -> Result<(), Fault> {
+    let Some(owner) = owner(gateway)?.filter(|_| is_root()) else { return Ok(()) };
+    make_over(dir, 0o700, owner, |_| true)
+        .map_err(|error| Fault::System { what: "directories for option user", error })
 }
 
 /// Becomes the user, with what is left of root's powers to a gateway. Who is not root any more keeps its name.

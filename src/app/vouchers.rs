@@ -8,7 +8,7 @@ use super::ask::{Asked, accepted, parse};
 use super::draw::{self, Drawn};
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::{persons, plans, stock, trail};
+use super::{backup, persons, plans, stock, trail};
 use crate::clock::random;
 use crate::config::Config;
 use crate::domain::{
@@ -64,6 +64,7 @@ pub(super) async fn answer(
         Request::Forget { whose } => persons::forget_now(ledger, keys, &whose, by).await?,
         Request::Audit => trail::shown(ledger).await?,
         Request::AuditVerify => trail::verified(ledger).await?,
+        Request::Backup => backup::back_up_now(ledger, config, by).await?,
         Request::Status
         | Request::Sessions
         | Request::Login { .. }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::screen::Paint;
-use super::{Ask, Errand, Failure, Place, Refused, Request, Style, doctor, import, print};
+use super::{Ask, Errand, Failure, Pack, Place, Refused, Request, Style, backup, doctor, import, print};
 use crate::control::{Client, ClientError};
 use crate::process::Exit;
 use crate::telemetry::clean;
@@ -14,20 +14,35 @@ use crate::wire::control::{Answer, Code, Joining, REQUEST_MAX, Response};
 /// Bytes of a part of a file when there is no socket that limits it: each opens the store anew.
 const OFFLINE_PART: usize = 1 << 20;
 
-/// Asks the daemon, or without one `offline`, which gets the path of the configuration.
-pub fn ask(ask: Ask, offline: impl Fn(&Path, Request) -> Response) -> Exit {
-    let answer = match ask.place {
-        Place::Socket(path) => match Client::connect(&path) {
+/// Asks the daemon, or without one `offline`, which gets the path of the configuration. What was copied for a backup,
+/// `pack` makes a file of.
+pub fn ask(ask: Ask, offline: impl Fn(&Path, Request) -> Response, pack: Pack) -> Exit {
+    if let Errand::Backup(target) = &ask.errand {
+        let mut copy = || done(Errand::One(Request::Backup), &ask.place, &offline);
+        return match backup::write(target, &mut copy, pack) {
+            Ok(done) => backup::show(&done, ask.style),
+            Err(failure) => fail(&failure, ask.style),
+        };
+    }
+    match done(ask.errand, &ask.place, offline) {
+        Ok(answer) => printed(|out| print::answer(&answer, ask.style, Paint::of_stdout(), out)),
+        Err(failure) => fail(&failure, ask.style),
+    }
+}
+
+fn done(
+    errand: Errand,
+    place: &Place,
+    offline: impl Fn(&Path, Request) -> Response,
+) -> Result<Answer, Failure> {
+    match place {
+        Place::Socket(path) => match Client::connect(path) {
             Ok(mut client) => {
-                run(ask.errand, REQUEST_MAX, &mut |request| client.ask(&request).unwrap_or_else(unanswered))
+                run(errand, REQUEST_MAX, &mut |request| client.ask(&request).unwrap_or_else(unanswered))
             }
             Err(error) => Err(failure_of(&error)),
         },
-        Place::Offline(config) => run(ask.errand, OFFLINE_PART, &mut |request| offline(&config, request)),
-    };
-    match answer {
-        Ok(answer) => printed(|out| print::answer(&answer, ask.style, Paint::of_stdout(), out)),
-        Err(failure) => fail(&failure, ask.style),
+        Place::Offline(config) => run(errand, OFFLINE_PART, &mut |request| offline(config, request)),
     }
 }
 
@@ -73,6 +88,7 @@ pub(super) fn run(
             let ca = ca.map(|path| pem(&path)).transpose()?;
             answer(Request::Enrol(Joining { url, claim, ca }))
         }
+        Errand::Backup(_) => answer(Request::Backup),
         Errand::Import { path, dry_run } => import::run(&path, dry_run, max, &mut answer),
     }
 }

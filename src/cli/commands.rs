@@ -10,10 +10,10 @@ use super::invocations::{
     clock, code, completion, enrol, import, login, logout, mac, metrics, one, reprint, run, sessions, setup,
     voucher_new,
 };
-use super::options::Opt;
+use super::options::{Opt, REPRINT};
 use super::parse::Given;
 use super::top::Top;
-use super::{Failure, Invocation, Request, man, persons};
+use super::{Failure, Invocation, Request, backup, man, persons};
 use crate::domain::BatchId;
 
 /// One command.
@@ -233,20 +233,7 @@ pub(super) const COMMANDS: &[Command] = &[
         words: "voucher reprint",
         usage: "--batch B [--plan PLAN] [--prefix S] [--form digits|letters] [--weak] [--self-verifying] [--print] [--yes]",
         takes: 0..=0,
-        options: &[
-            Opt::Batch,
-            Opt::Plan,
-            Opt::Prefix,
-            Opt::Form,
-            Opt::Weak,
-            Opt::SelfVerifying,
-            Opt::Print,
-            Opt::Yes,
-            Opt::Json,
-            Opt::Socket,
-            Opt::Offline,
-            Opt::Config,
-        ],
+        options: REPRINT,
         about: "withdraw the unused vouchers of a batch, and make as many with new codes: their paper works no more",
         example: "lango voucher reprint --batch B20261122-2217 --print --yes > vouchers.html",
         refused: "no unused voucher is in the batch, or the batch is the cloud's",
@@ -310,6 +297,26 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "lango forget --mac 02:00:00:00:00:01",
         refused: "nothing is stored of whoever is meant, or it is not clear who is",
         build: |given| one(given, persons::forget(given)?),
+    },
+    Command {
+        words: "backup",
+        usage: "FILE [--passphrase-file FILE] [--force]",
+        takes: 1..=1,
+        options: &[Opt::PassphraseFile, Opt::Force, Opt::Json, Opt::Socket, Opt::Offline, Opt::Config],
+        about: "the database and all keys in one file, while all goes on; unsealed, it is as good as the device",
+        example: "lango backup /mnt/usb/lango.backup",
+        refused: "the file is there already or cannot be written, or the store cannot be copied",
+        build: backup::backup,
+    },
+    Command {
+        words: "restore",
+        usage: "FILE [--passphrase-file FILE] [--config PATH]",
+        takes: 1..=1,
+        options: &[Opt::PassphraseFile, Opt::Config, Opt::Json],
+        about: "put a backup in the place of what there is, while no daemon runs; what was redeemed since is unknown",
+        example: "lango restore /mnt/usb/lango.backup --config /etc/config/lango",
+        refused: "a daemon runs, or the file is no backup, damaged, or sealed by another passphrase",
+        build: backup::restoration,
     },
     Command {
         words: "audit",
@@ -404,4 +411,4 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] = &["backup", "restore"];
+pub(super) const LATER: &[&str] = &["merge"];

@@ -4,11 +4,12 @@
 //! Never: what a command means; that is the daemon's, or without one `app`'s, which get a `Request`.
 //! Neighbours: `wire::control` has requests and answers, `control` carries them.
 //! Within: `commands` and `options` the one table, `parse` reads a command line by it, `invocations` says what it asks
-//! for, `help`, `completion` and `man` print the table, `ask` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `stock` tells of batches, `csv`
+//! for, `help`, `completion` and `man` print the table, `ask`, `backup` and `check` do a command, `print` shows answers, `sheet` prints vouchers, `stock` tells of batches, `csv`
 //! and `import` read files of them, `persons` what is stored of one, `screen` is `lango status`, `order` that of sessions, `doctor` what it sees itself, `top` is live on a `terminal`, `rpcd` is the way from LuCI, `setup` changes the
 //! settings of the system.
 
 mod ask;
+mod backup;
 mod bought;
 mod check;
 mod commands;
@@ -40,6 +41,7 @@ use crate::telemetry;
 use crate::wire::control::{Failure, Request, TypedCode};
 
 pub use ask::{ask, refuse, say};
+pub use backup::{Pack, Restore, restore};
 pub use check::check;
 pub use parse::{Refused, parse};
 pub use rpcd::{is_plugin, plugin};
@@ -58,6 +60,7 @@ pub enum Invocation {
     Hold(PathBuf),
     Setup(Setup),
     Ask(Ask),
+    Restore(Restore),
     Top(Top),
 }
 
@@ -89,6 +92,8 @@ enum Errand {
         path: PathBuf,
         dry_run: bool,
     },
+    /// The state in one file.
+    Backup(backup::Target),
     /// Join a cloud whose issuer may be that of a PEM file.
     Enrol {
         url: String,

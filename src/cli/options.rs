@@ -40,7 +40,25 @@ pub(super) enum Opt {
     Data,
     By,
     Reason,
+    PassphraseFile,
+    Force,
 }
+
+/// Of `voucher reprint`.
+pub(super) const REPRINT: &[Opt] = &[
+    Opt::Batch,
+    Opt::Plan,
+    Opt::Prefix,
+    Opt::Form,
+    Opt::Weak,
+    Opt::SelfVerifying,
+    Opt::Print,
+    Opt::Yes,
+    Opt::Json,
+    Opt::Socket,
+    Opt::Offline,
+    Opt::Config,
+];
 
 /// How an option is written.
 pub(super) struct Spelling {
@@ -51,7 +69,7 @@ pub(super) struct Spelling {
 }
 
 impl Opt {
-    pub(super) const ALL: [Self; 35] = [
+    pub(super) const ALL: [Self; 37] = [
         Self::Json,
         Self::Socket,
         Self::Offline,
@@ -87,6 +105,8 @@ impl Opt {
         Self::Data,
         Self::By,
         Self::Reason,
+        Self::PassphraseFile,
+        Self::Force,
     ];
 
     pub(super) const fn spelling(self) -> Spelling {
@@ -129,6 +149,12 @@ impl Opt {
             Self::Data => ("data", Some("SIZE"), "so much more data, as in 500MB, 2GB or 512MiB"),
             Self::By => ("by", Some("SPAN"), "so much later, as in 12h or 30d"),
             Self::Reason => ("reason", Some("TEXT"), "why, for the trail; name nobody"),
+            Self::PassphraseFile => (
+                "passphrase-file",
+                Some("FILE"),
+                "holds what seals it; without, whoever has it is this gateway",
+            ),
+            Self::Force => ("force", None, "replace what is there"),
             Self::Batch => ("batch", Some("B"), "only vouchers of that batch"),
         };
         Spelling { name, value, about }

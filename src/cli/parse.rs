@@ -252,6 +252,7 @@ mod tests {
             other @ (Errand::Sessions(_)
             | Errand::Metrics(_)
             | Errand::Import { .. }
+            | Errand::Backup(_)
             | Errand::Enrol { .. }) => {
                 panic!("{line}: {other:?}")
             }
@@ -470,7 +471,7 @@ mod tests {
 
     #[test]
     fn commands_of_later_versions_are_told_from_wrong_ones() {
-        for line in ["backup /tmp/b", "backup --json"] {
+        for line in ["merge e-1", "merge --json"] {
             let refused = parse(args(line)).unwrap_err();
             assert_eq!(refused.failure.code, Code::Unsupported, "{line}");
             assert!(refused.failure.message.contains("not in this version"), "{line}");

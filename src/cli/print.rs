@@ -54,6 +54,7 @@ pub(super) fn answer(answer: &Answer, style: Style, paint: Paint, out: &mut dyn 
             Answer::Export(export) if style == Style::Csv => persons::csv(export, out)?,
             Answer::Export(export) => json(export, out)?,
             Answer::Forget(erased) => out.write_all(persons::erased(erased).as_bytes())?,
+            Answer::Backup(copied) => json(copied, out)?,
             Answer::Audit(rows) => out.write_all(trail(rows).as_bytes())?,
             Answer::AuditVerify(AuditWhole { rows, last, hash }) => {
                 writeln!(out, "{rows} rows are as they were written; the last is {last}: {}", clean(hash))?
@@ -98,6 +99,7 @@ fn exit(answer: &Answer) -> Exit {
         | Answer::Sync(_)
         | Answer::Export(_)
         | Answer::Forget(_)
+        | Answer::Backup(_)
         | Answer::Audit(_)
         | Answer::AuditVerify(_) => false,
     };
@@ -132,6 +134,7 @@ fn as_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         Answer::Sync(cloud) => json(cloud, out),
         Answer::Export(export) => json(export, out),
         Answer::Forget(erased) => json(erased, out),
+        Answer::Backup(copied) => json(copied, out),
         Answer::Audit(rows) => json(rows, out),
         Answer::AuditVerify(whole) => json(whole, out),
     }

@@ -151,6 +151,7 @@ fn called(name: &str, options: impl Iterator<Item = OsString>, given: impl Read)
             | Invocation::Check(..)
             | Invocation::Hold(_)
             | Invocation::Top(_)
+            | Invocation::Restore(_)
             | Invocation::Setup(_),
         ) => {
             return Err(usage("the method has no such options".to_owned()));

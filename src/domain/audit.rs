@@ -92,6 +92,8 @@ pub enum Action {
     Export,
     Forget,
     Enrol,
+    Backup,
+    Restore,
     Purge,
     /// Nothing: who asked may not have it done.
     Refused,
@@ -121,6 +123,8 @@ impl Action {
             Self::Export => "export",
             Self::Forget => "forget",
             Self::Enrol => "enrol",
+            Self::Backup => "backup",
+            Self::Restore => "restore",
             Self::Purge => "purge",
             Self::Refused => "refused",
         }

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{OpenError, StoreError};
+use super::{OpenError, StoreError, restore};
 use crate::domain::Wall;
 
 /// Damaged databases kept for whoever wants to look at them.
@@ -102,9 +102,10 @@ impl Place {
         Ok(to)
     }
 
-    /// Deletes the databases that were moved aside.
+    /// Deletes the databases that were moved aside, and a state that was before a restore.
     pub(super) fn remove_aside(&self) -> Result<(), StoreError> {
         let failed = |error: OpenError| StoreError::Io(error.to_string());
+        restore::started(&self.dir).map_err(failed)?;
         for (_, path) in self.aside().map_err(failed)? {
             remove(&path).map_err(failed)?;
             remove(&with_wal(&path)).map_err(failed)?;
@@ -199,7 +200,9 @@ fn with_wal(db: &Path) -> PathBuf {
 
 /// Whether a file of this name in a state directory is of our making: the database with its kin, the secrets.
 pub fn is_of_store(name: &str) -> bool {
-    ["lango.db", "device.key", "enrolment.json"].iter().any(|ours| name.starts_with(ours))
+    ["lango.db", "lango.restore", "lango.before", "device.key", "enrolment.json"]
+        .iter()
+        .any(|ours| name.starts_with(ours))
 }
 
 pub(super) fn exists(path: &Path) -> Result<bool, OpenError> {

@@ -5,7 +5,8 @@
 //! Never: decides; it writes the domain's [`Record`]s and loads them back as [`Restored`].
 //! Neighbours: `app` calls it; `schema.rs` draws the tables, `recover.rs` opens them in whatever state
 //! they are, `files.rs` moves files, `thread.rs` does the jobs, `write.rs` and `read.rs` translate,
-//! `keys.rs` keeps the secrets, `vault.rs` seals under them what is a person's.
+//! `keys.rs` keeps the secrets, `vault.rs` seals under them what is a person's, `restore.rs` puts another state in the
+//! place of this.
 
 mod error;
 mod files;
@@ -14,12 +15,13 @@ mod leftovers;
 mod read;
 mod reading;
 mod recover;
+mod restore;
 mod schema;
 mod thread;
 mod vault;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +29,11 @@ pub use error::{OpenError, StoreError};
 pub use files::is_of_store;
 pub use keys::{KeyError, device_key, enrolment, has_device_key, keep_enrolment};
 pub use recover::{Found, Instead, Report};
+pub use restore::{Staging, started};
 use tokio::sync::oneshot;
 
 use self::files::Place;
+use self::recover::Ready;
 use self::thread::{Database, Job, Thread};
 use crate::domain::{
     BatchId, Bound, Broken, CodeKey, Dossier, End, Entitlement, EntitlementId, Issued, Mac, Noted, Over,
@@ -44,8 +48,13 @@ use crate::domain::{
 pub fn open(state_dir: &Path) -> Result<Opened, OpenError> {
     let place = Place::new(state_dir);
     let ready = recover::open(&place)?;
+    opened(place, ready)
+}
+
+fn opened(place: Place, ready: Ready) -> Result<Opened, OpenError> {
+    let dir = place.dir.clone();
     let thread = Thread::start(place, ready.conn, ready.vault, ready.medium)
-        .map_err(|error| OpenError::io(state_dir, "start a thread for", &error))?;
+        .map_err(|error| OpenError::io(&dir, "start a thread for", &error))?;
     let store = Store { thread: Arc::new(thread) };
     Ok(Opened { store, restored: ready.restored, device: ready.device, report: ready.report })
 }
@@ -241,6 +250,11 @@ impl Store {
     /// Renews the secret under which the keys of days are wrapped, and makes the copy anew. How many days it were.
     pub async fn rotate_key(&self, now: Wall) -> Result<u64, StoreError> {
         self.ask(move |database| database.rotate_key(now)).await
+    }
+
+    /// Makes that copy now, and says where it is. Who has it open goes on reading it when the next one takes its place.
+    pub async fn copy_now(&self, now: Wall) -> Result<PathBuf, StoreError> {
+        self.ask(move |database| database.copy_now(now)).await
     }
 
     /// Closes the database after all that was asked before. Later calls get [`StoreError::Gone`].

@@ -20,7 +20,7 @@ use super::keys::Secrets;
 use super::read::codes::Finder;
 use super::vault::Vault;
 use super::write::Writer;
-use super::{OpenError, StoreError, keys, read, schema};
+use super::{OpenError, StoreError, keys, read, restore, schema};
 use crate::clock;
 use crate::domain::Restored;
 
@@ -118,6 +118,7 @@ pub(super) fn open(place: &Place) -> Result<Ready, OpenError> {
     if place.is_read_only()? {
         return open_read_only(place);
     }
+    restore::finish(place)?;
     let (found, check) = match (exists(&place.db)?, exists(&place.copy())?) {
         (true, _) if exists(&place.wal())? => (Found::Unclosed, Check::Tables),
         (true, _) => (Found::Clean, Check::Opening),
@@ -132,6 +133,14 @@ pub(super) fn open(place: &Place) -> Result<Ready, OpenError> {
         Err(Failure::Open(error)) => Err(error),
         Err(Failure::Damaged(why)) => replace(place, why),
     }
+}
+
+/// Opens a database that is to be whole: nothing is repaired, and none is made.
+pub(super) fn open_whole(place: &Place) -> Result<Ready, OpenError> {
+    place.start(Found::Clean, Check::Tables).map_err(|failure| match failure {
+        Failure::Open(error) => error,
+        Failure::Damaged(why) => OpenError::Io { path: place.db.clone(), doing: "use", why },
+    })
 }
 
 /// Moves a damaged database aside and opens the last good copy, or else an empty one.

@@ -7,6 +7,7 @@
 //! has grown to [`JOURNAL`], after the callers were answered: a page that 100 logins changed is written once.
 
 use std::io;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -122,6 +123,13 @@ impl<'c> Database<'c> {
         let waiting = self.writer.waiting()?;
         let oldest = cloud::oldest(self.conn)?;
         Ok(OutboxSize { facts: waiting.facts, bytes: waiting.bytes, oldest })
+    }
+
+    pub(super) fn copy_now(&mut self, now: Wall) -> Result<PathBuf, StoreError> {
+        if self.keep_copy(now)? == Kept::Recent {
+            self.place.keep_copy(self.conn, now)?;
+        }
+        Ok(self.place.copy())
     }
 
     pub(super) fn keep_copy(&mut self, now: Wall) -> Result<Kept, StoreError> {

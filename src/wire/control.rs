@@ -6,6 +6,7 @@
 //! Neighbours: `control` carries the lines, `app` answers, `cli` prints.
 
 mod answers;
+mod backups;
 mod batches;
 mod frames;
 mod orders;
@@ -23,6 +24,7 @@ pub use answers::{
     Plan, RowError, Session, Sheet, Source, Status, Surroundings, TimeClaim, Uplink, VoucherListed,
     VoucherMade, VoucherShown, Vouchers, VouchersMade,
 };
+pub use backups::{BackedUp, Copied, Restored};
 pub use batches::{Batch, Report, Reprinted, Tally, Total, Worth};
 pub use frames::{FrameError, Lines, decode, encode};
 pub use orders::{Held, Meant};
@@ -113,6 +115,8 @@ pub enum Request {
     Forget {
         whose: Whose,
     },
+    /// A copy of the store, for whoever packs it.
+    Backup,
     /// What was done, and by whom.
     Audit,
     /// Whether that is all still there as it was written.
@@ -260,6 +264,7 @@ pub enum Answer {
     Enrol(Joined),
     Export(Box<Export>),
     Forget(Erased),
+    Backup(Copied),
     Audit(Vec<AuditRow>),
     AuditVerify(AuditWhole),
 }

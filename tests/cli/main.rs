@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "starts the program")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod backup;
 mod daemon;
 mod place;
 mod roles;
@@ -61,6 +62,7 @@ fn answer(request: Request) -> Response {
             Response::Ok(Answer::Forget(Erased { devices: 2, entitlements: 3, sessions: 5, claims: 1 }))
         }
         Request::Forget { .. } => fail(Code::NoSuchPerson),
+        Request::Backup => fail(Code::NotStored),
         Request::Audit => Response::Ok(Answer::Audit(Vec::new())),
         Request::AuditVerify => fail(Code::TrailBroken),
         Request::Login { .. }
@@ -181,7 +183,7 @@ fn with_json_a_failure_is_an_object_on_stdout() {
     assert_eq!((code(&output), printed(&output), stderr(&output)), (1, expected, ""));
     for (args, exit, word) in [
         (["status", "--json", "--frob"].as_slice(), 2, "usage"),
-        (&["backup", "--json"], 1, "unsupported"),
+        (&["merge", "--json"], 1, "unsupported"),
         (&["status", "--json", "--socket", "/nonexistent/lango.sock"], 69, "unreachable"),
         (&["check", "--json", "--config", "/nonexistent"], 78, "configuration"),
         (&["voucher", "import", "/nonexistent", "--json", "--offline"], 1, "bad_file"),

@@ -44,6 +44,7 @@ fn every_request() -> Vec<Request> {
         Request::Refund { of: Meant::Code { code: code() }, reason: None },
         Request::Export { whose: Whose::All },
         Request::Forget { whose: Whose::All },
+        Request::Backup,
         Request::Audit,
         Request::AuditVerify,
     ]

@@ -81,6 +81,7 @@ fn answer(request: Request) -> Response {
         | Request::Login { .. }
         | Request::Logout(_)
         | Request::VoucherReprint(_)
+        | Request::Backup
         | Request::VoucherReport { .. }
         | Request::Topup { .. }
         | Request::Extend { .. }

@@ -37,6 +37,17 @@ def vouchers():
     return path
 
 
+def elsewhere():
+    """A configuration whose store no daemon has, and a backup to be put there."""
+    folder = HOTSPOT / "elsewhere"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    live("backup", folder / "backup")
+    gateway = f"config gateway 'main'\n\tlist interface 'br-guest'\n\toption state_dir '{folder}/state'\n"
+    (folder / "lango").write_text(gateway)
+    return folder
+
+
 def openwrt():
     """A folder with the settings of a router that has just been unpacked."""
     folder = HOTSPOT / "openwrt"
@@ -63,6 +74,12 @@ def prepared(command):
         live("logout", "02:00:00:00:00:02")
     if command.words == "enrol":
         args = ["enrol", "https://localhost:8443", cloud("claim"), "--ca", HOTSPOT / "cloud" / "keys" / "ca.pem"]
+    if command.words == "restore":
+        folder = elsewhere()
+        return ["restore", folder / "backup", "--config", folder / "lango"], into
+    if command.words == "backup":
+        (HOTSPOT / "a.backup").unlink(missing_ok=True)
+        args = ["backup", HOTSPOT / "a.backup"]
     names = {
         "4821 9937 05": code,
         "vouchers.csv": vouchers,
@@ -169,6 +186,7 @@ def errors(found):
         ("no such session", ["extend", "--session", "s-999999", "--by", "1h"], "no_such_session"),
         ("nobody there", ["refund", "--mac", "02:00:00:00:00:99"], "not_online"),
         ("nobody there", ["move", "--mac", "02:00:00:00:00:99", DEVICE], "not_online"),
+        ("not written", ["backup", "/nonexistent/a.backup"], "bad_file"),
         ("no such file", ["voucher", "import", "/nonexistent.csv"], "bad_file"),
         ("nothing stored", ["export", "--mac", "02:00:00:00:00:99"], "no_such_person"),
         ("nothing stored", ["forget", "--mac", "02:00:00:00:00:99"], "no_such_person"),

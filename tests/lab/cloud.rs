@@ -1,6 +1,7 @@
 //! In step with a cloud that issues, gets paid and commands, and selling on while it cannot be reached: the
 //! real program, the cloud of `tests/cloud` behind its uplink, and phones.
 
+mod backups;
 mod commands;
 mod ledger;
 mod payments;

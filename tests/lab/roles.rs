@@ -43,6 +43,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "backup /nonexistent/lango.backup",
             "audit",
             "audit --verify",
             "sync --now",

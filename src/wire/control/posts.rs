@@ -39,6 +39,7 @@ impl Request {
             Self::Refund { .. } => ("refund", Role::Admin),
             Self::Export { .. } => ("export", Role::Admin),
             Self::Forget { .. } => ("forget", Role::Admin),
+            Self::Backup => ("backup", Role::Admin),
             Self::Audit => ("audit", Role::Admin),
             Self::AuditVerify => ("audit --verify", Role::Admin),
         }

@@ -183,13 +183,20 @@ impl<'a> Chromium<'a> {
         urls.collect()
     }
 
-    /// Does something with the first element that there is. A page may be followed by another one between finding it
-    /// and that: then it is looked for again.
+    /// Does something with the first element that there is. A page may be followed by another one before it is found,
+    /// or between finding it and that: then it is looked for again.
     fn on_element(&self, selector: &str, action: &str, what: &Value) {
         let from = Instant::now();
         loop {
-            let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
-            let path = format!("{}/element/{}/{action}", self.session, found[ELEMENT].as_str().unwrap());
+            let sought = json!({ "using": "css selector", "value": selector });
+            let elements = format!("{}/element", self.session);
+            let found = self.try_ask("POST", &elements, &sought).expect("an answer");
+            if found["error"] == "no such element" && from.elapsed() < SOON {
+                thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            let element = found[ELEMENT].as_str().unwrap_or_else(|| panic!("{selector}: {found}"));
+            let path = format!("{elements}/{element}/{action}");
             let answer = self.try_ask("POST", &path, what).unwrap_or_else(|| panic!("{path}: no answer"));
             let is_of_page_before = answer["error"] == "stale element reference"
                 || answer["message"]

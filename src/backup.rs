@@ -97,11 +97,29 @@ impl fmt::Display for BackupError {
     }
 }
 
-/// Writes `bytes` to `path`, where nothing is, readable by its owner only.
-pub fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Writes `bytes` to `path`, where nothing is, readable by its owner only: whole or not at all. Gives the file.
+pub fn keep(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let unfinished = beside(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| put(&unfinished, path));
+    if written.is_err() {
+        drop(fs::remove_file(&unfinished));
+    }
+    written.map(|()| file)
+}
+
+/// The name under which a file for `path` is written.
+fn beside(path: &Path) -> PathBuf {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}.new", std::process::id()));
+    PathBuf::from(unfinished)
+}
+
+/// Gives what is written its name, on flash.
+fn put(unfinished: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(unfinished, path)?;
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    File::open(above.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Writes the files of `sources`, by their names, to `path`: whole or not at all, and readable by its owner only.
@@ -111,14 +129,10 @@ pub fn write(
     sources: &[(String, PathBuf)],
     passphrase: Option<&str>,
 ) -> Result<u64, BackupError> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{}.new", std::process::id()));
-    let unfinished = PathBuf::from(unfinished);
+    let unfinished = beside(path);
     let to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     let written = write_all(to, manifest, sources, passphrase).and_then(|size| {
-        fs::rename(&unfinished, path)?;
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+        put(&unfinished, path)?;
         Ok(size)
     });
     if written.is_err() {

@@ -21,7 +21,7 @@ use nix::sys::signalfd::SignalFd;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 pub use accounts::Accounts;
-pub use privileges::{Owner, become_user, confine, is_root, make_over};
+pub use privileges::{Owner, become_user, confine, give, is_root, make_over};
 pub use seal::{is_sealed, seal};
 
 /// How a command ends, as scripts see it.

@@ -160,7 +160,8 @@ fn keep_site_key(gateway: &Gateway, unpacked: Option<&Path>) -> Asked<()> {
                     "move it elsewhere, and restore again",
                 ),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    backup::keep(path, &key).map_err(|error| io(path, &error))
+                    let kept = backup::keep(path, &key).map_err(|error| io(path, &error))?;
+                    owner::give_to_user(gateway, &kept).map_err(|fault| enrolment::failure(&fault))
                 }
                 Err(error) => Err(io(path, &error)),
             }

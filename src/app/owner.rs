@@ -6,12 +6,13 @@
 //! Files of the operator's stay whose they are: certificate, key, token and site key have to be readable to the user,
 //! at the start and whenever they are read again.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::fault::Fault;
 use crate::config::{ConfigError, Gateway, Parsed};
 use crate::portal::{advert_folder, is_of_advert};
-use crate::process::{Owner, become_user, confine, is_root, make_over};
+use crate::process::{Owner, become_user, confine, give, is_root, make_over};
 use crate::store;
 
 /// Makes the directories of the daemon the user's, with what is in them of ours. Only root has something to give.
@@ -29,6 +30,12 @@ pub(super) fn make_over_to_user(gateway: &Gateway, dir: &Path) -> Result<(), Fau
     let Some(owner) = owner(gateway)?.filter(|_| is_root()) else { return Ok(()) };
     make_over(dir, 0o700, owner, |_| true)
         .map_err(|error| Fault::System { what: "directories for option user", error })
+}
+
+/// Gives `file` to the user.
+pub(super) fn give_to_user(gateway: &Gateway, file: &File) -> Result<(), Fault> {
+    let Some(owner) = owner(gateway)?.filter(|_| is_root()) else { return Ok(()) };
+    give(file, owner).map_err(|error| Fault::System { what: "file for option user", error })
 }
 
 /// Becomes the user, with what is left of root's powers to a gateway. Who is not root any more keeps its name.

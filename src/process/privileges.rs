@@ -74,7 +74,8 @@ pub fn make_over(dir: &Path, mode: u32, owner: Owner, ours: impl Fn(&str) -> boo
     Ok(())
 }
 
-fn give(file: &File, owner: Owner) -> io::Result<()> {
+/// Gives the open `file` to `owner`.
+pub fn give(file: &File, owner: Owner) -> io::Result<()> {
     let about = file.metadata()?;
     if (about.uid(), about.gid()) == (owner.uid.as_raw(), owner.gid.as_raw()) {
         return Ok(());

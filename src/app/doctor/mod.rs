@@ -99,10 +99,14 @@ impl Finding {
 pub(super) async fn of_gateway(desk: &mut Desk) -> Examined {
     desk.kernel.look_for_offload();
     let strangers = desk.kernel.strangers();
-    let store = &desk.ledger.store;
-    let (counts, outbox) = (store.counts().await, store.outbox_size().await.ok());
-    let unreadable = store.unreadable().await.unwrap_or(0);
-    let trail = trail::verified(&desk.ledger).await;
+    let ledger = &desk.ledger;
+    let asked = async {
+        let store = &ledger.store;
+        let (counts, outbox) = (store.counts().await, store.outbox_size().await.ok());
+        (counts, outbox, store.unreadable().await.unwrap_or(0), trail::verified(ledger).await)
+    };
+    // The trail may be long.
+    let (counts, outbox, unreadable, trail) = desk.kernel.guard_while(asked).await;
     let (config, now) = (Arc::clone(&desk.config.borrow()), desk.ledger.clock.now());
     let seen = Seen { desk, config, now, counts, unreadable, outbox, trail, strangers };
     let found = CHECKS.iter().flat_map(|(name, look)| look(&seen).into_iter().map(|one| one.of(name)));

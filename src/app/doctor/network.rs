@@ -43,8 +43,10 @@ fn interface(name: &str) -> Finding {
 /// The kernel looks for a guest's answer where the network is that it finds first.
 pub(super) fn networks(seen: &Seen<'_>) -> Vec<Finding> {
     let guest = |name: &String| seen.config.gateway.interfaces.contains(name);
+    // Of IPv6 the provider may lend the guests what the uplink has an address in.
+    let of_ipv4 = |one: &InterfaceAddress| network(one).filter(|it| it.address.is_ipv4());
     let all: Vec<_> =
-        links().into_iter().filter_map(|one| Some((network(&one)?, one.interface_name))).collect();
+        links().into_iter().filter_map(|one| Some((of_ipv4(&one)?, one.interface_name))).collect();
     let (inside, outside): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, name)| guest(name));
     let clash = inside
         .iter()

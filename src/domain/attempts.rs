@@ -67,7 +67,8 @@ impl Attempts {
         device.into_iter().chain(site).max().filter(|wait| !wait.is_zero())
     }
 
-    /// Counts a wrong code. Whoever does not fail again for as long as `kept` after the wait starts afresh.
+    /// Counts a wrong code. Whoever does not fail again for as long as `kept` after the wait, and
+    /// 20 minutes at least, starts afresh.
     pub(super) fn failed(&mut self, mac: Mac, blame: Blame, kept: Duration, now: Boot) {
         let count = self.failures.get(&mac, now).map_or(0, |failures| failures.count) + 1;
         let wait = match count.checked_sub(FREE_FAILURES) {
@@ -75,7 +76,7 @@ impl Attempts {
             Some(excess) => FIRST_WAIT.saturating_mul(1 << excess.min(10)).min(LONGEST_WAIT),
         };
         let failures = Failures { count, wait_until: now.plus(wait) };
-        self.failures.insert(mac, failures, now, wait.saturating_add(kept));
+        self.failures.insert(mac, failures, now, wait.saturating_add(kept).max(LONGEST_WAIT));
         if blame == Blame::DeviceAndSite {
             self.full_again = self.full_again.max(now).plus(SITE_REFILL);
         }
@@ -128,14 +129,16 @@ mod tests {
     #[test]
     fn who_kept_still_for_the_time_starts_afresh_and_is_not_remembered() {
         let mut attempts = Attempts::default();
-        (0..5).for_each(|_| attempts.failed(device(1), Blame::Device, KEPT, at(0)));
-        attempts.failed(device(2), Blame::Device, KEPT, at(0));
-        attempts.forget(at(600));
-        assert_eq!(attempts.failures.len(), 1, "the other one's wait comes before");
-        attempts.forget(at(610));
+        (0..5).for_each(|_| attempts.failed(device(1), Blame::Device, 3 * KEPT, at(0)));
+        attempts.failed(device(2), Blame::Device, Duration::ZERO, at(0));
+        attempts.forget(at(1199));
+        assert_eq!(attempts.failures.len(), 2, "or a pause would be worth another five tries");
+        attempts.forget(at(1200));
+        assert_eq!(attempts.failures.len(), 1, "the wait of the other one comes before");
+        attempts.forget(at(1810));
         assert_eq!(attempts.failures.len(), 0);
-        attempts.failed(device(1), Blame::Device, KEPT, at(610));
-        assert_eq!(attempts.wait(device(1), Blame::Device, at(610)), None);
+        attempts.failed(device(1), Blame::Device, KEPT, at(1810));
+        assert_eq!(attempts.wait(device(1), Blame::Device, at(1810)), None);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Desk {
             if let Ok(voucher) = found
                 && voucher.state == VoucherState::Unused
             {
-                return self.pay_back_unused(voucher, by).await;
+                return self.pay_back_unused(voucher, reason, by).await;
             }
         }
         let id = self.named(of).await?.id;
@@ -73,7 +73,7 @@ impl Desk {
         }))
     }
 
-    async fn pay_back_unused(&mut self, voucher: Voucher, by: &Actor) -> Asked<Answer> {
+    async fn pay_back_unused(&mut self, voucher: Voucher, reason: String, by: &Actor) -> Asked<Answer> {
         let terms = self.ledger.gate.plan(&voucher.plan).map(|plan| plan.terms.clone());
         let terms = terms.unwrap_or(Terms::UNLIMITED);
         let (price, currency) = self.price_of(&voucher.plan);
@@ -92,7 +92,7 @@ impl Desk {
             price,
             currency,
         };
-        let order = trail::ordered(by, Action::Refund, Input::RevokeVoucher { voucher });
+        let order = trail::ordered(by, Action::Refund, Input::RefundUnused { voucher, reason });
         accepted(self.transact(vec![order]).await.into_iter().next())?;
         Ok(Answer::Held(held))
     }
@@ -110,14 +110,15 @@ impl Desk {
         Ok(Answer::Held(self.held(id).await?))
     }
 
-    /// The only device that used it, if it may be let in.
+    /// The only device that used it, if it is here and may be let in: nobody's time runs while the guest is away.
     async fn last_device(&self, id: EntitlementId) -> Asked<Option<Mac>> {
         let kept = self.ledger.store.entitlement(id).await.map_err(unreadable)?;
         let only = match kept.as_ref().map(|(_, devices)| devices.as_slice()) {
             Some([only]) => Some(*only),
             Some(_) | None => None,
         };
-        Ok(only.filter(|mac| !self.is_blocked(*mac)))
+        let is_here = |mac| self.kernel.neighbours.addresses(mac).is_ok_and(|known| !known.is_empty());
+        Ok(only.filter(|mac| !self.is_blocked(*mac) && is_here(*mac)))
     }
 
     fn is_blocked(&self, mac: Mac) -> bool {
@@ -230,8 +231,10 @@ async fn used_last(ledger: &Ledger, mac: Mac) -> Asked<Option<EntitlementId>> {
     let whom = Whom::Person(Person { mac: Some(mac), ..Person::default() });
     let traces = ledger.store.traces(whom).await.map_err(unreadable)?;
     let found = ledger.store.dossier(traces).await.map_err(unreadable)?;
-    let visits = found.visits.iter().filter(|visit| visit.mac == mac && visit.why.as_deref() != Some(MOVED));
-    Ok(visits.max_by_key(|visit| visit.session).map(|visit| visit.entitlement))
+    let last = found.visits.iter().filter(|visit| visit.mac == mac).max_by_key(|visit| visit.session);
+    // Nor is it the one before that.
+    let own = last.filter(|visit| visit.why.as_deref() != Some(MOVED));
+    Ok(own.map(|visit| visit.entitlement))
 }
 
 fn nobody_began(state: VoucherState) -> Failure {

@@ -238,7 +238,9 @@ impl Gate {
             Input::Suspect { mac } => self.close_device(mac, Closing::Anomaly, moment),
             Input::MakeVouchers { vouchers } => self.make_vouchers(vouchers),
             Input::ReplaceVouchers { old, new } => self.replace_vouchers(&old, new),
-            Input::RevokeVoucher { voucher } => self.revoke_voucher(&voucher, moment),
+            Input::RefundUnused { voucher, .. } | Input::RevokeVoucher { voucher } => {
+                self.revoke_voucher(&voucher, moment)
+            }
             Input::FeedRead { stand, page } => self.read_feed(stand, page),
             Input::RowsPut { rows, from } => self.put_rows(rows, from, moment),
             Input::RowGone { name, known } => self.drop_row(name, known, moment),

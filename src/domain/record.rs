@@ -54,6 +54,11 @@ pub enum Input {
         entitlement: EntitlementId,
         reason: String,
     },
+    /// The same of a voucher that nobody has used.
+    RefundUnused {
+        voucher: Voucher,
+        reason: String,
+    },
     /// An operator gives it to another device. `from`: the one that loses it, where that has to be said.
     Move {
         entitlement: EntitlementId,

@@ -8,7 +8,7 @@
 
 use super::ask::close;
 use super::{
-    Closing, Decision, Effect, Ending, Entitlement, EntitlementId, Gate, Mac, Moment, Record, Refusal,
+    Closing, Decision, Effect, Ending, Entitlement, EntitlementId, Gate, Mac, Moment, PlanId, Record, Refusal,
 };
 use crate::domain::{Bought, Bytes, Hindrance, More, Over, Terms};
 
@@ -95,9 +95,15 @@ impl Gate {
         let data = live.data_left().map(|Bytes(left)| format!(" {left} bytes,"));
         let left = [metered, validity, data].into_iter().flatten().collect::<String>();
         let left = if left.is_empty() { " no limit,".to_owned() } else { left };
-        let price = self.plan(&live.plan).map(|plan| format!(" price {} {}", plan.price, plan.currency));
-        let price = price.unwrap_or_default();
-        format!("{id} of plan {}, left{left}{}", live.plan, price.trim_end())
+        let left = left.trim_end_matches(',');
+        format!("{id} of plan {}, left{left}{}", live.plan, self.about_price(&live.plan))
+    }
+
+    /// What the plan costs now, for the trail.
+    pub(super) fn about_price(&self, plan: &PlanId) -> String {
+        let plan = self.plan(plan).filter(|plan| !plan.price.is_empty());
+        let price = plan.map(|plan| format!(", price {} {}", plan.price, plan.currency));
+        price.unwrap_or_default().trim_end().to_owned()
     }
 
     /// Why `mac` cannot be let in with `id` by an operator, if so.

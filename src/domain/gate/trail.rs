@@ -47,8 +47,11 @@ impl Gate {
             return entitlement.to_string();
         }
         if let Input::Refund { entitlement, reason } = input {
-            let left = self.about_left(*entitlement, self.moment(now));
-            return if reason.is_empty() { left } else { format!("{left}; {reason}") };
+            return with_reason(self.about_left(*entitlement, self.moment(now)), reason);
+        }
+        if let Input::RefundUnused { voucher, reason } = input {
+            let all = about_vouchers(std::slice::from_ref(voucher));
+            return with_reason(format!("{all}, unused{}", self.about_price(&voucher.plan)), reason);
         }
         if let Input::MakeVouchers { vouchers } = input {
             return about_vouchers(vouchers);
@@ -68,6 +71,10 @@ impl Gate {
         }
         String::new()
     }
+}
+
+fn with_reason(what: String, reason: &str) -> String {
+    if reason.is_empty() { what } else { format!("{what}; {reason}") }
 }
 
 /// How much of a person was forgotten.

@@ -288,6 +288,18 @@ fn refund(desk: &mut Desk, code: CodeKey, reason: &str) -> Reply {
 }
 
 #[test]
+fn an_unused_voucher_that_is_paid_back_is_noted_with_its_price_and_the_reason() {
+    let (mut desk, code) = Desk::using(Plan { price: "500".to_owned(), currency: "TZS".to_owned(), ..all() });
+    let plan = desk.find(code).plan.to_string();
+    let unused = desk.sell(&plan);
+    let input = Input::RefundUnused { voucher: desk.find(unused), reason: "misprint".to_owned() };
+    desk.ask(Input::Ordered { by: Actor::Gateway, action: Action::Refund, input: Box::new(input) });
+    assert_eq!(desk.redeem(mac(7), unused), refused(Refusal::CodeRevoked));
+    let (_, detail) = desk.noted();
+    assert!(detail.ends_with("unused, price 500 TZS; misprint"), "{detail}");
+}
+
+#[test]
 fn what_is_paid_back_ends_for_good_and_what_was_left_is_noted_and_told() {
     let family = with(all(), |terms| terms.devices = 2);
     let (mut desk, code) =

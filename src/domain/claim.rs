@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Book, Mac, Now, ReferenceKey, TermsVersion, Wall};
+use super::{Acceptance, Book, Mac, Now, ReferenceKey, Wall};
 
 /// Open claims of one device, at most.
 const OF_A_DEVICE: usize = 3;
@@ -25,7 +25,7 @@ pub struct Claim {
     /// Whether the guest was let in ahead of the payment.
     pub bridged: Bridged,
     /// The terms that the guest accepted with it, if the operator asks for that.
-    pub accepted: Option<TermsVersion>,
+    pub accepted: Option<Acceptance>,
 }
 
 /// What has to come before the claim opens anything. Of several, the later is the one that a guest has to

@@ -385,8 +385,8 @@ UPDATE meta SET copied = -1 WHERE EXISTS (SELECT 1 FROM name) OR EXISTS (SELECT 
 const TERMS: &str = "
 ALTER TABLE session ADD COLUMN terms -- personal: sealed, which version the guest accepted, 4 bytes, and the wall time, 8
           BLOB;
-ALTER TABLE claim ADD COLUMN terms   -- version of the terms that the guest accepted; null: was not asked to
-          INTEGER;
+ALTER TABLE claim ADD COLUMN terms   -- personal: sealed, the same of a guest who waits
+          BLOB;
 ";
 
 /// What `PRAGMA user_version` says.

@@ -1,7 +1,7 @@
 //! What is a person's is sealed: AES-256-GCM under a key of its day, which is wrapped under one made from `device.key`.
 //!
 //! Owns: the form of a sealed field, the keys of days, the functions by which SQL seals and reads: `sealed(column, row,
-//! value)`, `unsealed(column, row, field)`, `day_of(field)`, `with_time(mac, wall)`. Never: when rows go. Neighbours:
+//! value)`, `unsealed(column, row, field)`, `opens(field)`, `day_of(field)`, `with_time(mac, wall)`. Never: when rows go. Neighbours:
 //! `thread.rs` begins a day, `recover.rs` opens the vault. Whoever backs up `lango.db` needs `device.key` to read it.
 //!
 //! Flash cannot be overwritten, so a day that is purged goes with its key. A day is that of the latest wall time known
@@ -40,6 +40,7 @@ const SEALED: &[(&str, &str)] = &[
     ("proof", "pin"),
     ("outbox", "event"),
     ("claim", "mac"),
+    ("claim", "terms"),
     ("blocked", "mac"),
 ];
 
@@ -87,6 +88,11 @@ impl Vault {
         let (sealing, reading) = (self.clone(), self.clone());
         conn.create_scalar_function("sealed", 3, flags, move |called| sealing.seal(called))?;
         conn.create_scalar_function("unsealed", 3, flags, move |called| Ok(reading.unseal(called)))?;
+        let opening = self.clone();
+        let opens = move |field: ValueRef<'_>| {
+            day_of(field).is_some_and(|day| opening.keys().days.contains_key(&day))
+        };
+        conn.create_scalar_function("opens", 1, flags, move |called| Ok(opens(called.get_raw(0))))?;
         conn.create_scalar_function("day_of", 1, flags, |called| Ok(day_of(called.get_raw(0))))?;
         conn.create_scalar_function("with_time", 2, flags, |called| {
             let mac = bytes(called.get_raw(0)).unwrap_or_default();

@@ -201,8 +201,8 @@ CREATE TABLE claim (
   reference BLOB NOT NULL,    -- personal: keyed hash of the reference that a guest says to have paid under
   mac       BLOB NOT NULL,    -- personal: sealed, the device, 6 bytes, and the wall time, 8
   awaits    TEXT NOT NULL,    -- what has to come: payment, room, digits; nothing: it is over, and was bridged today
-  bridged   INTEGER NOT NULL, terms   -- version of the terms that the guest accepted; null: was not asked to
-          INTEGER, -- 1: the guest was let in ahead of the payment
+  bridged   INTEGER NOT NULL, terms   -- personal: sealed, the same of a guest who waits
+          BLOB, -- 1: the guest was let in ahead of the payment
   PRIMARY KEY (reference, mac)
 ) STRICT, WITHOUT ROWID;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lango::domain::{
-    Awaits, Boot, BootId, Bps, Bridged, Bytes, Claim, CloudId, DataCap, Ending, EntitlementId, Generation,
-    Issued, KeyNumber, Plan, PlanNumber, PlanSource, Record, ReferenceKey, Serial, Session, Stamp, Terms,
-    TermsVersion, VoucherState, Wall,
+    Acceptance, Awaits, Boot, BootId, Bps, Bridged, Bytes, Claim, CloudId, DataCap, Ending, EntitlementId,
+    Generation, Issued, KeyNumber, Plan, PlanNumber, PlanSource, Record, ReferenceKey, Serial, Session,
+    Stamp, Terms, TermsVersion, VoucherState, Wall,
 };
 use lango::store::{StoreError, VoucherCounts};
 
@@ -56,7 +56,7 @@ fn claims_commands_and_blocked_devices_come_back() {
         since: AT,
         awaits,
         bridged,
-        accepted: n.is_multiple_of(2).then_some(TermsVersion(u32::MAX - 1)),
+        accepted: n.is_multiple_of(2).then_some(Acceptance { version: TermsVersion(u32::MAX - 1), at: AT }),
     };
     let command = |n: u64| format!("c-{n}").parse::<CloudId>().unwrap();
     let mut records = vec![

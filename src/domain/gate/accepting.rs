@@ -11,11 +11,13 @@ impl Gate {
     /// The guest on `mac` has accepted `version` with what was asked for just before.
     pub(super) fn accept_terms(&self, mac: Mac, version: TermsVersion, now: Now) -> Decision {
         let mut decision = Decision::done();
+        let new = Acceptance { version, at: now.wall };
         if let Some(session) = self.sessions.of_device(mac) {
-            self.accept(session.id, Acceptance { version, at: now.wall }, &mut decision);
+            self.accept(session.id, new, &mut decision);
         }
-        let claims = self.claims.open().filter(|claim| claim.mac == mac && claim.accepted != Some(version));
-        let accepted = claims.map(|claim| Claim { accepted: Some(version), ..*claim });
+        let is_new = |claim: &&Claim| claim.accepted.is_none_or(|known| known.version != version);
+        let claims = self.claims.open().filter(|claim| claim.mac == mac).filter(is_new);
+        let accepted = claims.map(|claim| Claim { accepted: Some(new), ..*claim });
         decision.records.extend(accepted.map(Record::ClaimOpened));
         decision
     }
@@ -29,8 +31,8 @@ impl Gate {
         };
         let claim =
             claims.iter().find(|claim| decision.records.iter().any(|record| is_of(record, claim.mac)));
-        if let Some((version, at)) = claim.and_then(|claim| Some((claim.accepted?, claim.since))) {
-            self.accept(session, Acceptance { version, at }, decision);
+        if let Some(accepted) = claim.and_then(|claim| claim.accepted) {
+            self.accept(session, accepted, decision);
         }
     }
 

@@ -5,10 +5,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Columns, NOBODY, foreign, mac_and_time, macs, number, text, wall};
+use super::{Columns, NOBODY, acceptance, foreign, mac_and_time, macs, number, text, wall};
 use crate::domain::{
     AccountKey, Awaits, Bridged, Claim, CloudId, CodeKey, Cursor, Generation, Issued, Kind, Mac, Plan,
-    PlanNumber, PlanSource, ReferenceKey, RowName, Seq, Stand, TermsVersion, UsedSerials, Walk, Wall,
+    PlanNumber, PlanSource, ReferenceKey, RowName, Seq, Stand, UsedSerials, Walk, Wall,
 };
 use crate::store::{Outbox, StoreError, write};
 use crate::wire::feed;
@@ -131,12 +131,13 @@ pub(super) fn claims(conn: &Connection) -> rusqlite::Result<Vec<Claim>> {
         let ((mac, since), word) = (mac_and_time(row, 1)?, row.get::<_, String>(3)?);
         let awaits =
             Awaits::ALL.into_iter().find(|awaits| awaits.word() == word).ok_or_else(|| foreign(3))?;
-        let accepted = row.get::<_, Option<u32>>(4)?.map(TermsVersion);
+        let accepted = acceptance(row, 4)?;
         Ok(Claim { reference: ReferenceKey(row.get(0)?), mac, since, awaits, bridged, accepted })
     };
     let mut claims = conn
         .prepare(
-            "SELECT reference, unsealed('claim.mac', reference, mac), bridged, awaits, terms FROM claim",
+            "SELECT reference, unsealed('claim.mac', reference, mac), bridged, awaits,
+               unsealed('claim.terms', reference, terms) FROM claim",
         )?
         .query_map([], claim)?
         .filter(|claim| claim.as_ref().map_or(true, |claim| claim.mac != NOBODY))

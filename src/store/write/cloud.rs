@@ -46,7 +46,8 @@ impl<'c> Cloud<'c> {
             set_in_force: conn.prepare("UPDATE feed SET in_force = ?1")?,
             put_claim: conn.prepare(
                 "INSERT INTO claim (reference, mac, bridged, awaits, terms)
-                 VALUES (?1, sealed('claim.mac', ?1, with_time(?2, ?3)), ?4, ?5, ?6)",
+                 VALUES (?1, sealed('claim.mac', ?1, with_time(?2, ?3)), ?4, ?5,
+                   CASE WHEN ?6 IS NOT NULL THEN sealed('claim.terms', ?1, with_time(?6, ?7)) END)",
             )?,
             drop_claim: conn.prepare(
                 "DELETE FROM claim
@@ -106,7 +107,8 @@ impl<'c> Cloud<'c> {
             claim.since.as_secs(),
             claim.bridged == Bridged::Provisionally,
             claim.awaits.word(),
-            claim.accepted.map(|terms| terms.0),
+            claim.accepted.map(|accepted| accepted.version.0.to_be_bytes()),
+            claim.accepted.map(|accepted| accepted.at.as_secs()),
         ])?;
         Ok(())
     }

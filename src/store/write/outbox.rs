@@ -60,9 +60,11 @@ impl<'c> Outbox<'c> {
                  RETURNING length(event) - {OVERHEAD}"
             ))?,
             count: conn.prepare(&format!(
-                "SELECT count(*), ifnull(sum(length(event) - {OVERHEAD}), 0) FROM outbox WHERE seq <= ?1"
+                "SELECT count(*), ifnull(sum(length(event) - {OVERHEAD}), 0) FROM outbox
+                 WHERE seq <= ?1 AND opens(event)"
             ))?,
-            drop_acked: conn.prepare("DELETE FROM outbox WHERE seq <= ?1")?,
+            // The cloud has not heard of what could not be read: the key that opens it may be put back.
+            drop_acked: conn.prepare("DELETE FROM outbox WHERE seq <= ?1 AND opens(event)")?,
             all: conn.prepare("SELECT seq, CAST(unsealed('outbox.event', NULL, event) AS TEXT) FROM outbox")?,
             change: conn
                 .prepare("UPDATE outbox SET event = sealed('outbox.event', NULL, ?2) WHERE seq = ?1")?,

@@ -51,6 +51,7 @@ fn what_was_accepted_with_a_claim_holds_for_the_session_that_its_payment_opens()
     for n in [1, 2] {
         desk.ask(Input::Redeem { mac: mac(n), code: code.clone(), moving: Moving::Ask });
     }
+    desk.pass(MINUTE);
     let at = desk.now.wall;
     accepts(&mut desk, 1, FIRST);
     assert_eq!(accepts(&mut desk, 1, FIRST).records, []);

@@ -17,13 +17,10 @@ use super::persons::meanings;
 use super::trail;
 use super::vouchers::{no_such_voucher, unreadable};
 use crate::domain::{
-    Action, Actor, Bought, Bytes, Entitlement, EntitlementId, Hindrance, Input, Mac, Moment, More, Over,
-    Person, PlanId, Refusal, SessionId, Terms, Voucher, VoucherState, Whom,
+    Action, Actor, Bought, Bytes, Closing, Entitlement, EntitlementId, Hindrance, Input, Mac, Moment, More,
+    Over, Person, PlanId, Refusal, SessionId, Terms, Voucher, VoucherState, Whom,
 };
 use crate::wire::control::{Answer, Code, Failure, Held, Meant};
-
-/// The word of the trail for a session that went to another device.
-const MOVED: &str = "moved";
 
 /// What a request means.
 struct Named {
@@ -233,7 +230,7 @@ async fn used_last(ledger: &Ledger, mac: Mac) -> Asked<Option<EntitlementId>> {
     let found = ledger.store.dossier(traces).await.map_err(unreadable)?;
     let last = found.visits.iter().filter(|visit| visit.mac == mac).max_by_key(|visit| visit.session);
     // Nor is it the one before that.
-    let own = last.filter(|visit| visit.why.as_deref() != Some(MOVED));
+    let own = last.filter(|visit| visit.why.as_deref() != Some(Closing::Moved.word()));
     Ok(own.map(|visit| visit.entitlement))
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::files::Place;
-use super::keys::Secrets;
+use super::keys::{Secret, Secrets};
 use super::read::cloud;
 use super::read::codes::Finder;
 use super::recover::Medium;
@@ -162,11 +162,7 @@ impl<'c> Database<'c> {
         if self.medium == Medium::ReadOnly {
             return Err(StoreError::ReadOnly);
         }
-        // What an earlier one left undone: the copy may need a secret that is about to go.
-        if self.is_key_unsettled()? {
-            self.keep_copy(now)?;
-        }
-        let next = clock::random();
+        let next = self.next_secret(now)?;
         self.keep_secrets(&self.vault.secrets(Some(next)))?;
         let (conn, vault) = (self.conn, self.vault.clone());
         let days = self.transaction(|writer| {
@@ -178,14 +174,29 @@ impl<'c> Database<'c> {
         Ok(days)
     }
 
-    fn is_key_unsettled(&self) -> Result<bool, StoreError> {
+    /// That of one that was cut short, or a new one.
+    fn next_secret(&mut self, now: Wall) -> Result<Secret, StoreError> {
+        match self.unsettled()? {
+            // A commit that failed may be on flash all the same: what it is sealed under is not given up.
+            Some(next) if self.vault.secrets(None).store != Some(next) => return Ok(next),
+            // The copy may need a secret that is about to go.
+            Some(_) => drop(self.keep_copy(now)?),
+            None => {}
+        }
+        Ok(clock::random())
+    }
+
+    fn unsettled(&self) -> Result<Option<Secret>, StoreError> {
         let secrets = keys::secrets(&self.place.secrets);
-        Ok(secrets.map_err(|error| StoreError::Io(error.to_string()))?.next.is_some())
+        Ok(secrets.map_err(|error| StoreError::Io(error.to_string()))?.next)
     }
 
     /// No file is sealed under another secret any more.
     fn settle_key(&self) -> Result<(), StoreError> {
-        if self.is_key_unsettled()? { self.keep_secrets(&self.vault.secrets(None)) } else { Ok(()) }
+        match self.unsettled()? {
+            Some(_) => self.keep_secrets(&self.vault.secrets(None)),
+            None => Ok(()),
+        }
     }
 
     fn keep_secrets(&self, secrets: &Secrets) -> Result<(), StoreError> {

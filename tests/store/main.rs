@@ -2,7 +2,7 @@
 //!
 //! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
 //! (needs root, for tmpfs), `schema` opens older databases, `rows`, `cloud` and `outbox` are about the cloud,
-//! `persons` about guests, `sealed` about what nobody reads without the device key, `readings` about meters, `retention` about what is too old, `inventory` about what is stored
+//! `persons` about guests, `sealed` about what nobody reads without the device key, `rotation` about another one, `readings` about meters, `retention` about what is too old, `inventory` about what is stored
 //! of whom, `size` measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -17,6 +17,7 @@ mod outbox;
 mod persons;
 mod readings;
 mod retention;
+mod rotation;
 mod rows;
 mod sales;
 mod schema;

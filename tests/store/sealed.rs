@@ -24,7 +24,7 @@ const OVERHEAD: usize = 30;
 const FILES: [&str; 3] = ["lango.db", "lango.db-wal", "device.key"];
 
 /// The directory as a power cut leaves it now.
-fn cut(dir: &Path) -> tempfile::TempDir {
+pub(crate) fn cut(dir: &Path) -> tempfile::TempDir {
     let to = tempfile::tempdir().unwrap();
     for name in FILES.iter().filter(|name| dir.join(name).exists()) {
         fs::copy(dir.join(name), to.path().join(name)).unwrap();
@@ -40,12 +40,12 @@ pub(crate) fn fields(dir: &Path, sql: &str) -> Vec<Vec<u8>> {
     rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
-fn change(dir: &Path, sql: &str) {
+pub(crate) fn change(dir: &Path, sql: &str) {
     Connection::open(dir.join("lango.db")).unwrap().execute_batch(sql).unwrap();
 }
 
 /// Guests 1 and 2 are online, and there is a row of everything else.
-fn busy(dir: &Path) {
+pub(crate) fn busy(dir: &Path) {
     let store = open(dir).store;
     let since = Wall::from_secs(0x6B49_D33F);
     for n in 1..=2 {
@@ -324,60 +324,4 @@ fn who_is_bound_blocked_or_claims_twice_is_so_once() {
     drop(store);
     let restored = open(dir.path()).restored;
     assert_eq!((restored.claims[0].since, restored.sessions[0].id), (at(2), SessionId(1)));
-}
-
-/// Whatever of it the power cut leaves: the secret that is to be, the days wrapped anew, the copy, the one secret left.
-#[test]
-fn a_new_key_may_be_cut_short_anywhere_and_everybody_is_still_known() {
-    let dir = tempfile::tempdir().unwrap();
-    busy(dir.path());
-    let known = |dir: &Path, when: &str| {
-        let opened = open(dir);
-        assert_eq!((opened.report.unreadable, opened.report.foreign_days), (0, 0), "{when}");
-        assert_eq!(opened.restored.sessions.len(), 5, "{when}");
-        assert_eq!(opened.restored.blocked, [mac(4)], "{when}");
-        opened.store
-    };
-    let secret = |dir: &Path| fs::read(dir.join("device.key")).unwrap();
-    let store = known(dir.path(), "before");
-    let before = cut(dir.path());
-    fs::copy(dir.path().join("lango.db.good"), before.path().join("lango.db.good")).unwrap();
-    let old = fields(dir.path(), "SELECT wrapped FROM day_key");
-    assert_eq!(wait(store.rotate_key(Wall::from_secs(NOON))), Ok(1));
-    let first = cut(dir.path());
-    let new = secret(dir.path());
-    assert_eq!((secret(before.path()).len(), new.len()), (32, 64));
-    assert_eq!(new[..32], secret(before.path()), "codes are hashed by it");
-    assert_eq!(found_in(dir.path(), &old[0]), [""; 0]);
-    commit(
-        &store,
-        vec![Record::SessionClosed {
-            session: SessionId(6),
-            at: Wall::from_secs(NOON),
-            why: lango::domain::Closing::Idle,
-            used: lango::domain::Traffic::default(),
-        }],
-    )
-    .unwrap();
-    commit(&store, vec![Record::SessionOpened(session(60, 2))]).unwrap();
-    drop(store);
-    drop(known(dir.path(), "after"));
-    drop(known(first.path(), "at once"));
-
-    // Both secrets, and the days under the one or the other; and a database that is gone, with its copy of before.
-    let both = [&new[..32], &[0; 32], &new[32..]].concat();
-    for (state, when) in [(&before, "not wrapped anew yet"), (&first, "wrapped anew")] {
-        fs::write(state.path().join("device.key"), &both).unwrap();
-        let store = known(state.path(), when);
-        assert_eq!(secret(state.path()).len(), 96, "{when}: a copy may need either");
-        wait(store.rotate_key(Wall::from_secs(NOON))).unwrap();
-        assert_eq!(secret(state.path()).len(), 64, "{when}");
-        drop(store);
-        drop(known(state.path(), when));
-        fs::remove_file(state.path().join("lango.db")).unwrap();
-        drop(known(state.path(), "from the copy"));
-    }
-    // The stolen device key of before opens nothing.
-    fs::write(dir.path().join("device.key"), &new[..32]).unwrap();
-    assert!(open(dir.path()).restored.sessions.is_empty());
 }

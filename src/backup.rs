@@ -9,7 +9,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use argon2::Argon2;
@@ -148,12 +148,9 @@ fn write_all(
     sources: &[(String, PathBuf)],
     passphrase: Option<&str>,
 ) -> Result<u64, BackupError> {
-    let mut open = Vec::new();
-    for (name, from) in sources {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", from.display()));
-        let file = File::open(from).map_err(named)?;
+    let open = open_all(sources)?;
+    for ((name, _), file) in sources.iter().zip(&open) {
         manifest.parts.push(Part { name: name.clone(), size: file.metadata()?.len() });
-        open.push(file);
     }
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(MAGIC);
@@ -180,6 +177,24 @@ fn write_all(
     out.put(hash.as_ref())?;
     out.file.sync_all()?;
     Ok(out.size)
+}
+
+/// All as they stood at one moment: a key and what it opens may get others in their place at any.
+fn open_all(sources: &[(String, PathBuf)]) -> io::Result<Vec<File>> {
+    let named =
+        |from: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", from.display()));
+    loop {
+        let open = sources.iter().map(|(_, from)| File::open(from).map_err(|error| named(from, error)));
+        let open = open.collect::<io::Result<Vec<_>>>()?;
+        let mut in_place = true;
+        for ((_, from), file) in sources.iter().zip(&open) {
+            let (there, here) = (fs::metadata(from).map_err(|error| named(from, error))?, file.metadata()?);
+            in_place &= (there.dev(), there.ino()) == (here.dev(), here.ino());
+        }
+        if in_place {
+            return Ok(open);
+        }
+    }
 }
 
 struct Out {
@@ -327,4 +342,43 @@ fn check(file: &mut File) -> Result<(), BackupError> {
     let mut told = [0; HASH];
     file.read_exact(&mut told)?;
     if hash.finish().as_ref() == told { Ok(()) } else { Err(BackupError::Damaged) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits for whoever opens it behind the copy until both were replaced.
+    #[test]
+    fn a_key_that_is_replaced_with_what_it_opens_is_packed_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [copy, pause, key, to] = ["copy", "pause", "key", "backup"].map(|name| dir.path().join(name));
+        for path in [&copy, &key] {
+            fs::write(path, "old").unwrap();
+        }
+        nix::unistd::mkfifo(&pause, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let sources = [&copy, &pause, &key].map(|path| (path.display().to_string(), path.clone()));
+        let [made, version, site] = ["made", "version", "site"].map(str::to_owned);
+        let manifest = Manifest { made, version, site, parts: Vec::new() };
+        std::thread::scope(|scope| {
+            let packing = scope.spawn(|| write(&to, manifest, &sources, None));
+            let is_open =
+                |fd: io::Result<fs::DirEntry>| fs::read_link(fd.unwrap().path()).ok() == Some(copy.clone());
+            while !fs::read_dir("/proc/self/fd").unwrap().any(is_open) {
+                std::thread::yield_now();
+            }
+            for path in [&copy, &key] {
+                fs::write(dir.path().join("new"), "new").unwrap();
+                fs::rename(dir.path().join("new"), path).unwrap();
+            }
+            let _open = OpenOptions::new().read(true).write(true).open(&pause).unwrap();
+            packing.join().unwrap().unwrap();
+        });
+        let packed = Backup::open(File::open(&to).unwrap(), None).unwrap();
+        packed.unpack(|name| File::create(format!("{name}.packed"))).unwrap();
+        for name in ["copy", "key"] {
+            let packed = dir.path().join(format!("{name}.packed"));
+            assert_eq!(fs::read_to_string(packed).unwrap(), "new", "{name}");
+        }
+    }
 }

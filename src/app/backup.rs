@@ -97,12 +97,11 @@ pub fn restore(config: &Path, from: &Path, passphrase: Option<&str>) -> Result<R
     };
     backup.unpack(&mut make).map_err(wrong)?;
     keep_site_key(gateway, site_key.as_deref())?;
-    let (device, trail) =
-        on_runtime(begin_anew(&staging, &config, &manifest)).map_err(fault)?.map_err(fault)?;
+    let restored = on_runtime(begin_anew(&staging, &config, manifest)).map_err(fault)?.map_err(fault)?;
     owner::make_over_to_user(gateway, &staging.dir).map_err(fault)?;
     staging.commit().map_err(|error| fault(Fault::Open(error)))?;
     owner::hand_over(gateway).map_err(fault)?;
-    Ok(Restored { made: manifest.made, site: manifest.site, device, trail })
+    Ok(restored)
 }
 
 fn not_begun(error: OpenError) -> Failure {
@@ -113,10 +112,9 @@ fn not_begun(error: OpenError) -> Failure {
     enrolment::failure(&Fault::Open(error))
 }
 
-/// The store as it goes on: noted, named anew, and to be told by the cloud what is so. Returns its name, and the
-/// number of the last row of the trail that came along.
-async fn begin_anew(staging: &Staging, config: &Config, from: &Manifest) -> Result<(String, u64), Fault> {
-    let Opened { store, restored, device, .. } = staging.open().map_err(Fault::Open)?;
+/// The store as it goes on: noted, named anew, and to be told by the cloud what is so.
+async fn begin_anew(staging: &Staging, config: &Config, from: Manifest) -> Result<Restored, Fault> {
+    let Opened { store, restored, report, device } = staging.open().map_err(Fault::Open)?;
     let clock = Clock::new();
     clock.not_before(restored.floor);
     clock.refresh();
@@ -131,7 +129,8 @@ async fn begin_anew(staging: &Staging, config: &Config, from: &Manifest) -> Resu
         return Err(Fault::Store(StoreError::Io(why.to_string())));
     }
     ledger.store.close().await.map_err(Fault::Store)?;
-    Ok((device, end.seq))
+    let (made, site, unreadable_days) = (from.made, from.site, report.foreign_days);
+    Ok(Restored { made, site, device, trail: end.seq, unreadable_days })
 }
 
 /// The operator's site key, under which the codes were hashed: it is put where the configuration has it, or is there.

@@ -83,10 +83,16 @@ pub fn restore(
     match secret.and_then(|secret| restore(&how.config, &how.file, secret.as_deref())) {
         Err(failure) => fail(&failure, how.style),
         Ok(done) => {
-            let Restored { made, site, device, trail: _ } = &done;
+            let Restored { made, site, device, trail: _, unreadable_days } = &done;
+            let forgotten = match unreadable_days {
+                0 => String::new(),
+                days => format!(
+                    "its device.key opens nothing of {days} day(s), whose guests count as forgotten; "
+                ),
+            };
             let line = format!(
-                "site {site} is as of {made}, and {device} towards the cloud; codes redeemed since are unused again, \
-                 until a cloud takes them back; start the daemon: /etc/init.d/lango start"
+                "site {site} is as of {made}, and {device} towards the cloud; {forgotten}codes redeemed since are \
+                 unused again, until a cloud takes them back; start the daemon: /etc/init.d/lango start"
             );
             say(&line, &done, how.style)
         }

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use lango::backup::Manifest;
 use serde_json::{Value, json};
 
 use super::daemon::{code, lango, printed, stderr, stdout};
@@ -68,6 +69,7 @@ fn another_device_goes_on_from_a_backup_under_a_name_of_its_own() {
 
     let (to, lost) = with_a_voucher();
     let done = printed(&restore(&to, &file, &["--json"]));
+    assert_eq!(done["unreadable_days"], 0);
     assert_eq!(fs::read(to.path().join("state/device.key")).unwrap(), key);
     assert_eq!(state_of(&to, &sold), "unused");
     assert_eq!(code(&to.offline(&["voucher", "show", &lost])), 1, "what was there before is gone");
@@ -151,6 +153,23 @@ fn a_backup_that_is_not_as_it_was_written_changes_nothing() {
     newer[8] = 2;
     refused(newer, 70, "it has the form 2 of a newer Lango", "newer".to_owned());
     assert_eq!(state_of(&to, &there), "unused");
+}
+
+#[test]
+fn a_key_that_is_of_another_state_is_said() {
+    let ((from, sold), (other, _), to) = (with_a_voucher(), with_a_voucher(), Place::new());
+    let parts = [("lango.db", &from), ("device.key", &other)]
+        .map(|(name, place)| (name.to_owned(), place.path().join("state").join(name)));
+    let file = to.path().join("mixed");
+    let [made, version, site] = ["2026-11-22T00:00:00Z", "0.1.0", "main"].map(str::to_owned);
+    lango::backup::write(&file, Manifest { made, version, site, parts: Vec::new() }, &parts, None).unwrap();
+    let done = restore(&to, file.to_str().unwrap(), &[]);
+    assert_eq!(code(&done), 0, "{done:?}");
+    assert!(
+        stdout(&done).contains("its device.key opens nothing of 1 day(s), whose guests count as forgotten; "),
+        "{done:?}"
+    );
+    assert_eq!(code(&to.offline(&["voucher", "show", &sold])), 1, "it is hashed by that key");
 }
 
 #[test]

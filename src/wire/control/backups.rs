@@ -34,4 +34,6 @@ pub struct Restored {
     pub device: String,
     /// Number of the last row of the trail that came along.
     pub trail: u64,
+    /// Days of which nothing that is a person's opens with the key that came along.
+    pub unreadable_days: u64,
 }

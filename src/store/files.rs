@@ -5,7 +5,7 @@
 //! name, synced, renamed, the directory synced.
 //! Never: what is in them, nor when to do which; that is `recover.rs`.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -58,6 +58,17 @@ impl Place {
         self.dir
             .parent()
             .map_or(Ok(()), |above| if above.as_os_str().is_empty() { Ok(()) } else { sync_dir(above) })
+    }
+
+    /// As long as it is held nobody else opens what is there, or puts another state in its place. The database has a lock
+    /// of its own once it is open: this one is about the files around it.
+    pub(super) fn lock(&self) -> Result<File, OpenError> {
+        let dir = File::open(&self.dir).map_err(|error| OpenError::io(&self.dir, "open", &error))?;
+        match dir.try_lock() {
+            Ok(()) => Ok(dir),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Busy { path: self.db.clone() }),
+            Err(TryLockError::Error(error)) => Err(OpenError::io(&self.dir, "lock", &error)),
+        }
     }
 
     pub(super) fn is_read_only(&self) -> Result<bool, OpenError> {

@@ -118,6 +118,7 @@ pub(super) fn open(place: &Place) -> Result<Ready, OpenError> {
     if place.is_read_only()? {
         return open_read_only(place);
     }
+    let _lock = place.lock()?;
     restore::finish(place)?;
     let (found, check) = match (exists(&place.db)?, exists(&place.copy())?) {
         (true, _) if exists(&place.wal())? => (Found::Unclosed, Check::Tables),

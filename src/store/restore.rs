@@ -36,6 +36,8 @@ pub struct Staging {
     floor: Wall,
     /// Holds its lock.
     held: Option<Connection>,
+    /// That of the folder: there may be no database that could be locked, and the one there is moves away.
+    _lock: File,
 }
 
 impl Staging {
@@ -43,6 +45,7 @@ impl Staging {
     pub fn begin(state_dir: &Path) -> Result<Self, OpenError> {
         let place = Place::new(state_dir);
         place.make_dir()?;
+        let lock = place.lock()?;
         finish(&place)?;
         if exists(&state_dir.join(BEFORE))? {
             let why = "a restore is not started yet: start the daemon first, or move lango.before elsewhere"
@@ -53,7 +56,7 @@ impl Staging {
         let dir = state_dir.join(UNFINISHED);
         remove_dir(&dir)?;
         DirBuilder::new().mode(0o700).create(&dir).map_err(|error| OpenError::io(&dir, "make", &error))?;
-        Ok(Self { state_dir: state_dir.to_owned(), dir, floor, held })
+        Ok(Self { state_dir: state_dir.to_owned(), dir, floor, held, _lock: lock })
     }
 
     /// A new file that only its owner can read.

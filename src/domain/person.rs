@@ -51,12 +51,14 @@ pub struct Traces {
     pub rows: OrdSet<CodeKey>,
     /// Payments that were claimed.
     pub references: OrdSet<ReferenceKey>,
+    /// Whether it is everybody's, also of whom nobody can tell any more who it was.
+    pub everybody: bool,
 }
 
 impl Traces {
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        let Self { devices, entitlements, rows, references } = self;
+        let Self { devices, entitlements, rows, references, everybody: _ } = self;
         devices.is_empty() && entitlements.is_empty() && rows.is_empty() && references.is_empty()
     }
 

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{End, EntitlementId, Now, SessionId, Trust, Wall};
+use super::{End, EntitlementId, Now, ReferenceKey, SessionId, Trust, Wall};
 
 /// Sessions that are over, at most, as long as nobody knows how old they are.
 const SESSIONS_AT_MOST: u64 = 50_000;
@@ -37,11 +37,15 @@ pub enum Minimum {
 }
 
 impl Keeping {
-    /// What is over at `now`; `None`: nothing can be told to be.
-    pub fn bound(&self, now: Now) -> Option<Bound> {
+    /// What is over at `now`, and claims kept that long; `None`: nothing can be told to be.
+    pub fn bound(&self, claims: Duration, now: Now) -> Option<Bound> {
         let before = |kept: Duration| Wall::from_secs(now.wall.as_secs().saturating_sub(seconds(kept)));
         let limit = match (now.trust, self.minimum) {
-            (Trust::Trusted, _) => Limit::Age { sessions: before(self.sessions), trail: before(self.trail) },
+            (Trust::Trusted, _) => Limit::Age {
+                sessions: before(self.sessions),
+                trail: before(self.trail),
+                claims: before(claims),
+            },
             // It may be younger than the law wants.
             (Trust::Floor, Minimum::OfLaw) => return None,
             (Trust::Floor, Minimum::None) => {
@@ -68,8 +72,8 @@ pub struct Bound {
 /// What is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Sessions that ended before that, rows of the trail from before that.
-    Age { sessions: Wall, trail: Wall },
+    /// Sessions that ended before that, rows of the trail from before that, claims that nobody can read.
+    Age { sessions: Wall, trail: Wall, claims: Wall },
     /// The oldest beyond that many.
     Count { sessions: u64, trail: u64 },
 }
@@ -81,6 +85,8 @@ pub struct Overdue {
     /// What has ended, and has no session that stays.
     pub purchases: Vec<EntitlementId>,
     pub trail: Option<OldTrail>,
+    /// Of which nobody can tell whose they are, so the Gate does not know them.
+    pub claims: Vec<ReferenceKey>,
 }
 
 /// The oldest part of the trail.
@@ -94,15 +100,16 @@ pub struct OldTrail {
 impl Overdue {
     /// Whether nothing is.
     pub fn is_empty(&self) -> bool {
-        let Self { sessions, purchases, trail } = self;
-        sessions.is_empty() && purchases.is_empty() && trail.is_none()
+        let Self { sessions, purchases, trail, claims } = self;
+        sessions.is_empty() && purchases.is_empty() && trail.is_none() && claims.is_empty()
     }
 
     /// What the trail says of it.
     pub(super) fn about(&self) -> String {
         let trail = self.trail.as_ref().map_or(0, |old| old.rows);
-        let (sessions, purchases) = (self.sessions.len(), self.purchases.len());
-        format!("{sessions} sessions, {purchases} purchases, {trail} rows of the trail")
+        let (sessions, purchases, claims) = (self.sessions.len(), self.purchases.len(), self.claims.len());
+        let claims = if claims == 0 { String::new() } else { format!(", {claims} claims") };
+        format!("{sessions} sessions, {purchases} purchases, {trail} rows of the trail{claims}")
     }
 }
 
@@ -128,13 +135,13 @@ mod tests {
     #[test]
     fn age_is_told_by_a_trusted_clock_only() {
         for minimum in [Minimum::None, Minimum::OfLaw] {
-            let bound = keeping(minimum).bound(now(Trust::Trusted)).unwrap();
+            let bound = keeping(minimum).bound(DAY, now(Trust::Trusted)).unwrap();
             let days = |days: i64| Wall::from_secs(1_800_000_000 - days * 86_400);
-            assert_eq!(bound.limit, Limit::Age { sessions: days(90), trail: days(365) });
+            assert_eq!(bound.limit, Limit::Age { sessions: days(90), trail: days(365), claims: days(1) });
         }
-        let bound = keeping(Minimum::None).bound(now(Trust::Floor)).unwrap();
+        let bound = keeping(Minimum::None).bound(DAY, now(Trust::Floor)).unwrap();
         assert_eq!(bound.limit, Limit::Count { sessions: 50_000, trail: 20_000 });
-        assert_eq!(keeping(Minimum::OfLaw).bound(now(Trust::Floor)), None, "nobody knows how old it is");
+        assert_eq!(keeping(Minimum::OfLaw).bound(DAY, now(Trust::Floor)), None, "nobody knows how old it is");
     }
 
     #[test]

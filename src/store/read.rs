@@ -318,7 +318,7 @@ fn wall(row: &Row<'_>, column: usize) -> rusqlite::Result<Wall> {
 }
 
 /// In place of a device that is forgotten, or cannot be read.
-const NOBODY: Mac = Mac::new([0; 6]);
+pub(super) const NOBODY: Mac = Mac::new([0; 6]);
 
 /// The devices, of column 0, that can be read.
 fn macs(conn: &Connection, sql: &str, of: impl rusqlite::Params) -> rusqlite::Result<Vec<Mac>> {

@@ -34,7 +34,7 @@ pub(crate) fn traces(store: &Store, whom: Whom) -> Traces {
 }
 
 /// As the Gate ends what is left and has it forgotten.
-fn forget(store: &Store, whom: Whom, sessions: &[u64], entitlements: &[u64]) {
+pub(crate) fn forget(store: &Store, whom: Whom, sessions: &[u64], entitlements: &[u64]) {
     let traces = traces(store, whom);
     let close = |id: &u64| Record::SessionClosed {
         session: SessionId(*id),

@@ -25,7 +25,7 @@ pub(crate) fn at(days: i64) -> Wall {
 
 /// Sessions are kept 90 days, the trail is kept 120.
 fn by_age(at_once: u64) -> Bound {
-    Bound { limit: Limit::Age { sessions: at(110), trail: at(80) }, at_once }
+    Bound { limit: Limit::Age { sessions: at(110), trail: at(80), claims: at(150) }, at_once }
 }
 
 pub(crate) fn overdue(store: &Store, bound: Bound) -> Overdue {

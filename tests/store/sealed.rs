@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::inventory::INVENTORY;
 use super::outbox::{opened, redeemed};
-use super::persons::{begun, found_in, paid, traces};
+use super::persons::{begun, forget, found_in, paid, traces};
 use super::retention::{at, ended, purge};
 use super::sales::{NOON, commit, key, login, mac, open, session, wait};
 use super::schema::make;
@@ -183,6 +183,32 @@ fn another_device_key_opens_the_store_and_nothing_of_a_person_and_the_right_one_
 }
 
 #[test]
+fn who_is_known_to_nobody_any_more_goes_by_age_or_with_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    busy(dir.path());
+    let right = fs::read(dir.path().join("device.key")).unwrap();
+    fs::remove_file(dir.path().join("device.key")).unwrap();
+    let store = open(dir.path()).store;
+    let rows =
+        || ["claim", "blocked"].map(|table| fields(dir.path(), &format!("SELECT mac FROM {table}")).len());
+    assert_eq!(rows(), [1, 1]);
+    let never = Wall::from_secs(0);
+    for (day, left) in [(0, [1, 1]), (1, [0, 1])] {
+        let claims = Wall::from_secs((day + 1) * 86_400 - 1);
+        let limit = lango::domain::Limit::Age { sessions: never, trail: never, claims };
+        purge(&store, lango::domain::Bound { limit, at_once: 5 });
+        assert_eq!(rows(), left, "day {day}");
+    }
+    forget(&store, Whom::Everybody, &[], &[1, 2, 50]);
+    assert_eq!(rows(), [0, 0]);
+    drop(store);
+    fs::write(dir.path().join("device.key"), right).unwrap();
+    let store = open(dir.path()).store;
+    let all = wait(store.dossier(traces(&store, Whom::Everybody))).unwrap();
+    assert!(all.visits.is_empty() && all.devices.is_empty(), "{all:?}");
+}
+
+#[test]
 fn a_day_that_is_purged_goes_with_its_key() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;
@@ -196,7 +222,7 @@ fn a_day_that_is_purged_goes_with_its_key() {
     let before = keys();
     assert_eq!(before.len(), 4, "with the one before the first day");
     let bound = lango::domain::Bound {
-        limit: lango::domain::Limit::Age { sessions: at(110), trail: at(80) },
+        limit: lango::domain::Limit::Age { sessions: at(110), trail: at(80), claims: at(148) },
         at_once: 5,
     };
     purge(&store, bound);

@@ -169,7 +169,11 @@ fn a_purge_of_a_hundred_sessions_writes_little() {
     let wal = || fs::metadata(dir.path().join("lango.db-wal")).unwrap().len();
     let before = wal();
     let bound = Bound {
-        limit: Limit::Age { sessions: super::retention::at(1), trail: Wall::from_secs(0) },
+        limit: Limit::Age {
+            sessions: super::retention::at(1),
+            trail: Wall::from_secs(0),
+            claims: Wall::from_secs(0),
+        },
         at_once: 64,
     };
     assert_eq!(super::retention::purge(&store, bound), 2);
@@ -196,7 +200,11 @@ fn a_step_of_a_purge_is_short_among_fifty_thousand_sessions() {
     }
     let mut longest = Duration::ZERO;
     for limit in [
-        Limit::Age { sessions: super::retention::at(2), trail: Wall::from_secs(0) },
+        Limit::Age {
+            sessions: super::retention::at(2),
+            trail: Wall::from_secs(0),
+            claims: Wall::from_secs(0),
+        },
         Limit::Count { sessions: 10_000, trail: 10 },
     ] {
         let started = Instant::now();

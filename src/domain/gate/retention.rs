@@ -10,7 +10,7 @@ impl Gate {
     /// What is too old by now; `None`: nothing can be told to be.
     pub fn overdue(&self, now: Now) -> Option<Bound> {
         let is_dated = now.trust == Trust::Floor || self.dated;
-        self.limits.keeping.bound(now).filter(|_| is_dated)
+        self.limits.keeping.bound(self.limits.claims_kept, now).filter(|_| is_dated)
     }
 
     /// How far apart two purges are.

@@ -8,7 +8,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{audit, number};
-use crate::domain::{Bound, End, EntitlementId, Limit, OldTrail, Overdue, SessionId, Wall};
+use crate::domain::{Bound, End, EntitlementId, Limit, OldTrail, Overdue, ReferenceKey, SessionId, Wall};
 use crate::store::StoreError;
 use crate::store::write::{FORGOTTEN, int};
 
@@ -18,10 +18,11 @@ const A_DAY: i64 = 24 * 60 * 60;
 /// The next of what is over.
 pub(in crate::store) fn overdue(conn: &Connection, bound: Bound) -> Result<Overdue, StoreError> {
     Ok(match bound.limit {
-        Limit::Age { sessions, trail } => Overdue {
+        Limit::Age { sessions, trail, claims } => Overdue {
             sessions: sessions_before(conn, sessions, bound.at_once)?,
             purchases: purchases_before(conn, sessions, bound.at_once)?,
             trail: trail_before(conn, trail, bound.at_once)?,
+            claims: claims_before(conn, claims, bound.at_once)?,
         },
         Limit::Count { sessions, trail } => {
             let oldest_kept = oldest_of(conn, sessions)?;
@@ -31,7 +32,8 @@ pub(in crate::store) fn overdue(conn: &Connection, bound: Bound) -> Result<Overd
                 }
                 None => (Vec::new(), Vec::new()),
             };
-            Overdue { sessions, purchases, trail: trail_beyond(conn, trail, bound.at_once)? }
+            let trail = trail_beyond(conn, trail, bound.at_once)?;
+            Overdue { sessions, purchases, trail, claims: Vec::new() }
         }
     })
 }
@@ -59,6 +61,15 @@ fn purchases_before(conn: &Connection, before: Wall, most: u64) -> rusqlite::Res
          ORDER BY e.id LIMIT ?4"
     ))?
     .query_map(params![FORGOTTEN, A_DAY, before.as_secs(), int(most)], purchase)?
+    .collect()
+}
+
+/// The others are the Gate's. Of these no more is known than the day on which they were sealed.
+fn claims_before(conn: &Connection, before: Wall, most: u64) -> rusqlite::Result<Vec<ReferenceKey>> {
+    conn.prepare(
+        "SELECT DISTINCT reference FROM claim WHERE NOT opens(mac) AND day_of(mac) < ?1 / ?2 LIMIT ?3",
+    )?
+    .query_map([before.as_secs(), A_DAY, int(most)], |row| row.get(0).map(ReferenceKey))?
     .collect()
 }
 

@@ -103,6 +103,7 @@ impl Tables {
             entitlements,
             rows,
             references: self.claims.iter().map(|claim| claim.reference).collect(),
+            everybody: true,
         })
     }
 

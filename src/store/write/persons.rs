@@ -13,6 +13,7 @@ use super::int;
 use super::outbox::Outbox;
 use crate::domain::{CodeKey, EntitlementId, Forgetter, Forgotten, Mac, RowName, Wall};
 use crate::store::StoreError;
+use crate::store::read::NOBODY;
 
 /// In place of the time of what was a person's. No clock of a gateway says so.
 pub(in crate::store) const FORGOTTEN: i64 = -1;
@@ -31,6 +32,7 @@ pub(super) struct Persons<'c> {
     drop_claims_of: Statement<'c>,
     drop_claims_on: Statement<'c>,
     unblock: Statement<'c>,
+    drop_of_nobody: [Statement<'c>; 2],
     empty_entitlement: Statement<'c>,
     redeemed: Statement<'c>,
     empty_voucher: Statement<'c>,
@@ -85,6 +87,10 @@ impl<'c> Persons<'c> {
             drop_claims_on: conn.prepare("DELETE FROM claim WHERE reference = ?1")?,
             unblock: conn
                 .prepare("DELETE FROM blocked WHERE unsealed('blocked.mac', NULL, mac) = ?1")?,
+            drop_of_nobody: [
+                conn.prepare("DELETE FROM claim WHERE unsealed('claim.mac', reference, mac) IS NULL")?,
+                conn.prepare("DELETE FROM blocked WHERE unsealed('blocked.mac', NULL, mac) IS NULL")?,
+            ],
             empty_entitlement: conn.prepare(
                 "UPDATE entitlement SET hint = NULL, opened = ?2, validity_left = NULL, expires = NULL
                  WHERE id = ?1",
@@ -119,6 +125,11 @@ impl<'c> Persons<'c> {
                 }
                 // Its claims were closed before, by records of their own.
                 Forgetter::Guest => {}
+            }
+        }
+        if traces.everybody {
+            for statement in &mut self.drop_of_nobody {
+                statement.execute([])?;
             }
         }
         for reference in &traces.references {
@@ -164,8 +175,11 @@ impl<'c> Persons<'c> {
         })?;
         let all: Vec<(i64, Option<[u8; 6]>, EntitlementId)> = all.collect::<Result<_, _>>()?;
         for (id, mac, of) in all {
-            let Some(mac) = mac.map(Mac::new).filter(|mac| gone.traces.has_use(*mac, of)) else { continue };
-            self.empty_session.execute(params![id, gone.alias.of(mac).bytes(), FORGOTTEN])?;
+            let mac = mac.map(Mac::new);
+            if mac.map_or(gone.traces.everybody, |mac| gone.traces.has_use(mac, of)) {
+                let alias = gone.alias.of(mac.unwrap_or(NOBODY)).bytes();
+                self.empty_session.execute(params![id, alias, FORGOTTEN])?;
+            }
         }
         Ok(())
     }

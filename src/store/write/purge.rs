@@ -46,6 +46,7 @@ pub(super) struct Purge<'c> {
     codes_of: Statement<'c>,
     empty_voucher: Statement<'c>,
     drop_proof: Statement<'c>,
+    drop_claims: Statement<'c>,
     drop_trail: Statement<'c>,
     set_base: Statement<'c>,
     is_copy_due: Statement<'c>,
@@ -85,6 +86,7 @@ impl<'c> Purge<'c> {
                  WHERE key = ?1 AND (hint <> '' OR kept_hint IS NOT NULL)",
             )?,
             drop_proof: conn.prepare("DELETE FROM proof WHERE key = ?1")?,
+            drop_claims: conn.prepare("DELETE FROM claim WHERE reference = ?1 AND NOT opens(mac)")?,
             drop_trail: conn.prepare("DELETE FROM audit WHERE seq <= ?1")?,
             set_base: conn.prepare("UPDATE meta SET audit_base = ?1, audit_base_hash = ?2")?,
             is_copy_due: conn.prepare("SELECT 1 FROM meta WHERE copied = ?1")?,
@@ -104,6 +106,9 @@ impl<'c> Purge<'c> {
         }
         for purchase in &overdue.purchases {
             self.purchase_gone(*purchase)?;
+        }
+        for claim in &overdue.claims {
+            self.drop_claims.execute([claim.0])?;
         }
         if let Some(OldTrail { until: End { seq, hash }, .. }) = &overdue.trail {
             self.drop_trail.execute([int(*seq)])?;

@@ -41,7 +41,9 @@ fn a_clock_that_becomes_trusted_dates_what_another_one_has_before_anything_is_to
     assert_eq!(desk.gate.overdue(desk.now), None);
     assert_eq!(dated(&checkpoint(&mut desk)), [(floor, desk.now.wall)]);
     let before = Wall::from_secs(desk.now.wall.as_secs() - 86_400);
-    assert_eq!(desk.gate.overdue(desk.now).unwrap().limit, Limit::Age { sessions: before, trail: before });
+    let limit =
+        Limit::Age { sessions: before, trail: before, claims: Wall::from_secs(before.as_secs() - 86_400) };
+    assert_eq!(desk.gate.overdue(desk.now).unwrap().limit, limit);
     desk.pass(HOUR);
     assert_eq!(dated(&checkpoint(&mut desk)), [], "once is enough");
 }
@@ -56,6 +58,7 @@ fn a_purge_and_its_row_are_one_decision_and_nothing_is_written_of_none() {
         sessions: vec![SessionId(1), SessionId(2)],
         purchases: vec![EntitlementId(1)],
         trail: Some(OldTrail { rows: 7, until }),
+        claims: vec![ReferenceKey([1; 16])],
     };
     let purge = desk.decide(Input::Purge(overdue.clone()));
     let [Record::Purged(gone), Record::Noted(row), Record::Queued(_)] = purge.records.as_slice() else {
@@ -63,7 +66,7 @@ fn a_purge_and_its_row_are_one_decision_and_nothing_is_written_of_none() {
     };
     assert_eq!(**gone, overdue);
     let words = (row.who.as_str(), row.action.as_str(), row.detail.as_str());
-    assert_eq!(words, ("gateway", "purge", "2 sessions, 1 purchases, 7 rows of the trail"));
+    assert_eq!(words, ("gateway", "purge", "2 sessions, 1 purchases, 7 rows of the trail, 1 claims"));
     desk.take(&purge);
 }
 

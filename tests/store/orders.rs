@@ -82,6 +82,21 @@ fn what_goes_on_has_its_meter_its_devices_and_all_its_codes_again() {
 }
 
 #[test]
+fn a_code_that_was_withdrawn_meanwhile_does_not_lead_to_what_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, topped_up()).unwrap();
+    commit(&store, vec![ended(1), Record::VoucherRevoked(key(2))]).unwrap();
+    let over = wait(store.over(ONE)).unwrap().unwrap();
+    assert_eq!(over.codes, [key(1)]);
+    let resumed = Record::EntitlementResumed { entitlement: Box::new(over.entitlement), codes: over.codes };
+    commit(&store, vec![resumed]).unwrap();
+    drop(store);
+    let restored = open(dir.path()).restored;
+    assert_eq!((restored.entitlements.len(), restored.topped_up), (1, Vec::new()));
+}
+
+#[test]
 fn what_was_withdrawn_or_forgotten_does_not_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;

@@ -132,11 +132,12 @@ pub(in crate::store) fn counts(conn: &Connection) -> Result<VoucherCounts, Store
     })
 }
 
-/// The codes that topped up what has not ended.
+/// The codes that topped up what has not ended, or goes on. One that is withdrawn or was used again does not lead there.
 pub(super) fn topped_up(conn: &Connection) -> rusqlite::Result<Vec<(CodeKey, EntitlementId)>> {
     conn.prepare(
         "SELECT t.code, t.entitlement FROM top_up t CROSS JOIN meter m ON m.entitlement = t.entitlement
-         ORDER BY t.code",
+         CROSS JOIN voucher v ON v.key = t.code
+         WHERE v.revoked = 0 AND v.entitlement = t.entitlement ORDER BY t.code",
     )?
     .query_map([], |row| Ok((CodeKey(row.get(0)?), EntitlementId(number(row, 1)?))))?
     .collect()

@@ -98,7 +98,7 @@ pub struct Stock {
     pub revoked: u64,
     /// Of all these, how many were begun.
     pub used: u64,
-    /// When the first of them was, and the last.
+    /// When the first that did not top up another was, and the last.
     pub first: Option<Wall>,
     pub last: Option<Wall>,
 }

@@ -82,6 +82,23 @@ fn what_goes_on_has_its_meter_its_devices_and_all_its_codes_again() {
 }
 
 #[test]
+fn when_a_batch_was_used_is_not_told_by_what_its_codes_made_larger() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let mut records = topped_up();
+    for record in &mut records {
+        if let Record::VouchersMade(made) = record {
+            made.iter_mut().filter(|code| code.key == key(2)).for_each(|code| code.batch = "b2".parse().ok());
+        }
+    }
+    commit(&store, records).unwrap();
+    let stock = wait(store.stock(None)).unwrap();
+    let opened = Some(entitlement(1).opened);
+    let told: Vec<_> = stock.iter().map(|part| (part.used, part.first, part.last)).collect();
+    assert_eq!(told, [(1, opened, opened), (1, None, None)]);
+}
+
+#[test]
 fn a_code_that_was_withdrawn_meanwhile_does_not_lead_to_what_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;

@@ -54,7 +54,8 @@ pub(in crate::store) fn list(conn: &Connection, batch: Option<&BatchId>) -> Resu
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What became of the codes of a batch, or of all. Of whoever was forgotten it is not known when.
+/// What became of the codes of a batch, or of all. Of whoever was forgotten it is not known when, nor of a code that made
+/// something larger that was there.
 pub(in crate::store) fn stock(conn: &Connection, batch: Option<&BatchId>) -> Result<Vec<Stock>, StoreError> {
     let sql = format!(
         "SELECT batch.text, plan.text, l.activate_by,
@@ -63,7 +64,8 @@ pub(in crate::store) fn stock(conn: &Connection, batch: Option<&BatchId>) -> Res
            count(CASE WHEN v.revoked = 0 AND e.ended = 'spent' THEN 1 END),
            count(CASE WHEN v.revoked = 0 AND e.ended = 'expired' THEN 1 END),
            count(CASE WHEN v.revoked = 1 OR e.ended = 'revoked' THEN 1 END),
-           count(v.entitlement), min(nullif(e.opened, ?2)), max(nullif(e.opened, ?2))
+           count(v.entitlement), min(CASE WHEN e.code = v.key THEN nullif(e.opened, ?2) END),
+           max(CASE WHEN e.code = v.key THEN nullif(e.opened, ?2) END)
          FROM voucher v JOIN lot l ON l.id = v.lot JOIN name plan ON plan.id = l.plan
          LEFT JOIN name batch ON batch.id = l.batch LEFT JOIN entitlement e ON e.id = v.entitlement
          WHERE l.kind = 'voucher' AND (?1 IS NULL OR batch.text = ?1) AND {IN_FORCE}

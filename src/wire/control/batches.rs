@@ -24,7 +24,7 @@ pub struct Batch {
     pub vouchers: Tally,
     /// `null` without a price.
     pub worth: Option<Worth>,
-    /// RFC 3339: when the first that was used was begun.
+    /// RFC 3339: when the first that did not top up another was begun.
     pub first_used: Option<String>,
     /// RFC 3339: when the last was.
     pub last_used: Option<String>,

@@ -71,6 +71,7 @@ pub(super) struct Writer<'c> {
     raise_floor: Statement<'c>,
     reset_floor: Statement<'c>,
     forget_wall: Statement<'c>,
+    forget_wall_of_ended: Statement<'c>,
     set_boot: Statement<'c>,
     set_uplink: Statement<'c>,
     set_reached: Statement<'c>,
@@ -90,6 +91,8 @@ impl<'c> Writer<'c> {
             raise_floor: conn.prepare("UPDATE meta SET floor = ?1 WHERE floor < ?1")?,
             reset_floor: conn.prepare("UPDATE meta SET floor = ?1")?,
             forget_wall: conn.prepare("UPDATE meter SET expires = NULL WHERE expires IS NOT NULL")?,
+            // It may go on. What is past was told by no clock that was ahead.
+            forget_wall_of_ended: conn.prepare("UPDATE entitlement SET expires = NULL WHERE expires > ?1")?,
             set_boot: conn.prepare(
                 "UPDATE meta SET boot = ?1, reached = ?2, uplink = 'unknown', uplink_since = ?2, downtime = 0",
             )?,
@@ -218,6 +221,7 @@ impl<'c> Writer<'c> {
         self.reset_floor.execute([floor.as_secs()])?;
         self.readings.all_changed()?;
         self.forget_wall.execute([])?;
+        self.forget_wall_of_ended.execute([floor.as_secs()])?;
         self.sales.sessions_dated(floor, floor)?;
         Ok(())
     }

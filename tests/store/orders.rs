@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, Bytes, Ending, EntitlementId, Forgetter, Forgotten, Record, Traces, VoucherState, Whom,
+    Boot, Bytes, Ending, EntitlementId, Forgetter, Forgotten, Record, Stamp, Traces, VoucherState, Wall, Whom,
 };
 
 use lango::ordered::OrdSet;
 
-use super::sales::{commit, entitlement, key, login, mac, open, stamp, voucher, wait};
+use super::sales::{NOON, commit, entitlement, key, login, mac, open, stamp, voucher, wait};
 
 const ONE: EntitlementId = EntitlementId(1);
 
@@ -63,10 +63,8 @@ fn what_goes_on_has_its_meter_its_devices_and_all_its_codes_again() {
     let mut both = [key(1), key(2)];
     both.sort();
     assert_eq!(codes, both);
-    let mut again = over
-        .entitlement
-        .clone()
-        .with_stamp(lango::domain::Stamp { at: Boot::from_millis(90_000), ..stamp(1, 500) });
+    let mut again =
+        over.entitlement.clone().with_stamp(Stamp { at: Boot::from_millis(90_000), ..stamp(1, 500) });
     again.terms.metered = Some(Duration::from_secs(7200));
     let resumed = Record::EntitlementResumed { entitlement: Box::new(again.clone()), codes };
     commit(&store, vec![resumed.clone()]).unwrap();
@@ -79,6 +77,21 @@ fn what_goes_on_has_its_meter_its_devices_and_all_its_codes_again() {
     assert_eq!(opened.restored.topped_up, [(key(2), ONE)]);
     let found = wait(opened.store.find(vec![key(1), key(2)])).unwrap();
     assert!(found.iter().flatten().all(|voucher| voucher.state == VoucherState::Active), "{found:?}");
+}
+
+#[test]
+fn an_end_that_a_wrong_clock_told_is_forgotten_with_it_also_of_what_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let (right, year) = (Wall::from_secs(NOON), 366 * 86_400);
+    for (id, expires) in [(1, NOON + 20 * year), (2, NOON - year)] {
+        commit(&store, login(id)).unwrap();
+        let stamp = Stamp { expires: Some(Wall::from_secs(expires)), ..stamp(id, 500) };
+        commit(&store, vec![Record::EntitlementEnded { stamp, how: Ending::Spent }]).unwrap();
+    }
+    commit(&store, vec![Record::FloorReset(right)]).unwrap();
+    let expires = |id| wait(store.over(EntitlementId(id))).unwrap().unwrap().entitlement.last_stamp().expires;
+    assert_eq!([1, 2].map(expires), [None, Some(Wall::from_secs(NOON - year))]);
 }
 
 #[test]

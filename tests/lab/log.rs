@@ -53,7 +53,8 @@ fn say_all(lab: &Lab) {
 fn hostile_text_from_guests_the_cloud_and_files_stays_on_its_line() {
     let mut lab = Lab::new(1);
     let cloud = Cloud::start(&lab);
-    let pages = lab.folder().join("pages");
+    // The name of this folder is said as it stands: only the log itself can keep it from turning the line.
+    let pages = lab.folder().join("pages\u{202e}");
     fs::create_dir(&pages).unwrap();
     fs::write(pages.join("strings.en.txt"), format!("{HOSTILE} = of a file\n")).unwrap();
     fs::write(pages.join("strings.x\n\u{1b}[31m.txt"), "").unwrap();

@@ -332,6 +332,16 @@ def a_phone_is_sent_a_code_that_works_once(cloud):
     assert cloud.ask(path, who | {"otp": code})[0] == 404
 
 
+def a_site_has_one_key_for_its_store(cloud):
+    path = f"/v1/sites/{SITE}/key"
+    status, first, _ = cloud.ask(path)
+    assert status == 200 and len(bytes.fromhex(first["key"])) == 32
+    assert cloud.ask(path)[1] == first
+    assert cloud.ask(path, token="other")[0] == 401
+    cloud.tell("fault", "other_key", on="key")
+    assert cloud.ask(path)[1] != first
+
+
 def a_claim_lets_one_gateway_join(cloud):
     claim = cloud.tell("claim")
     asked = {"claim": claim, "device": "gw-1", "public_key": base64.b64encode(bytes(32)).decode()}
@@ -535,6 +545,7 @@ CHECKS = (
     a_command_stays_until_it_is_done,
     a_lookup_finds_what_was_paid,
     a_phone_is_sent_a_code_that_works_once,
+    a_site_has_one_key_for_its_store,
     a_claim_lets_one_gateway_join,
     strangers_and_strange_tongues_are_refused,
     tls_is_1_3_only,

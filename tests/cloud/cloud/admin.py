@@ -135,7 +135,7 @@ def ledger(cloud, site):
 
 
 def fault(cloud, _, name, value=None, on="all", times=None):
-    """fault NAME [VALUE] [on=feed|events|lookup|enrol times=2]: misbehaves from now on; see `faults`."""
+    """fault NAME [VALUE] [on=feed|events|lookup|key|enrol times=2]: misbehaves from now on; see `faults`."""
     cloud.faults.set(name, value, on, None if times is None else int(times))
     return cloud.faults.shown()
 

@@ -1,5 +1,6 @@
-"""The four requests, answered: each gives a status, the answer (None: no body) and headers, or is `Refused`."""
+"""The requests, answered: each gives a status, the answer (None: no body) and headers, or is `Refused`."""
 
+import secrets
 import time
 
 from . import checks, events as facts, feed as log, misbehave
@@ -58,6 +59,15 @@ def lookup(cloud, name, token, body):
     if ops is None:
         raise Refused(404, "not known")
     return 200, {"ops": ops}, {}
+
+
+def key(cloud, name, token, faults):
+    """The key of the gateway's store: made when it is asked for first, and the same ever after."""
+    with cloud.store.transaction(notify=False) as db:
+        site = _site(db, name, token)
+        db.execute("INSERT OR IGNORE INTO store_key VALUES (?, ?)", (site["name"], secrets.token_hex(32)))
+        kept = one(db, "SELECT key FROM store_key WHERE site = ?", site["name"])["key"]
+    return 200, {"key": secrets.token_hex(32) if "other_key" in faults else kept}, {}
 
 
 def enrol(cloud, body):

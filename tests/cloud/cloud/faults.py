@@ -6,7 +6,7 @@ table are of the whole connection and know no kinds.
 
 import threading
 
-REQUESTS = ("feed", "events", "lookup", "enrol")
+REQUESTS = ("feed", "events", "lookup", "key", "enrol")
 
 OF_AN_ANSWER = {
     "slow": "answers after so many seconds",
@@ -29,6 +29,7 @@ OF_AN_ANSWER = {
     "bad_signature": "a signature of something else",
     "unsigned": "no signature",
     "lost_acks": "events are kept, and the connection is closed without an answer",
+    "other_key": "another key of the store than before",
     "duplicate_acks": "events are kept, and acknowledged as far as the time before",
 }
 

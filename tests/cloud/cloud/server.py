@@ -17,6 +17,7 @@ ROUTES = (
     ("GET", "feed", re.compile(r"/v1/sites/([^/]+)/feed")),
     ("POST", "events", re.compile(r"/v1/sites/([^/]+)/events")),
     ("POST", "lookup", re.compile(r"/v1/sites/([^/]+)/lookup")),
+    ("GET", "key", re.compile(r"/v1/sites/([^/]+)/key")),
     ("POST", "enrol", re.compile(r"/v1/(enrol)")),
 )
 
@@ -122,6 +123,8 @@ class Connection(http.server.BaseHTTPRequestHandler):
             return answers.events(cloud, site, token, _json(body), faults)
         if request == "lookup":
             return answers.lookup(cloud, site, token, _json(body))
+        if request == "key":
+            return answers.key(cloud, site, token, faults)
         return answers.enrol(cloud, _json(body))
 
     def _route(self):

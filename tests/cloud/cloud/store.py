@@ -18,6 +18,10 @@ CREATE TABLE IF NOT EXISTS site (
   epoch  INTEGER NOT NULL DEFAULT 1,
   oldest INTEGER NOT NULL DEFAULT 0   -- the log is whole from here on
 );
+CREATE TABLE IF NOT EXISTS store_key (
+  site TEXT PRIMARY KEY,
+  key  TEXT NOT NULL                  -- hex; what the gateway seals its store under, and does not keep
+);
 CREATE TABLE IF NOT EXISTS claim (
   claim      TEXT PRIMARY KEY,
   site       TEXT NOT NULL,

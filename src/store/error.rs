@@ -28,6 +28,10 @@ pub enum OpenError {
     Newer { path: PathBuf, found: u32, known: u32 },
     /// The device key cannot be had.
     Key(KeyError),
+    /// The store is sealed under a key that the cloud keeps, which was not handed in.
+    KeyAtCloud { path: PathBuf },
+    /// The key that was handed in is another one.
+    OtherKey { path: PathBuf },
     /// The system refused something else.
     Io { path: PathBuf, doing: &'static str, why: String },
 }
@@ -61,6 +65,10 @@ impl OpenError {
             }
             // It says so itself.
             Self::Key(_) => "",
+            Self::KeyAtCloud { .. } => "start the daemon, which asks the cloud, and leave out --offline",
+            Self::OtherKey { .. } => {
+                "ask who runs the cloud: it has to hand out the key that it handed out before"
+            }
             Self::Io { .. } => "look at the storage: the system log may say more",
         }
     }
@@ -82,6 +90,12 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             Self::Key(error) => error.fmt(f),
+            Self::KeyAtCloud { path } => {
+                write!(f, "the store in {} is sealed under a key that the cloud keeps", path.display())
+            }
+            Self::OtherKey { path } => {
+                write!(f, "the store in {} is sealed under another key than the cloud's", path.display())
+            }
             Self::Io { path, doing, why } => write!(f, "cannot {doing} {}: {why}", path.display()),
         }
     }

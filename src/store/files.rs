@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 
+use super::keys::CloudKey;
 use super::{OpenError, StoreError, restore};
 use crate::domain::Wall;
 
@@ -27,11 +28,22 @@ pub(super) struct Place {
     pub(super) db: PathBuf,
     /// Where the secrets are.
     pub(super) secrets: PathBuf,
+    pub(super) from_cloud: FromCloud,
+}
+
+/// The key that the cloud keeps, if the store is sealed under one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum FromCloud {
+    NotAsked,
+    Key(CloudKey),
+    /// What is sealed is not to be read yet.
+    Later,
 }
 
 impl Place {
     pub(super) fn new(state_dir: &Path) -> Self {
-        Self { dir: state_dir.to_owned(), db: state_dir.join("lango.db"), secrets: state_dir.to_owned() }
+        let (dir, db, secrets) = (state_dir.to_owned(), state_dir.join("lango.db"), state_dir.to_owned());
+        Self { dir, db, secrets, from_cloud: FromCloud::NotAsked }
     }
 
     pub(super) fn wal(&self) -> PathBuf {

@@ -2,8 +2,9 @@
 //!
 //! Owns: `device.key` in the state directory: 32 random bytes made once, from which all keyed hashes of this gateway are
 //! made, and behind them 32 more that `lango key rotate` renews, under which the store is sealed; while that is under way
-//! the new ones stand behind the old ones. `enrolment.json`. Both readable by their owner only, and written under a temporary name,
-//! so that a power cut leaves either nothing or the whole.
+//! the new ones stand behind the old ones. If it is sealed under a key of the cloud as well, there follows what that key
+//! is known by, in the fourth place. `enrolment.json`. Both readable by their owner only, and written under a temporary
+//! name, so that a power cut leaves either nothing or the whole.
 //! Never: what is derived from the key, or what an enrolment says. Neighbours: `clock` gives the random bytes.
 
 use std::fmt;
@@ -12,6 +13,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use ring::hmac;
+
 use crate::clock;
 
 const NAME: &str = "device.key";
@@ -19,13 +22,13 @@ const ENROLMENT: &str = "enrolment.json";
 /// Bytes of an enrolment; the certificates of a cloud are most of it.
 const ENROLMENT_MAX: u64 = 256 * 1024;
 const LENGTH: usize = 32;
-/// In place of a secret of the store that there never was.
+/// In place of a secret that there is not.
 const NONE: Secret = [0; LENGTH];
 
 /// Why a secret cannot be had or kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// The file is not 32, 64 or 96 bytes long.
+    /// The file is not 32, 64, 96 or 128 bytes long.
     Length { path: PathBuf, found: u64 },
     /// Others may read the file.
     Loose { path: PathBuf, mode: u32 },
@@ -82,9 +85,44 @@ pub(super) struct Secrets {
     pub(super) store: Option<Secret>,
     /// Under it the store is perhaps sealed already.
     pub(super) next: Option<Secret>,
+    /// By it the key of the cloud is known, under which the store is perhaps sealed as well.
+    pub(super) cloud: Option<Secret>,
 }
 
 pub(super) type Secret = [u8; LENGTH];
+
+/// The key that the cloud keeps for a site (`option key_from_cloud`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CloudKey(Secret);
+
+impl CloudKey {
+    /// As the cloud handed it out.
+    pub const fn new(key: [u8; LENGTH]) -> Self {
+        Self(key)
+    }
+
+    pub(super) fn reveal(&self) -> &Secret {
+        &self.0
+    }
+
+    /// What tells it from others, and nothing of it.
+    pub(super) fn mark(&self) -> Secret {
+        hmac_sha256(&self.0, b"lango cloud key mark 1")
+    }
+}
+
+impl fmt::Debug for CloudKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CloudKey(…)")
+    }
+}
+
+pub(super) fn hmac_sha256(key: &Secret, text: &[u8]) -> Secret {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
+    let mut bytes = [0; LENGTH];
+    bytes.copy_from_slice(tag.as_ref());
+    bytes
+}
 
 pub(super) fn secrets(state_dir: &Path) -> Result<Secrets, KeyError> {
     let device = device_key(state_dir)?;
@@ -92,18 +130,17 @@ pub(super) fn secrets(state_dir: &Path) -> Result<Secrets, KeyError> {
     let all = fs::read(&path).map_err(|error| KeyError::io(&path, "read", &error))?;
     let mut others =
         all.as_chunks().0.iter().skip(1).map(|secret| Some(*secret).filter(|secret| *secret != NONE));
-    Ok(Secrets { device, store: others.next().flatten(), next: others.next().flatten() })
+    let mut other = || others.next().flatten();
+    Ok(Secrets { device, store: other(), next: other(), cloud: other() })
 }
 
 /// Keeps what the store is sealed under from now on, and what it is going to be.
 pub(super) fn keep_secrets(state_dir: &Path, secrets: &Secrets) -> io::Result<()> {
-    let Secrets { device, store, next } = secrets;
-    let behind = match (store, next) {
-        (None, None) => Vec::new(),
-        (Some(store), None) => store.to_vec(),
-        (store, Some(next)) => [store.unwrap_or(NONE), *next].concat(),
-    };
-    write(state_dir, NAME, &[device.as_slice(), &behind].concat())
+    let Secrets { device, store, next, cloud } = secrets;
+    let behind = [*store, *next, *cloud];
+    let last = behind.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let behind = behind[..last].iter().map(|secret| secret.unwrap_or(NONE));
+    write(state_dir, NAME, &std::iter::once(*device).chain(behind).collect::<Vec<_>>().concat())
 }
 
 /// What an enrolment brought, if there was one.
@@ -137,7 +174,7 @@ fn kept_close(file: &File, path: &Path) -> Result<std::fs::Metadata, KeyError> {
 
 fn read(mut file: File, path: &Path) -> Result<[u8; LENGTH], KeyError> {
     let about = kept_close(&file, path)?;
-    if ![1, 2, 3].map(|secrets| secrets * LENGTH as u64).contains(&about.len()) {
+    if ![1, 2, 3, 4].map(|secrets| secrets * LENGTH as u64).contains(&about.len()) {
         return Err(KeyError::Length { path: path.to_owned(), found: about.len() });
     }
     let mut key = [0; LENGTH];
@@ -227,12 +264,21 @@ mod tests {
     fn the_secret_of_the_store_stands_behind_the_one_that_stays() {
         let dir = tempfile::tempdir().unwrap();
         let device = device_key(dir.path()).unwrap();
-        let (one, two) = ([1; LENGTH], [2; LENGTH]);
-        for (store, next) in [(None, None), (None, Some(one)), (Some(one), None), (Some(one), Some(two))] {
-            keep_secrets(dir.path(), &Secrets { device, store, next }).unwrap();
+        let [one, two, three] = [1, 2, 3].map(|byte| Some([byte; LENGTH]));
+        for (store, next, cloud, length) in [
+            (None, None, None, 32),
+            (None, one, None, 96),
+            (one, None, None, 64),
+            (one, two, None, 96),
+            (one, None, three, 128),
+            (None, one, three, 128),
+            (one, two, three, 128),
+        ] {
+            keep_secrets(dir.path(), &Secrets { device, store, next, cloud }).unwrap();
             let read = secrets(dir.path()).unwrap();
-            assert_eq!((read.device, read.store, read.next), (device, store, next));
+            assert_eq!((read.device, read.store, read.next, read.cloud), (device, store, next, cloud));
             assert_eq!(device_key(dir.path()), Ok(device));
+            assert_eq!(fs::metadata(dir.path().join(NAME)).unwrap().len(), length);
         }
     }
 

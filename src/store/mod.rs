@@ -27,12 +27,12 @@ use std::time::Duration;
 
 pub use error::{OpenError, StoreError};
 pub use files::is_of_store;
-pub use keys::{KeyError, device_key, enrolment, has_device_key, keep_enrolment};
+pub use keys::{CloudKey, KeyError, device_key, enrolment, has_device_key, keep_enrolment};
 pub use recover::{Found, Instead, Report};
 pub use restore::{Staging, started};
 use tokio::sync::oneshot;
 
-use self::files::Place;
+use self::files::{FromCloud, Place};
 use self::recover::Ready;
 use self::thread::{Database, Job, Thread};
 use crate::domain::{
@@ -46,7 +46,19 @@ use crate::domain::{
 /// Those for which nothing can be served. A damaged database and a medium that can only be read are not
 /// among them: see [`Report::found`].
 pub fn open(state_dir: &Path) -> Result<Opened, OpenError> {
-    let place = Place::new(state_dir);
+    open_at(Place::new(state_dir))
+}
+
+/// The same where the cloud keeps the key that it is sealed under. One that is not sealed so yet is opened as it is:
+/// see [`Store::seal_under`].
+///
+/// # Errors
+/// As [`open`]; [`OpenError::OtherKey`] if it is sealed under another one.
+pub fn open_under(state_dir: &Path, key: CloudKey) -> Result<Opened, OpenError> {
+    open_at(Place { from_cloud: FromCloud::Key(key), ..Place::new(state_dir) })
+}
+
+fn open_at(place: Place) -> Result<Opened, OpenError> {
     let ready = recover::open(&place)?;
     opened(place, ready)
 }
@@ -247,9 +259,19 @@ impl Store {
         self.ask(|database| Ok(database.unreadable())).await
     }
 
+    /// Whether it is sealed under a key that the cloud keeps.
+    pub async fn is_under_cloud(&self) -> Result<bool, StoreError> {
+        self.ask(|database| Ok(database.is_under_cloud())).await
+    }
+
     /// Renews the secret under which the keys of days are wrapped, and makes the copy anew. How many days it were.
     pub async fn rotate_key(&self, now: Wall) -> Result<u64, StoreError> {
         self.ask(move |database| database.rotate_key(now)).await
+    }
+
+    /// Has the store sealed under this key of the cloud as well, or under none, if it is not. How many days it were.
+    pub async fn seal_under(&self, cloud: Option<CloudKey>, now: Wall) -> Result<u64, StoreError> {
+        self.ask(move |database| database.seal_under(cloud, now)).await
     }
 
     /// Makes that copy now, and says where it is. Who has it open goes on reading it when the next one takes its place.

@@ -15,8 +15,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
-use super::files::{Place, exists, sync_dir};
-use super::keys::Secrets;
+use super::files::{FromCloud, Place, exists, sync_dir};
+use super::keys::{CloudKey, Secrets};
 use super::read::codes::Finder;
 use super::vault::Vault;
 use super::write::Writer;
@@ -170,6 +170,7 @@ fn open_read_only(place: &Place) -> Result<Ready, OpenError> {
     let mut scratch =
         Place::new(&std::env::temp_dir().join(format!("lango-{:016x}", u64::from_le_bytes(clock::random()))));
     scratch.secrets.clone_from(&place.dir);
+    scratch.from_cloud = place.from_cloud;
     scratch.make_dir()?;
     let started = place.copy_to(&scratch).and_then(|()| {
         scratch.start(Found::ReadOnly, Check::Tables).map_err(|failure| match failure {
@@ -209,12 +210,12 @@ impl Place {
             // A file without tables would look like a database to whoever comes next.
             drop(self.remove_db());
         }
-        let Connected { conn, vault, migrated_from, key_is_new } = connected?;
+        let Connected { conn, vault, migrated_from, key_is_new, waits } = connected?;
         Writer::prepare(&conn)
             .and_then(|_| Finder::prepare(&conn))
             .map_err(|error| Failure::Damaged(format!("its tables are not as they were made: {error}")))?;
         let restored = read::restored(&conn).map_err(|error| self.failure(error))?;
-        let unreadable = vault.unreadable();
+        let (unreadable, foreign_days) = if waits { (0, 0) } else { (vault.unreadable(), vault.foreign()) };
         if unreadable > 0 {
             conn.execute(END_OF_NOBODY, []).map_err(|error| self.failure(error.into()))?;
         }
@@ -222,14 +223,8 @@ impl Place {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
             .map_err(|error| self.failure(error.into()))?;
         sync_dir(&self.dir).map_err(Failure::Open)?;
-        let report = Report {
-            path: self.db.clone(),
-            found,
-            migrated_from,
-            key_is_new,
-            unreadable,
-            foreign_days: vault.foreign(),
-        };
+        let report =
+            Report { path: self.db.clone(), found, migrated_from, key_is_new, unreadable, foreign_days };
         Ok(Ready { conn, vault, restored, device, report, medium: Medium::Writable })
     }
 
@@ -258,6 +253,8 @@ struct Connected {
     vault: Vault,
     migrated_from: Option<u32>,
     key_is_new: bool,
+    /// For the key of the cloud: what is sealed is not to be read yet.
+    waits: bool,
 }
 
 fn connect(place: &Place, check: Check) -> Result<Connected, Failure> {
@@ -296,30 +293,28 @@ fn connect(place: &Place, check: Check) -> Result<Connected, Failure> {
     // The lock on the database keeps two first starts apart.
     let key_is_new = !keys::has_device_key(&place.secrets);
     let secrets = keys::secrets(&place.secrets).map_err(|error| Failure::Open(OpenError::Key(error)))?;
-    let vault = vault(&conn, version, &secrets).map_err(fail)?;
+    let vault = Vault::new(&secrets, cloud_key(place, &secrets).map_err(Failure::Open)?);
+    if version >= schema::WITH_DAYS {
+        vault.load(&conn).map_err(fail)?;
+    }
     vault.attach(&conn).map_err(fail)?;
     if version < schema::KNOWN {
         schema::migrate(&mut conn, version, &vault).map_err(fail)?;
     }
     let migrated_from = (version < schema::KNOWN && !blank).then_some(version);
-    Ok(Connected { conn, vault, migrated_from, key_is_new })
+    let waits = secrets.cloud.is_some() && matches!(place.from_cloud, FromCloud::Later);
+    Ok(Connected { conn, vault, migrated_from, key_is_new, waits })
 }
 
-/// The one that opens the days. A renewal that was cut short leaves two secrets: all days are under the one or the other.
-fn vault(conn: &Connection, version: u32, secrets: &Secrets) -> rusqlite::Result<Vault> {
-    let under = |secret| -> rusqlite::Result<Vault> {
-        let vault = Vault::new(secrets.device, secret);
-        if version >= schema::WITH_DAYS {
-            vault.load(conn)?;
-        }
-        Ok(vault)
-    };
-    let vault = under(secrets.store)?;
-    if secrets.next.is_none() || vault.foreign() == 0 {
-        return Ok(vault);
+/// The key of the cloud, if it is the one that the store is sealed under.
+fn cloud_key(place: &Place, secrets: &Secrets) -> Result<Option<CloudKey>, OpenError> {
+    let path = || place.secrets.clone();
+    match (place.from_cloud, secrets.cloud) {
+        (FromCloud::Key(key), Some(mark)) if key.mark() != mark => Err(OpenError::OtherKey { path: path() }),
+        (FromCloud::Key(key), _) => Ok(Some(key)),
+        (FromCloud::NotAsked, Some(_)) => Err(OpenError::KeyAtCloud { path: path() }),
+        (FromCloud::NotAsked, None) | (FromCloud::Later, _) => Ok(None),
     }
-    let next = under(secrets.next)?;
-    Ok(if next.foreign() < vault.foreign() { next } else { vault })
 }
 
 /// The settings of the connection; returns the journal mode that SQLite agreed to.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::files::{Place, exists, sync_dir};
+use super::files::{FromCloud, Place, exists, sync_dir};
 use super::{OpenError, Opened, recover};
 use crate::domain::Wall;
 
@@ -67,7 +67,9 @@ impl Staging {
     /// Opens the database that was put there, if it is whole. It gets a new name towards the cloud; its meters go on
     /// as after a power cut; and its time is not before that of the state in force.
     pub fn open(&self) -> Result<Opened, OpenError> {
-        let place = Place::new(&self.dir);
+        let mut place = Place::new(&self.dir);
+        // Whoever serves asks the cloud for it.
+        place.from_cloud = FromCloud::Later;
         self.dated(&place.db).map_err(|error| OpenError::Io {
             path: place.db.clone(),
             doing: "read",

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::files::Place;
-use super::keys::{Secret, Secrets};
+use super::keys::{CloudKey, Secret, Secrets};
 use super::read::cloud;
 use super::read::codes::Finder;
 use super::recover::Medium;
@@ -156,20 +156,35 @@ impl<'c> Database<'c> {
         self.vault.unreadable() + self.vault.foreign()
     }
 
+    pub(super) fn is_under_cloud(&self) -> bool {
+        self.vault.cloud().is_some()
+    }
+
+    pub(super) fn rotate_key(&mut self, now: Wall) -> Result<u64, StoreError> {
+        self.rewrap(self.vault.cloud(), now)
+    }
+
+    /// The same if it is not sealed under that key of the cloud, or none, already.
+    pub(super) fn seal_under(&mut self, cloud: Option<CloudKey>, now: Wall) -> Result<u64, StoreError> {
+        if self.vault.is_under(cloud) { Ok(0) } else { self.rewrap(cloud, now) }
+    }
+
     /// Seals the keys of days under a new secret, and has no file need the old one. At every moment what is kept opens
     /// what is sealed, and the copy as well. How many days it were.
-    pub(super) fn rotate_key(&mut self, now: Wall) -> Result<u64, StoreError> {
+    fn rewrap(&mut self, cloud: Option<CloudKey>, now: Wall) -> Result<u64, StoreError> {
         if self.medium == Medium::ReadOnly {
             return Err(StoreError::ReadOnly);
         }
         let next = self.next_secret(now)?;
-        self.keep_secrets(&self.vault.secrets(Some(next)))?;
+        let before = self.vault.secrets();
+        let mark = before.cloud.or(cloud.map(|key| key.mark()));
+        self.keep_secrets(&Secrets { next: Some(next), cloud: mark, ..before })?;
         let (conn, vault) = (self.conn, self.vault.clone());
         let days = self.transaction(|writer| {
             writer.copy_due()?;
-            Ok(vault.rewrap(conn, &next)?)
+            Ok(vault.rewrap(conn, next, cloud)?)
         })?;
-        self.vault.is_rewrapped(next);
+        self.vault.is_rewrapped(next, cloud);
         self.keep_copy(now)?;
         Ok(days)
     }
@@ -178,7 +193,7 @@ impl<'c> Database<'c> {
     fn next_secret(&mut self, now: Wall) -> Result<Secret, StoreError> {
         match self.unsettled()? {
             // A commit that failed may be on flash all the same: what it is sealed under is not given up.
-            Some(next) if self.vault.secrets(None).store != Some(next) => return Ok(next),
+            Some(next) if self.vault.secrets().store != Some(next) => return Ok(next),
             // The copy may need a secret that is about to go.
             Some(_) => drop(self.keep_copy(now)?),
             None => {}
@@ -194,7 +209,7 @@ impl<'c> Database<'c> {
     /// No file is sealed under another secret any more.
     fn settle_key(&self) -> Result<(), StoreError> {
         match self.unsettled()? {
-            Some(_) => self.keep_secrets(&self.vault.secrets(None)),
+            Some(_) => self.keep_secrets(&self.vault.secrets()),
             None => Ok(()),
         }
     }

@@ -1,4 +1,5 @@
-//! What is a person's is sealed: AES-256-GCM under a key of its day, which is wrapped under one made from `device.key`.
+//! What is a person's is sealed: AES-256-GCM under a key of its day, which is wrapped under one made from `device.key`
+//! and, if there is one, from the key that the cloud keeps.
 //!
 //! Owns: the form of a sealed field, the keys of days, the functions by which SQL seals and reads: `sealed(column, row,
 //! value)`, `unsealed(column, row, field)`, `opens(field)`, `day_of(field)`, `with_time(mac, wall)`. Never: when rows go. Neighbours:
@@ -12,12 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hmac;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
-use super::keys::{Secret, Secrets};
+use super::keys::{CloudKey, Secret, Secrets, hmac_sha256};
 use super::leftovers::Mark;
 use crate::clock;
 
@@ -48,10 +48,21 @@ const SEALED: &[(&str, &str)] = &[
 #[derive(Clone)]
 pub(super) struct Vault(Arc<Mutex<Keys>>);
 
+/// What makes the key that wraps, besides the device's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Under {
+    store: Option<Secret>,
+    cloud: Option<CloudKey>,
+}
+
 struct Keys {
     device: Secret,
-    /// The device's and this make the key that wraps.
-    secret: Option<Secret>,
+    /// All that the days may be under.
+    candidates: Vec<Under>,
+    /// What the days are under, most of them if not all.
+    under: Under,
+    /// Some are under another one.
+    scattered: bool,
     wrapping: LessSafeKey,
     days: BTreeMap<u16, [u8; KEY]>,
     /// Their keys are there, and are wrapped under another one.
@@ -67,12 +78,21 @@ struct Keys {
 }
 
 impl Vault {
-    /// One that knows no day yet.
-    pub(super) fn new(device: Secret, secret: Option<Secret>) -> Self {
+    /// One that knows no day yet. `cloud`: the key that the cloud keeps, if `secrets` know it.
+    pub(super) fn new(secrets: &Secrets, cloud: Option<CloudKey>) -> Self {
+        let cloud = cloud.filter(|key| secrets.cloud == Some(key.mark()));
+        // A renewal that was cut short leaves two secrets of the store.
+        let stores = || std::iter::once(secrets.store).chain(secrets.next.map(Some));
+        let clouds = cloud.map(Some).into_iter().chain([None]);
+        let candidates: Vec<_> =
+            clouds.flat_map(|cloud| stores().map(move |store| Under { store, cloud })).collect();
+        let (device, under) = (secrets.device, candidates[0]);
         Self(Arc::new(Mutex::new(Keys {
             device,
-            secret,
-            wrapping: wrapping(&device, secret.as_ref()),
+            candidates,
+            under,
+            scattered: false,
+            wrapping: wrapping(&device, &under),
             days: BTreeMap::new(),
             foreign: 0,
             current: None,
@@ -105,12 +125,26 @@ impl Vault {
         let mut statement = conn.prepare("SELECT day, wrapped FROM day_key")?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, u16>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
         let mut keys = self.keys();
+        let mut found: Vec<_> =
+            keys.candidates.iter().map(|under| (*under, wrapping(&keys.device, under), 0_u64)).collect();
         for row in rows {
             let (day, wrapped) = row?;
-            match keys.unwrapped(day, &wrapped) {
+            let mut tried = found.iter_mut();
+            let key = tried.find_map(|(_, wrapping, opened)| {
+                let key = unsealed(wrapping, &of_day(day), &wrapped)?.try_into().ok()?;
+                *opened += 1;
+                Some(key)
+            });
+            match key {
                 Some(key) => drop(keys.days.insert(day, key)),
                 None => keys.foreign += 1,
             }
+        }
+        keys.scattered = found.iter().filter(|(_, _, opened)| *opened > 0).count() > 1;
+        // The first of those that open as many.
+        found.reverse();
+        if let Some((under, wrapping, _)) = found.into_iter().max_by_key(|(_, _, opened)| *opened) {
+            (keys.under, keys.wrapping) = (under, wrapping);
         }
         Ok(())
     }
@@ -175,10 +209,15 @@ impl Vault {
             .collect())
     }
 
-    /// Wraps the keys of all days that can be opened under a new secret, in the transaction that is open.
-    pub(super) fn rewrap(&self, conn: &Connection, secret: &Secret) -> rusqlite::Result<u64> {
+    /// Wraps the keys of all days that can be opened under a new secret, and `cloud`, in the transaction that is open.
+    pub(super) fn rewrap(
+        &self,
+        conn: &Connection,
+        secret: Secret,
+        cloud: Option<CloudKey>,
+    ) -> rusqlite::Result<u64> {
         let keys = self.keys();
-        let wrapping = wrapping(&keys.device, Some(secret));
+        let wrapping = wrapping(&keys.device, &Under { store: Some(secret), cloud });
         let mut change = conn.prepare("UPDATE day_key SET wrapped = ?2 WHERE day = ?1")?;
         for (day, key) in &keys.days {
             change.execute(params![day, sealed(&wrapping, *day, &of_day(*day), key)])?;
@@ -187,16 +226,29 @@ impl Vault {
     }
 
     /// What was wrapped anew is on flash.
-    pub(super) fn is_rewrapped(&self, secret: Secret) {
+    pub(super) fn is_rewrapped(&self, secret: Secret, cloud: Option<CloudKey>) {
         let mut keys = self.keys();
-        keys.wrapping = wrapping(&keys.device, Some(&secret));
-        keys.secret = Some(secret);
+        keys.under = Under { store: Some(secret), cloud };
+        keys.wrapping = wrapping(&keys.device, &keys.under);
+        keys.scattered = false;
     }
 
-    /// What is kept of it beside the database, and what is to follow.
-    pub(super) fn secrets(&self, next: Option<Secret>) -> Secrets {
+    /// What is kept of it beside the database.
+    pub(super) fn secrets(&self) -> Secrets {
         let keys = self.keys();
-        Secrets { device: keys.device, store: keys.secret, next }
+        let Under { store, cloud } = keys.under;
+        Secrets { device: keys.device, store, next: None, cloud: cloud.map(|key| key.mark()) }
+    }
+
+    /// The key of the cloud that the days are under.
+    pub(super) fn cloud(&self) -> Option<CloudKey> {
+        self.keys().under.cloud
+    }
+
+    /// Whether all days are under that key of the cloud, or all under none.
+    pub(super) fn is_under(&self, cloud: Option<CloudKey>) -> bool {
+        let keys = self.keys();
+        keys.under.cloud == cloud && !keys.scattered
     }
 
     /// How many fields could not be read so far.
@@ -244,10 +296,6 @@ impl Keys {
         self.at_hand.as_ref().map(|(_, key)| key)
     }
 
-    fn unwrapped(&self, day: u16, wrapped: &[u8]) -> Option<[u8; KEY]> {
-        unsealed(&self.wrapping, &of_day(day), wrapped)?.try_into().ok()
-    }
-
     fn forget(&mut self, day: u16) {
         self.days.remove(&day);
         self.at_hand = None;
@@ -260,12 +308,10 @@ pub(super) fn mark(field: &[u8]) -> Option<Mark> {
     field.get(NUMBER..)?.first_chunk().copied()
 }
 
-fn wrapping(device: &Secret, secret: Option<&Secret>) -> LessSafeKey {
-    let purpose = [PURPOSE, secret.map_or(&[][..], |secret| secret)].concat();
-    let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, device), &purpose);
-    let mut key = [0; KEY];
-    key.copy_from_slice(derived.as_ref());
-    cipher(&key)
+fn wrapping(device: &Secret, under: &Under) -> LessSafeKey {
+    let purpose = [PURPOSE, under.store.as_ref().map_or(&[][..], |secret| secret)].concat();
+    let here = hmac_sha256(device, &purpose);
+    cipher(&under.cloud.map_or(here, |key| hmac_sha256(key.reveal(), &here)))
 }
 
 fn cipher(key: &[u8; KEY]) -> LessSafeKey {
@@ -354,8 +400,12 @@ mod tests {
 
     const X: &str = "SELECT unsealed('t.x', id, x) FROM t WHERE id = 1";
 
+    fn of_device(byte: u8) -> Vault {
+        Vault::new(&Secrets { device: [byte; KEY], store: None, next: None, cloud: None }, None)
+    }
+
     fn with_a_field(floor: i64) -> (Connection, Vault) {
-        let (conn, vault) = (at(floor), Vault::new([1; KEY], None));
+        let (conn, vault) = (at(floor), of_device(1));
         vault.attach(&conn).unwrap();
         vault.begin(&conn).unwrap();
         vault.settled();
@@ -406,12 +456,12 @@ mod tests {
     #[test]
     fn the_same_device_key_opens_the_days_again_and_another_one_makes_its_own_beside_them() {
         let (conn, _) = with_a_field(86_400);
-        let again = Vault::new([1; KEY], None);
+        let again = of_device(1);
         again.attach(&conn).unwrap();
         again.load(&conn).unwrap();
         assert_eq!((read(&conn, X).as_deref(), again.foreign()), (Some("secret"), 0));
 
-        let other = Vault::new([2; KEY], None);
+        let other = of_device(2);
         other.attach(&conn).unwrap();
         other.load(&conn).unwrap();
         assert_eq!((read(&conn, X), other.foreign(), other.unreadable()), (None, 1, 1));
@@ -431,7 +481,7 @@ mod tests {
         conn.execute_batch("BEGIN").unwrap();
         vault.begin(&conn).unwrap();
         conn.execute_batch("INSERT INTO t VALUES (2, sealed('t.x', 2, 'new'), NULL); COMMIT").unwrap();
-        let again = Vault::new([1; KEY], None);
+        let again = of_device(1);
         again.attach(&conn).unwrap();
         again.load(&conn).unwrap();
         assert_eq!(read(&conn, "SELECT unsealed('t.x', 2, x) FROM t WHERE id = 2").as_deref(), Some("new"));

@@ -2,11 +2,12 @@
 //!
 //! `crash` kills processes, `damage` breaks files, `media` fills disks and takes away their writability
 //! (needs root, for tmpfs), `schema` opens older databases, `rows`, `cloud` and `outbox` are about the cloud,
-//! `persons` about guests, `sealed` about what nobody reads without the device key, `rotation` about another one, `readings` about meters, `restore` about another state in its place, `retention` about what is too old, `inventory` about what is stored
+//! `persons` about guests, `sealed` about what nobody reads without the device key, `rotation` about another one, `at_cloud` about one that the cloud keeps, `readings` about meters, `restore` about another state in its place, `retention` about what is too old, `inventory` about what is stored
 //! of whom, `size` measures, `sales` makes the records.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod at_cloud;
 mod cloud;
 mod crash;
 mod damage;

@@ -5,6 +5,7 @@
 //! Neighbours: `guests` asks the cloud for who waits, `desk` hands in the calls.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::config::{self, Config};
 use crate::domain::{CloudId, CodeKey, Cursor, Input, Op, PageKind, Row, RowsFrom, Stand, Voucher};
 use crate::ordered::OrdMap;
 use crate::sync::{self, Link, NotApplied, Settings, Trouble, Url, UrlError, Waiting};
-use crate::wire::enrolment::Enrolled;
+use crate::wire::enrolment::{Enrolled, Token};
 use crate::wire::feed::{Ops, Page};
 
 /// Calls of the client that wait for the loop, at most: it makes one after another.
@@ -116,6 +117,26 @@ pub(super) fn connect(
     }
 }
 
+/// Where the cloud is, and what makes both sides sure of each other.
+pub(super) struct Reach {
+    pub(super) url: Url,
+    pub(super) token: Token,
+    /// PEM.
+    pub(super) extra_roots: Option<Vec<u8>>,
+}
+
+/// What has to be known to ask `cloud`. `enrolled`: at that cloud.
+pub(super) fn reach(cloud: &config::Cloud, enrolled: Option<&Enrolled>) -> Result<Reach, Unusable> {
+    let wrong = |path: &Path, why: String| Unusable::File { path: path.to_owned(), why };
+    let extra_roots = match &cloud.ca_file {
+        Some(path) => Some(std::fs::read(path).map_err(|error| wrong(path, error.to_string()))?),
+        None => enrolled.and_then(|enrolled| enrolled.joining.ca.clone()).map(String::into_bytes),
+    };
+    let url = Url::read(&cloud.url, enrolment::clear(cloud)).map_err(Unusable::Url)?;
+    let token = enrolment::token(cloud, enrolled).map_err(|(path, why)| wrong(&path, why))?;
+    Ok(Reach { url, token, extra_roots })
+}
+
 fn settings(
     cloud: &config::Cloud,
     enrolled: Option<&Enrolled>,
@@ -124,23 +145,18 @@ fn settings(
     device: &str,
     ledger: &Ledger,
 ) -> Result<Settings, Unusable> {
-    let wrong = |path: &Path, why: String| Unusable::File { path: path.to_owned(), why };
-    let read = |path: &Path| std::fs::read(path).map_err(|error| wrong(path, error.to_string()));
-    let joining = enrolled.map(|enrolled| &enrolled.joining);
-    let extra_roots = match &cloud.ca_file {
-        Some(path) => Some(read(path)?),
-        None => joining.and_then(|joining| joining.ca.clone()).map(String::into_bytes),
-    };
+    let Reach { url, token, extra_roots } = reach(cloud, enrolled)?;
+    let wrong = |error: io::Error| Unusable::File { path: "/proc".into(), why: error.to_string() };
     Ok(Settings {
-        url: Url::read(&cloud.url, enrolment::clear(cloud)).map_err(Unusable::Url)?,
+        url,
         site: site.to_owned(),
-        token: enrolment::token(cloud, enrolled).map_err(|(path, why)| wrong(&path, why))?,
+        token,
         site_key: keys.site.clone(),
         extra_roots,
-        signing_key: cloud.signing_key.or(joining.and_then(|joining| joining.signing_key)),
+        signing_key: cloud.signing_key.or(enrolled.and_then(|enrolled| enrolled.joining.signing_key)),
         poll: cloud.poll,
         device: device.to_owned(),
-        boot: ledger.clock.boot_id().map_err(|error| wrong(Path::new("/proc"), error.to_string()))?,
+        boot: ledger.clock.boot_id().map_err(wrong)?,
     })
 }
 

@@ -23,19 +23,19 @@ use super::keys::Keys;
 use super::ledger::{Ledger, Outcome};
 use super::limits;
 use super::listen::{Doors, Servers};
+use super::locked::Early;
 use super::lookout::Lookout;
 use super::retention::Ageing;
 use super::roles::Roles;
 use super::roll::Roll;
 use crate::config::Config;
-use crate::control;
 use crate::dns;
 use crate::domain::{Action, Actor, Boot, Effect, Input, Mac, Now, Reply, View};
 use crate::nft::Noticed;
 use crate::ordered::OrdSet;
 use crate::portal;
 use crate::presence::Answer;
-use crate::process::{Signal, Signals};
+use crate::process::Signal;
 use crate::sync;
 use crate::telemetry;
 use crate::uplink::Report;
@@ -88,8 +88,8 @@ pub(super) struct Desk {
 
 /// Where things come in.
 pub(super) struct Inlets {
+    pub(super) early: Early,
     pub(super) portal: mpsc::Receiver<portal::Call>,
-    pub(super) control: mpsc::Receiver<control::Call>,
     pub(super) learns: mpsc::Receiver<dns::Learn>,
     pub(super) uplink: watch::Receiver<Report>,
     /// Devices online whose sessions an anomaly ends.
@@ -101,9 +101,6 @@ pub(super) struct Inlets {
     pub(super) cloud: mpsc::Receiver<sync::Call>,
     /// Guests who had to be asked for elsewhere.
     pub(super) returns: mpsc::Receiver<Return>,
-    /// A task that must not end has ended.
-    pub(super) ended: mpsc::Receiver<Fault>,
-    pub(super) signals: Signals,
 }
 
 impl Desk {
@@ -117,8 +114,8 @@ impl Desk {
                     let calls = gather(call, &mut inlets.portal);
                     self.serve_guests(calls).await;
                 }
-                Some(call) = inlets.control.recv() => self.serve_operator(call).await,
-                Some(learn) = inlets.learns.recv() => self.learn(learn),
+                Some(call) = inlets.early.control.recv() => self.serve_operator(call).await,
+                Some(learn) = inlets.learns.recv() => self.kernel.learn(learn),
                 Ok(()) = inlets.uplink.changed() => {
                     let report = inlets.uplink.borrow_and_update().clone();
                     self.uplink_changed(report).await;
@@ -137,8 +134,8 @@ impl Desk {
                 },
                 Some(call) = inlets.cloud.recv() => self.hear_cloud(call).await,
                 Some(back) = inlets.returns.recv() => self.welcome_back(back).await,
-                Some(fault) = inlets.ended.recv() => return Err(fault),
-                signal = inlets.signals.next() => match signal {
+                Some(fault) = inlets.early.ended.recv() => return Err(fault),
+                signal = inlets.early.signals.next() => match signal {
                     Signal::Reload => self.reload_as_told().await,
                     Signal::Stop => return self.stop().await,
                 },
@@ -147,17 +144,6 @@ impl Desk {
             if std::mem::take(&mut self.reload_due) {
                 self.reload().await;
             }
-        }
-    }
-
-    /// Opens addresses of the garden, and lets the answer go that tells of them.
-    fn learn(&mut self, learn: dns::Learn) {
-        match self.kernel.open_garden(learn.mac, &learn.addresses, learn.stays) {
-            Ok(()) => {
-                // It does not wait for long.
-                let _ = learn.done.send(());
-            }
-            Err(error) => tracing::debug!(event = "garden_not_opened", %error, "the device asks again"),
         }
     }
 
@@ -346,11 +332,7 @@ impl Desk {
         let parsed = match enrolment::load(&self.path) {
             Ok((parsed, _)) => parsed,
             Err(error) => {
-                // One event a line: a configuration may have many errors.
-                for line in error.to_string().lines() {
-                    tracing::error!(event = "reload_refused", "{line}");
-                }
-                tracing::error!(event = "reload_refused", "the running configuration stays in force");
+                super::refuse_reload(&error);
                 return false;
             }
         };
@@ -421,6 +403,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("state_dir", old.state_dir != new.state_dir),
         ("run_dir", old.run_dir != new.run_dir),
         ("site_key_file", old.site_key_file != new.site_key_file),
+        ("key_from_cloud", old.key_from_cloud != new.key_from_cloud),
         ("user", old.user != new.user),
     ]
     .into_iter()

@@ -79,7 +79,13 @@ pub fn look_beyond(parsed: &mut Parsed) -> Vec<ConfigError> {
     errors.extend(super::certificate::errors(&parsed));
     errors.extend(super::owner::errors(&parsed));
     errors.extend(super::roles::errors(&parsed));
-    let Some(cloud) = &parsed.config.cloud else { return errors };
+    let Some(cloud) = &parsed.config.cloud else {
+        if parsed.config.gateway.key_from_cloud {
+            let what = "there is no cloud to keep the key; join one with lango enrol, then set it".to_owned();
+            errors.push(wrong("gateway", "key_from_cloud", what));
+        }
+        return errors;
+    };
     let enrolled = enrolled.filter(|enrolled| is_of(cloud, enrolled));
     let (ours, theirs) = (&parsed.config.gateway.site, enrolled.as_ref().map(|one| &one.joining.site));
     if let Some(theirs) = theirs.filter(|theirs| *theirs != ours) {

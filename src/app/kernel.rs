@@ -21,6 +21,7 @@ use super::fault::Fault;
 use super::flows::Flows;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dns;
 use crate::domain::{Boot, DataCap, Effect, Gate, Grant, Mac, Now, Uplink, Usage};
 use crate::neigh::Neighbours;
 use crate::nft::{Base, Desired, Homes, Line, Nft, NftError, Noticed, Pass, Route, Start, Watch};
@@ -67,6 +68,22 @@ impl Kernel {
             offload: Offload::default(),
             clock,
         })
+    }
+
+    /// Loads the closed table, unless there is one: whoever passes there goes on passing.
+    pub(super) fn hold(&mut self) -> Result<(), Fault> {
+        self.nft.hold(&self.base, self.clock.now().boot).map(drop).map_err(Fault::Nft)
+    }
+
+    /// Opens addresses of the garden, and lets the answer go that tells of them.
+    pub(super) fn learn(&mut self, learn: dns::Learn) {
+        match self.open_garden(learn.mac, &learn.addresses, learn.stays) {
+            Ok(()) => {
+                // It does not wait for long.
+                let _ = learn.done.send(());
+            }
+            Err(error) => tracing::debug!(event = "garden_not_opened", %error, "the device asks again"),
+        }
     }
 
     /// Hears of changes to our table that are not ours.
@@ -231,12 +248,7 @@ impl Kernel {
     }
 
     /// Opens addresses of the garden to a device that asked for a name of it: all of them, or none.
-    pub(super) fn open_garden(
-        &mut self,
-        mac: Mac,
-        addresses: &[IpAddr],
-        stays: Duration,
-    ) -> Result<(), NftError> {
+    fn open_garden(&mut self, mac: Mac, addresses: &[IpAddr], stays: Duration) -> Result<(), NftError> {
         self.nft.open_garden(mac, addresses, &self.garden_ports, stays)
     }
 

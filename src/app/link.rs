@@ -192,6 +192,8 @@ fn gravity(trouble: &Trouble) -> State {
         | Trouble::NotStored
         | Trouble::Joining(_)
         | Trouble::Claim
+        | Trouble::NoKey
+        | Trouble::BadKey
         | Trouble::Roots(_) => State::Fail,
     }
 }

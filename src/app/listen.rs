@@ -20,7 +20,7 @@ use nix::net::if_::if_nametoindex;
 use nix::sys::socket::sockopt::{BindToDevice, Ipv6V6Only};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
 use crate::config::Gateway;
 use crate::dns::{Network, Responder};
@@ -80,6 +80,8 @@ impl Network for ByNeighbour {
 pub(super) struct Servers {
     pub(super) portal: Rc<portal::Context>,
     pub(super) responder: Rc<Responder>,
+    /// Keeps what the responder knows of probes.
+    pub(super) _probes: JoinSet<()>,
 }
 
 /// What a guest finds at an interface.
@@ -102,6 +104,13 @@ pub(super) struct Doors {
 type Shut = Rc<RefCell<OrdMap<String, String>>>;
 
 impl Doors {
+    /// Those of the interfaces of guests.
+    pub(super) fn of(gateway: &Gateway, servers: &Servers) -> Self {
+        let mut doors = Self::default();
+        doors.keep(gateway, servers);
+        doors
+    }
+
     /// Keeps a portal and a responder on each interface of guests and no other. Who came in by a door that
     /// closes stays.
     pub(super) fn keep(&mut self, gateway: &Gateway, servers: &Servers) {

@@ -6,7 +6,7 @@
 //! `listen` keeps a portal and a responder on every guest interface, and with `certificate` one over TLS;
 //! `lookout` watches the guest network and `roll` asks who is quiet; `uplink` passes on news of the uplink,
 //! `time` follows the sources of the wall clock, `cloud` does what the cloud brings and `link` says how it stands
-//! with it, `offers` brings again what found no room, `enrolment` joins one; `clues`, `errands` and `pin` find out
+//! with it, `locked` waits for a key that it keeps, `offers` brings again what found no room, `enrolment` joins one; `clues`, `errands` and `pin` find out
 //! what guests mean; `owner` says who runs all this, `hold` closes before; `fault` says what each failure means.
 
 mod ask;
@@ -29,6 +29,7 @@ mod keys;
 mod ledger;
 mod link;
 mod listen;
+mod locked;
 mod lookout;
 mod offers;
 mod orders;
@@ -52,7 +53,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 pub use self::backup::{pack, restore};
 use self::base::keep_out;
@@ -67,20 +68,20 @@ use self::kernel::Kernel;
 use self::keys::Keys;
 use self::ledger::Ledger;
 use self::listen::{ByNeighbour, Doors, Servers};
+use self::locked::Early;
 use self::lookout::{Lookout, Watching, look_out};
 use self::retention::Ageing;
 use self::roles::Roles;
 use self::roll::Roll;
 use crate::clock::Clock;
 use crate::config::{self, Config, Parsed};
-use crate::control::{self, Server};
 use crate::dns::{self, Responder};
 use crate::domain::{Action, Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
 use crate::ordered::OrdSet;
-use crate::portal::{self, Connections, Handshakes, SentBack, Shown, Wardrobe};
-use crate::process::{Exit, Signals, raise_file_limit, seal};
-use crate::store::{self, Found, Opened};
+use crate::portal::{self, Connections, FormKey, Handshakes, SentBack, Shown, Wardrobe};
+use crate::process::{Exit, raise_file_limit};
+use crate::store::{self, CloudKey, Found, Opened};
 use crate::wire::control::{Request, Response};
 use crate::wire::enrolment::Enrolled;
 
@@ -117,7 +118,7 @@ fn try_run(path: &Path) -> Result<(), Fault> {
     }
     owner::step_down(&parsed.config.gateway)?;
     make_room_for_guests();
-    on_runtime(start(path, parsed.config, enrolled.as_ref()))?
+    on_runtime(start(path, parsed.config, enrolled))?
 }
 
 /// Does what `request` asks without a daemon.
@@ -129,7 +130,9 @@ pub fn offline(path: &Path, request: Request) -> Response {
             owner::step_down(&config.gateway)?;
         }
         on_runtime(async {
-            let (mut ledger, records, keys, device) = open_ledger(&config, enrolled.as_ref(), &Clock::new())?;
+            let opened = store::open(&config.gateway.state_dir).map_err(Fault::of_open)?;
+            let (mut ledger, records, keys, device) =
+                open_ledger(opened, &config, enrolled.as_ref(), &Clock::new())?;
             let answer = if let Request::Enrol(wish) = request {
                 trail::note(&mut ledger, &by, Action::Enrol, wish.url.clone()).await;
                 let state_dir = config.gateway.state_dir.clone();
@@ -174,33 +177,35 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
 
 /// Opens everything in its order: flash, then kernel, then doors. So whoever was paid for is let through
 /// before anybody can ask, and nobody is let through before it is known who was.
-async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> Result<(), Fault> {
+async fn start(path: &Path, mut config: Config, mut enrolled: Option<Enrolled>) -> Result<(), Fault> {
     let clock = Clock::new();
     let started = clock.now().boot;
-    let signals = Signals::listen().map_err(|error| Fault::System { what: "signals", error })?;
-    let server = Server::bind(&config.gateway.run_dir).map_err(Fault::Control)?;
-    let (mut ledger, records, keys, device) = open_ledger(&config, enrolled, &clock)?;
+    let (ends, ended) = mpsc::channel(1);
+    let mut early = Early::begin(&config, &ends, ended)?;
+    let came = locked::open_store(path, &mut config, &mut enrolled, &clock, &mut early).await?;
+    let Some((opened, key)) = came else { return Ok(()) };
+    let enrolled = enrolled.as_ref();
+    let (mut ledger, records, keys, device) = open_ledger(opened, &config, enrolled, &clock)?;
+    move_key(&ledger, key).await;
     trail::begin(&mut ledger, records, path).await;
     keep_out(&mut config, &ledger.gate);
-    let (ends, ended) = mpsc::channel(1);
     let (kernel, how) = open_kernel(&config, &mut ledger, ends.clone()).await?;
     let now = clock.now();
 
     let (cloud, cloud_calls) = cloud::connect(&config, enrolled, &keys, &ledger, &device, ends.clone());
     let (errands, returns) = Errands::new();
     let config = Arc::new(config);
-    let (control_calls, control) = mpsc::channel(CALLS);
     let (config_to, config_from) = watch::channel(Arc::clone(&config));
     let (view_to, view_from) = watch::channel(Arc::new(ledger.gate.view(now)));
     let (secured, shown) = Secured::new(&config.gateway, now);
     let (servers, portal, learns) =
-        servers(config_from.clone(), view_from, shown, &kernel, &keys, clock.clone());
+        servers(config_from.clone(), view_from, shown, &kernel, keys.form.clone(), clock.clone());
     let known = ledger.gate.view(now).uplink;
     let uplink = uplink::watch(known, config_from, &servers.responder, clock, ends.clone())?;
     let (lookout, suspects, homes) = watch_guests(&servers.portal, &kernel, ends.clone())?;
     let (roll, found) = Roll::open(&kernel.neighbours, &lookout)?;
-    let doors = open_doors(&config, &servers);
-    serve_operators(server, control_calls, ends);
+    early.seal_off();
+    let doors = Doors::of(&config.gateway, &servers);
     say_started(&config, &ledger, &how);
     let desk = Desk {
         path: path.to_owned(),
@@ -231,37 +236,30 @@ async fn start(path: &Path, mut config: Config, enrolled: Option<&Enrolled>) -> 
         next_offer: now.boot,
         ageing: Ageing::beginning(now.boot),
     };
-    desk.run(Inlets {
-        portal,
-        control,
-        learns,
-        suspects,
-        found,
-        homes,
-        uplink,
-        cloud: cloud_calls,
-        returns,
-        ended,
-        signals,
-    })
-    .await
+    desk.run(Inlets { early, portal, learns, suspects, found, homes, uplink, cloud: cloud_calls, returns })
+        .await
 }
 
-/// From here on guests are heard, so before it the program gives up what it does not need of the kernel.
-fn open_doors(config: &Config, servers: &Servers) -> Doors {
-    if let Err(error) = seal() {
-        tracing::warn!(event = "not_sealed", %error, "this kernel does not filter what the program asks of it");
+fn refuse_reload(error: &Fault) {
+    // One event a line: a configuration may have many errors.
+    for line in error.to_string().lines() {
+        tracing::error!(event = "reload_refused", "{line}");
     }
-    let mut doors = Doors::default();
-    doors.keep(&config.gateway, servers);
-    doors
+    tracing::error!(event = "reload_refused", "the running configuration stays in force");
 }
 
-fn serve_operators(server: Server, calls: mpsc::Sender<control::Call>, ends: mpsc::Sender<Fault>) {
-    spawn_local(async move {
-        let error = server.serve(calls).await;
-        let _ = ends.send(Fault::System { what: "control socket", error }).await;
-    });
+/// Has the store sealed under what the configuration wants, if it is not.
+async fn move_key(ledger: &Ledger, key: Option<CloudKey>) {
+    let place = if key.is_some() { "cloud" } else { "flash" };
+    match ledger.store.seal_under(key, ledger.clock.now().wall).await {
+        Ok(0) => {}
+        Ok(days) => {
+            tracing::info!(event = "key_moved", days, place, "the key of the store is kept elsewhere")
+        }
+        Err(error) => {
+            tracing::error!(event = "key_not_moved", %error, place, "the key of the store stays where it was");
+        }
+    }
 }
 
 fn make_room_for_guests() {
@@ -311,7 +309,7 @@ fn servers(
     view: watch::Receiver<Arc<View>>,
     shown: watch::Receiver<Option<Shown>>,
     kernel: &Kernel,
-    keys: &Keys,
+    key: FormKey,
     clock: Clock,
 ) -> (Servers, mpsc::Receiver<portal::Call>, mpsc::Receiver<dns::Learn>) {
     let (desk, calls) = mpsc::channel(CALLS);
@@ -324,31 +322,32 @@ fn servers(
         clock: clock.clone(),
         learn,
     });
-    spawn_local(Rc::clone(&responder).keep_probes());
+    let mut probes = JoinSet::new();
+    probes.spawn_local(Rc::clone(&responder).keep_probes());
     let portal = Rc::new(portal::Context {
         config,
         view,
         desk,
         who,
         clock,
-        key: keys.form.clone(),
+        key,
         connections: Connections::default(),
         sent_back: SentBack::default(),
         shown,
         handshakes: Handshakes::default(),
         wardrobe: Wardrobe::default(),
     });
-    (Servers { portal, responder }, calls, learns)
+    (Servers { portal, responder, _probes: probes }, calls, learns)
 }
 
 /// The store with the Gate over it, what the store has to be told of a new boot, and the keys.
 fn open_ledger(
+    opened: Opened,
     config: &Config,
     enrolled: Option<&Enrolled>,
     clock: &Clock,
 ) -> Result<(Ledger, Vec<Record>, Keys, String), Fault> {
-    let Opened { store, restored, report, device } =
-        store::open(&config.gateway.state_dir).map_err(Fault::of_open)?;
+    let Opened { store, restored, report, device } = opened;
     if report.unreadable + report.foreign_days > 0 {
         tracing::error!(
             event = "sealed_unreadable",

@@ -109,6 +109,18 @@ pub(super) fn errors(parsed: &Parsed) -> Vec<ConfigError> {
     unknown.collect()
 }
 
+/// Why `operator` may not have `request` done, if so.
+pub(super) fn not_permitted(operator: &Operator, request: &Request) -> Option<Failure> {
+    let (name, least) = request.post();
+    if operator.role >= least {
+        return None;
+    }
+    let message = format!("'{name}' needs the role {least}, and {} is {}", operator.user(), operator.role);
+    let remedy =
+        format!("ask one who has it, or list the user in section role '{least}' of the configuration");
+    Some(Failure::new(Code::NoPermission, message, remedy))
+}
+
 impl Desk {
     /// Has done what an operator asks, who may.
     pub(super) async fn serve_operator(&mut self, call: Call) {
@@ -122,12 +134,10 @@ impl Desk {
         self.ask(call.request, &Actor::Operator(operator), call.reply).await;
     }
 
-    /// Why `operator` may not have `request` done, if so.
+    /// Why `operator` may not have `request` done, if so; it is told of and noted.
     async fn refuse(&mut self, operator: &Operator, request: &Request) -> Option<Failure> {
+        let failure = not_permitted(operator, request)?;
         let (name, least) = request.post();
-        if operator.role >= least {
-            return None;
-        }
         if self.roles.is_news(operator.uid, self.ledger.clock.now().boot) {
             let (uid, role) = (operator.uid, operator.role.word());
             tracing::warn!(
@@ -141,10 +151,6 @@ impl Desk {
             let by = Actor::Operator(operator.clone());
             self.note(&by, Action::Refused, format!("{name}, which needs {least}")).await;
         }
-        let message =
-            format!("'{name}' needs the role {least}, and {} is {}", operator.user(), operator.role);
-        let remedy =
-            format!("ask one who has it, or list the user in section role '{least}' of the configuration");
-        Some(Failure::new(Code::NoPermission, message, remedy))
+        Some(failure)
     }
 }

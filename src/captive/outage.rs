@@ -17,6 +17,11 @@ pub(crate) struct Outage<'a> {
 }
 
 impl<'a> Outage<'a> {
+    /// Nobody can be let in yet.
+    pub(crate) fn locked(t: Strings<'a>) -> Self {
+        Self { title: t.locked_title(), text: t.locked_text().to_owned(), effect: "" }
+    }
+
     /// What to tell a device with this `session`, or without; `None`: the uplink is not known to be down.
     pub(crate) fn of(
         uplink: UplinkState,

@@ -334,6 +334,7 @@ impl Gate {
             uplink: self.downtime.state,
             waiting: self.waiting(),
             trial: self.trial_plan().map(|plan| TrialView { plan: plan.clone(), had: self.trials.had() }),
+            is_locked: false,
         }
     }
 

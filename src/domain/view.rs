@@ -35,6 +35,8 @@ pub struct View {
     pub waiting: OrdMap<Mac, Awaits>,
     /// What may be had for free; `None`: nothing.
     pub trial: Option<TrialView>,
+    /// Nobody can be let in yet: it is not known what was sold.
+    pub is_locked: bool,
 }
 
 /// The free trial.

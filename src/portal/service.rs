@@ -29,7 +29,9 @@ use crate::domain::{self, Mac, Now, Refusal, SessionView, TermsVersion, Uplink};
 /// The response to `request`.
 pub(super) async fn respond(visit: Rc<Visit>, request: Request<Incoming>) -> Result<Reply, Infallible> {
     visit.progress.begin();
-    let must_close = visit.progress.is_last();
+    // Who serves in its place has other doors.
+    let is_left = visit.context.desk.is_closed();
+    let must_close = visit.progress.is_last() || is_left;
     let config = Arc::clone(&visit.context.config.borrow());
     let (head, here) = (head(&request), visit.here(&config));
     let (answer, asked) = answer(&head, here, &config.gateway.language);
@@ -298,7 +300,11 @@ impl Guest<'_> {
     }
 
     fn outage(&self, session: Option<&SessionView>, now: Now) -> Option<Outage<'_>> {
-        Outage::of(self.visit.context.view.borrow().uplink, session, self.t(), now)
+        let view = self.visit.context.view.borrow();
+        if view.is_locked {
+            return Some(Outage::locked(self.t()));
+        }
+        Outage::of(view.uplink, session, self.t(), now)
     }
 
     fn internet<'a>(&self, outage: Option<Outage<'a>>) -> Internet<'a> {

@@ -73,6 +73,8 @@ const RARE: &[Call] = calls! {
     SYS_restart_syscall SYS_sched_yield
     // The folder of the operator's pages is read, and what a failed start left beside the store.
     SYS_getdents64
+    // The store is opened late: its key had to come from the cloud.
+    SYS_flock
     // A connection is closed one way.
     SYS_shutdown
     // A fault of the program: it ends itself.

@@ -1,4 +1,4 @@
-//! The four requests of the protocol, each as a call that gives what was answered.
+//! The requests of the protocol, each as a call that gives what was answered.
 //!
 //! Owns: paths, heads, gzip, which status means what, the one line that is kept. Never: when to ask, or what
 //! follows. Neighbours: `line` carries, `round` asks for the feed and the outbox, `link` looks up.
@@ -144,6 +144,15 @@ impl Cloud {
     /// The body of what was found; `None`: not known there.
     pub(super) async fn lookup(&self, site: &str, wanted: String) -> Result<Option<Vec<u8>>, Trouble> {
         let question = Question::post(format!("/v1/sites/{site}/lookup"), wanted, &[200, 404]);
+        let answer = self.ask(question).await?;
+        Ok((answer.status == 200).then_some(answer.body))
+    }
+
+    /// The body of the answer with the key of the store; `None`: there is none for the site.
+    pub(super) async fn store_key(&self, site: &str) -> Result<Option<Vec<u8>>, Trouble> {
+        let (method, path) = (Method::GET, format!("/v1/sites/{site}/key"));
+        let known = &[200, 404];
+        let question = Question { method, path, body: None, etag: None, wait: Duration::ZERO, known };
         let answer = self.ask(question).await?;
         Ok((answer.status == 200).then_some(answer.body))
     }

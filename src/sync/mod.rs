@@ -27,7 +27,7 @@ pub use self::trouble::{BadCertificate, Interception, Trouble};
 pub use self::url::{InTheClear, Scheme, Url, UrlError};
 use crate::clock::Clock;
 use crate::domain::{BootId, Cursor, Seq, SigningKey, SiteKey, Wall};
-use crate::wire::enrolment::{self, Joining, Token};
+use crate::wire::enrolment::{self, Joining, SiteSecret, Token};
 use crate::wire::feed::{Page, Stand};
 
 /// What has to be known of a cloud, and of ourselves.
@@ -90,6 +90,21 @@ pub struct Waiting {
 /// Why it does not: [`Trouble::Roots`].
 pub fn check_roots(pem: &[u8]) -> Result<(), Trouble> {
     tls::roots(Some(pem)).map(drop)
+}
+
+/// Asks for the key under which the store of `site` is sealed. `roots`: as for [`enrol`].
+///
+/// # Errors
+/// Why it did not come.
+pub async fn store_key(
+    url: Url,
+    site: &str,
+    token: Token,
+    roots: Option<&[u8]>,
+    clock: Clock,
+) -> Result<SiteSecret, Trouble> {
+    let found = Cloud::new(url, Some(token), roots, clock)?.store_key(site).await?;
+    enrolment::read_store_key(&found.ok_or(Trouble::NoKey)?).map_err(|_| Trouble::BadKey)
 }
 
 /// Has this gateway join, for the command. `public_key`: Ed25519. `roots`: PEM, trusted besides the usual ones.

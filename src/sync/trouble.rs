@@ -57,6 +57,10 @@ pub enum Trouble {
     Joining(NotAJoining),
     /// The claim of an enrolment is not known, or was used.
     Claim,
+    /// 404: the cloud keeps no key for the store of this site.
+    NoKey,
+    /// What the cloud handed out is no key.
+    BadKey,
     /// A file of roots could not be read.
     Roots(String),
     /// The lookup took more than its three seconds.
@@ -114,6 +118,8 @@ impl Trouble {
             Self::NotStored => "not_stored",
             Self::Joining(_) => "joining",
             Self::Claim => "claim",
+            Self::NoKey => "no_key",
+            Self::BadKey => "bad_key",
             Self::Roots(_) => "roots",
             Self::Late => "late",
             Self::Busy => "busy",
@@ -133,7 +139,9 @@ impl Trouble {
             | Self::NotAcked { .. }
             | Self::Held
             | Self::Digest
-            | Self::Joining(_) => true,
+            | Self::Joining(_)
+            | Self::NoKey
+            | Self::BadKey => true,
             Self::Name { .. }
             | Self::Unreachable { .. }
             | Self::Certificate(_)
@@ -182,7 +190,7 @@ impl Trouble {
             }
             Self::Digest => "they are fetched again, once an hour at most",
             Self::NotStored => "check the flash: lango doctor",
-            Self::Joining(_) => "ask who runs the cloud",
+            Self::Joining(_) | Self::NoKey | Self::BadKey => "ask who runs the cloud",
             Self::Claim => "make a new one at the cloud",
             Self::Roots(_) => "put PEM certificates there",
             Self::Busy => "try again in a moment",
@@ -205,10 +213,7 @@ impl fmt::Display for Trouble {
             Self::TooLarge => f.write_str("the cloud sent more than 1 MiB at once"),
             Self::Encoding(error) => write!(f, "the answer cannot be unpacked ({error})"),
             Self::Denied(status) => {
-                write!(
-                    f,
-                    "the cloud does not accept the token (status {status}); guests are served from what is here"
-                )
+                write!(f, "the cloud does not accept the token (status {status})")
             }
             Self::Protocol => f.write_str("the cloud speaks another version of the protocol"),
             Self::Gone => {
@@ -224,6 +229,10 @@ impl fmt::Display for Trouble {
             Self::Digest => f.write_str("the rows here differ from those of the cloud"),
             Self::NotStored => f.write_str("what the cloud sent could not be stored here"),
             Self::Joining(error) => write!(f, "the answer to the enrolment is no right one: {error}"),
+            Self::NoKey => f.write_str("the cloud keeps no key for the store of this site (status 404)"),
+            Self::BadKey => {
+                f.write_str("what the cloud handed out as the key of the store is not 64 hex digits")
+            }
             Self::Claim => f.write_str("the claim is not known to the cloud, or was used by another gateway"),
             Self::Roots(error) => write!(f, "the certificates to be trusted cannot be used: {error}"),
             Self::Late => f.write_str("the cloud did not answer within three seconds"),

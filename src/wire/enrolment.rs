@@ -71,31 +71,34 @@ pub struct Joining {
     pub ca: Option<String>,
 }
 
-/// The 32 bytes of a site key.
+/// The 32 bytes of a key of the site.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SiteSecret([u8; 32]);
 
+/// The text is not 64 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotASecret;
+
 impl SiteSecret {
-    /// The bytes, to be stored.
+    /// The bytes, to be stored or used.
     pub fn reveal(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
 impl FromStr for SiteSecret {
-    type Err = NotAJoining;
+    type Err = NotASecret;
 
     /// 64 hex digits.
-    fn from_str(text: &str) -> Result<Self, NotAJoining> {
-        let wrong = NotAJoining("site_key is not 64 hex digits");
+    fn from_str(text: &str) -> Result<Self, NotASecret> {
         let digits = text.as_bytes();
         if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-            return Err(wrong);
+            return Err(NotASecret);
         }
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| wrong)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong)?;
+            let pair = std::str::from_utf8(pair).map_err(|_| NotASecret)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| NotASecret)?;
         }
         Ok(Self(bytes))
     }
@@ -119,6 +122,19 @@ impl fmt::Display for NotAJoining {
 
 impl std::error::Error for NotAJoining {}
 
+/// Reads the key of the store, where the cloud hands it out.
+///
+/// # Errors
+/// If it is not there, or is none.
+pub fn read_store_key(body: &[u8]) -> Result<SiteSecret, NotASecret> {
+    #[derive(Deserialize)]
+    struct Answer {
+        key: String,
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(|_| NotASecret)?;
+    answer.key.parse()
+}
+
 /// Reads the answer to an enrolment.
 ///
 /// # Errors
@@ -140,10 +156,12 @@ pub fn read(body: &[u8]) -> Result<Joining, NotAJoining> {
     }
     let signing_key = (answer.signing_key.as_deref())
         .map(|text| text.parse().map_err(|_| NotAJoining("signing_key is not 32 bytes in base64")));
+    let site_key = answer.site_key.map(|text| text.parse());
+    let site_key = site_key.map(|key| key.map_err(|NotASecret| NotAJoining("site_key is not 64 hex digits")));
     Ok(Joining {
         site: answer.site,
         token: answer.token.parse().map_err(|_| NotAJoining("token is not printable ASCII"))?,
-        site_key: answer.site_key.map(|text| text.parse()).transpose()?,
+        site_key: site_key.transpose()?,
         signing_key: signing_key.transpose()?,
         signing_key_text: answer.signing_key,
         ca: answer.ca,
@@ -222,6 +240,18 @@ pub fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_of_the_store_is_64_hex_digits() {
+        let of = |key: &str| read_store_key(format!(r#"{{"key":"{key}","more":1}}"#).as_bytes());
+        assert_eq!(of(&"5a".repeat(32)).map(|key| *key.reveal()), Ok([0x5a; 32]));
+        for wrong in ["", "5a", &"5a".repeat(33), &"zz".repeat(32), &"é".repeat(32)] {
+            assert_eq!(of(wrong), Err(NotASecret), "{wrong}");
+        }
+        for wrong in ["{}", "[]", "", "<html>", r#"{"key":7}"#] {
+            assert_eq!(read_store_key(wrong.as_bytes()), Err(NotASecret), "{wrong}");
+        }
+    }
 
     #[test]
     fn base64_is_that_of_the_standard() {

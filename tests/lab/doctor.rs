@@ -208,6 +208,8 @@ fn settings_go_wrong(patient: &Patient<'_>) {
         patient.of("garden", &[])[1] == "1 names of it have addresses"
     });
 
+    patient.configured(&patient.well.clone().main("key_from_cloud", "1"));
+    patient.ill("key", "warn", "still kept on this flash", "restart the daemon");
     let taken = patient.lab.gateway.enter(|| TcpListener::bind("0.0.0.0:2099").unwrap());
     patient.configured(&settings(&[CONTROLLER, ("portal_port", "2099")], &["hour"]));
     patient.ill("ports", "fail", "the portal on br-guest is shut: Address", "netstat -lntup");

@@ -40,6 +40,7 @@ const CHECKS: &[(&str, Look)] = &[
     ("uplink", network::uplink),
     ("clock", |seen| vec![time::checked(seen.desk)]),
     ("storage", sale::storage),
+    ("key", sale::key),
     ("audit", sale::audit),
     ("plans", sale::plans),
     ("vouchers", sale::vouchers),
@@ -61,6 +62,7 @@ struct Seen<'a> {
     counts: Result<VoucherCounts, StoreError>,
     /// Sealed fields that could not be opened.
     unreadable: u64,
+    is_under_cloud: Result<bool, StoreError>,
     outbox: Option<OutboxSize>,
     trail: Asked<Answer>,
     /// Tables of the kernel that are not ours.
@@ -103,26 +105,34 @@ pub(super) async fn of_gateway(desk: &mut Desk) -> Examined {
     let asked = async {
         let store = &ledger.store;
         let (counts, outbox) = (store.counts().await, store.outbox_size().await.ok());
-        (counts, outbox, store.unreadable().await.unwrap_or(0), trail::verified(ledger).await)
+        let sealing = (store.unreadable().await.unwrap_or(0), store.is_under_cloud().await);
+        (counts, outbox, sealing, trail::verified(ledger).await)
     };
     // The trail may be long.
-    let (counts, outbox, unreadable, trail) = desk.kernel.guard_while(asked).await;
+    let (counts, outbox, (unreadable, is_under_cloud), trail) = desk.kernel.guard_while(asked).await;
     let (config, now) = (Arc::clone(&desk.config.borrow()), desk.ledger.clock.now());
-    let seen = Seen { desk, config, now, counts, unreadable, outbox, trail, strangers };
+    let seen = Seen { desk, config, now, counts, unreadable, is_under_cloud, outbox, trail, strangers };
     let found = CHECKS.iter().flat_map(|(name, look)| look(&seen).into_iter().map(|one| one.of(name)));
-    Examined { checks: found.collect(), surroundings: Some(surroundings(&seen)) }
+    let online = desk.uplink.state.uplink == Uplink::Up;
+    Examined { checks: found.collect(), surroundings: Some(surroundings(&desk.config.borrow(), online)) }
+}
+
+/// The state of one whose store is not open yet, and why.
+pub(super) fn of_locked(config: &Config, why: &str, remedy: &str) -> Examined {
+    let checks = vec![Finding::fail(why, remedy).of("key")];
+    Examined { checks, surroundings: Some(surroundings(config, false)) }
 }
 
 /// Where the command is to look further.
-fn surroundings(seen: &Seen<'_>) -> Surroundings {
-    let gateway = &seen.config.gateway;
-    let names = seen.config.gardens.iter().flat_map(|garden| &garden.names);
+fn surroundings(config: &Config, online: bool) -> Surroundings {
+    let gateway = &config.gateway;
+    let names = config.gardens.iter().flat_map(|garden| &garden.names);
     Surroundings {
         interfaces: gateway.interfaces.clone(),
         state_dir: gateway.state_dir.clone(),
         resolver: gateway.dns_upstream,
         portal_name: gateway.portal_name.clone(),
         garden: names.filter(|name| !name.starts_with('*')).cloned().collect(),
-        online: seen.desk.uplink.state.uplink == Uplink::Up,
+        online,
     }
 }

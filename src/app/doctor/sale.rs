@@ -22,6 +22,21 @@ pub(super) fn storage(seen: &Seen<'_>) -> Vec<Finding> {
     }]
 }
 
+/// Where the key is that the store is sealed under.
+pub(super) fn key(seen: &Seen<'_>) -> Vec<Finding> {
+    let is_wanted = seen.config.gateway.key_from_cloud;
+    vec![match &seen.is_under_cloud {
+        Ok(true) if is_wanted => Finding::ok("kept by the cloud, and not on this flash"),
+        Ok(false) if !is_wanted => Finding::ok("kept on this flash, in device.key"),
+        Ok(true) => Finding::warn("still kept by the cloud", "restart the daemon"),
+        Ok(false) => Finding::warn(
+            "still kept on this flash, though option key_from_cloud is set",
+            "restart the daemon while the cloud can be reached, and the flash be written",
+        ),
+        Err(error) => Finding::fail(error.to_string(), "restart the daemon; it repairs what it can at start"),
+    }]
+}
+
 /// Whether every row of the trail is as it was written.
 pub(super) fn audit(seen: &Seen<'_>) -> Vec<Finding> {
     vec![match &seen.trail {

@@ -8,8 +8,6 @@ use super::error::{Findings, shown};
 use super::spec::{self, OptionSpec, SectionSpec};
 use super::uci::{self, RawOption, RawSection, RawValue};
 
-const LATER: &str = "is read and checked, but this version does not act on it yet";
-
 /// So many values a list may have: more would not fit the kernel's sets, and are hardly meant.
 const MOST_VALUES: usize = 1000;
 
@@ -41,24 +39,12 @@ impl<'a> Section<'a> {
     /// The value of an option that has a default.
     pub(super) fn value<T: PartialEq>(&mut self, name: &str, parse: impl Fn(&str) -> Value<T>) -> T {
         let default = parse(self.option(name).default).expect("the defaults of the table are right");
-        match self.set_value(name, &parse) {
-            Some(value) => {
-                if value != default {
-                    self.notice_if_later(name);
-                }
-                value
-            }
-            None => default,
-        }
+        self.set_value(name, &parse).unwrap_or(default)
     }
 
     /// The value of an option that may be unset.
     pub(super) fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Value<T>) -> Option<T> {
-        let value = self.set_value(name, &parse);
-        if value.is_some() {
-            self.notice_if_later(name);
-        }
-        value
+        self.set_value(name, &parse)
     }
 
     /// The values of an option that may be given more than once, each with its line; without a line: defaults.
@@ -68,7 +54,6 @@ impl<'a> Section<'a> {
             let parse = |text| parse(text).expect("the defaults of the table are right");
             return defaults.map(|text| (None, parse(text))).collect();
         }
-        self.notice_if_later(name);
         let raw = self.raw;
         let values = raw.options.get(name).map_or([].as_slice(), |option| &option.values);
         if let Some(beyond) = values.get(MOST_VALUES) {
@@ -100,13 +85,6 @@ impl<'a> Section<'a> {
 
     fn option(&self, name: &str) -> &'static OptionSpec {
         self.spec.option(name).expect("every option asked for is in the table")
-    }
-
-    fn notice_if_later(&mut self, name: &str) {
-        let line = self.raw.options.get(name).map(|option| option.line);
-        if let (true, Some(line)) = (self.option(name).later, line) {
-            self.findings.notice(line, name, LATER);
-        }
     }
 
     /// What the file says of an option that takes one value.

@@ -1,8 +1,7 @@
 //! The options that exist: section by section, with their defaults, as the interface writes them.
 //!
-//! Owns: every name and every default of the configuration, and which of them wait for a later version.
+//! Owns: every name and every default of the configuration.
 //! Never: parses a value; `values.rs` and `names.rs` do, and `sections.rs` and `gateway.rs` bring both together.
-//! An option marked `later` is read and checked, and a notice says that it has no effect yet.
 
 /// One section type.
 pub(super) struct SectionSpec {
@@ -17,8 +16,6 @@ pub(super) struct OptionSpec {
     pub(super) default: &'static str,
     /// May be given more than once, with `list`.
     pub(super) many: bool,
-    /// Has no effect in this version.
-    pub(super) later: bool,
 }
 
 impl SectionSpec {
@@ -28,17 +25,11 @@ impl SectionSpec {
 }
 
 const fn one(name: &'static str, default: &'static str) -> OptionSpec {
-    OptionSpec { name, default, many: false, later: false }
+    OptionSpec { name, default, many: false }
 }
 
 const fn many(name: &'static str, default: &'static str) -> OptionSpec {
-    OptionSpec { name, default, many: true, later: false }
-}
-
-impl OptionSpec {
-    const fn later(self) -> Self {
-        Self { later: true, ..self }
-    }
+    OptionSpec { name, default, many: true }
 }
 
 pub(super) const SECTIONS: [&SectionSpec; 8] =
@@ -76,7 +67,7 @@ pub(super) static GATEWAY: SectionSpec = SectionSpec {
         one("colour", "#0b7285"),
         one("controller", ""),
         one("terms_required", "0"),
-        one("key_from_cloud", "0").later(),
+        one("key_from_cloud", "0"),
         one("anomaly", "report"),
         one("new_devices_per_minute", "120"),
     ],

@@ -220,6 +220,7 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
         "option dns_port '53'",
         "option https_port '443'\noption certificate '/a.crt'\noption key '/a.key'",
         "option terms_required 1",
+        "option key_from_cloud 1",
         "option portal_dir ''",
         "option portal_dir '/www'",
         "list uplink_probe 'tcp:192.0.2.1:80'",
@@ -236,13 +237,6 @@ fn what_has_no_effect_yet_is_said_unless_it_is_the_default() {
     ] {
         assert_eq!(notices(&with(quiet)), [], "{quiet}");
     }
-    let later = with("option key_from_cloud 1");
-    assert_eq!(notices(&later), [(3, "key_from_cloud".to_owned())]);
-    let notice = good(&later).notices[0].to_string();
-    assert_eq!(
-        notice,
-        "lango:3: key_from_cloud: is read and checked, but this version does not act on it yet"
-    );
 }
 
 #[test]
@@ -476,7 +470,7 @@ fn what_is_shipped_as_a_comment_is_right_and_tells_of_every_option_and_its_defau
         named.filter_map(|rest| rest.split_whitespace().next()).map(str::to_owned).collect()
     };
     let missing: Vec<_> = words(FULL).difference(&words(&all)).cloned().collect();
-    // Those of later versions, and two for those who know why.
+    // For those who know why.
     let left_out = ["allow_http", "key_from_cloud", "run_dir"];
     assert_eq!(missing, left_out);
     let mut expected =

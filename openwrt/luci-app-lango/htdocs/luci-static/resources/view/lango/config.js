@@ -4,8 +4,6 @@
 'require uci';
 'require lango.rules as rules';
 
-var LATER = _('It is read and checked, but this version does not act on it yet.');
-
 var Flag = form.Flag;
 var List = form.DynamicList;
 var Choice = form.ListValue;
@@ -138,7 +136,7 @@ function gateway(map) {
 	add(s, 'advanced', Text, 'user', _('User'), _('The daemon gives root up and becomes this user; empty: it stays root.'), rules.user);
 	add(s, 'advanced', Text, 'mark', _('Mark'), _('One bit of the connection mark; another one, if mwan3 or pbr use this.'), rules.mark, { placeholder: '0x01000000' });
 	add(s, 'advanced', Text, 'site_key_file', _('Key of the site'), _('A file of 32 bytes under which codes are hashed; empty: it is made at the first start.'), rules.path);
-	add(s, 'advanced', Flag, 'key_from_cloud', _('Key from the cloud'), [ _('The cloud hands out the key of the site.'), LATER ].join(' '), null, { default: '0' });
+	add(s, 'advanced', Flag, 'key_from_cloud', _('Key from the cloud'), _('What is stored of guests opens only with a key that the cloud hands out at each start: without the cloud nobody is let in.'), null, { default: '0' });
 	add(s, 'advanced', List, 'issuing_key', _('Issuing keys'), _('Numbers of the keys whose self-proving codes are accepted; new codes use the last.'), rules.number(0, 9), { placeholder: '0' });
 	var anomaly = add(s, 'advanced', Choice, 'anomaly', _('Device at two places'), _('What is done about a device that is seen at two places.'), null, { default: 'report' });
 	anomaly.value('report', _('report it'));

@@ -130,7 +130,7 @@ pub fn offline(path: &Path, request: Request) -> Response {
             owner::step_down(&config.gateway)?;
         }
         on_runtime(async {
-            let opened = store::open(&config.gateway.state_dir).map_err(Fault::of_open)?;
+            let opened = store::open_sound(&config.gateway.state_dir).map_err(Fault::of_open)?;
             let (mut ledger, records, keys, device) =
                 open_ledger(opened, &config, enrolled.as_ref(), &Clock::new())?;
             let answer = if let Request::Enrol(wish) = request {

@@ -32,6 +32,8 @@ pub enum OpenError {
     KeyAtCloud { path: PathBuf },
     /// The key that was handed in is another one.
     OtherKey { path: PathBuf },
+    /// It is damaged or missing, and nobody is there to repair it who could tell.
+    Damaged { path: PathBuf, why: String },
     /// The system refused something else.
     Io { path: PathBuf, doing: &'static str, why: String },
 }
@@ -69,6 +71,9 @@ impl OpenError {
             Self::OtherKey { .. } => {
                 "ask who runs the cloud: it has to hand out the key that it handed out before"
             }
+            Self::Damaged { .. } => {
+                "start the daemon: it repairs what it can, and tells what is lost; or lango restore a backup"
+            }
             Self::Io { .. } => "look at the storage: the system log may say more",
         }
     }
@@ -95,6 +100,9 @@ impl fmt::Display for OpenError {
             }
             Self::OtherKey { path } => {
                 write!(f, "the store in {} is sealed under another key than the cloud's", path.display())
+            }
+            Self::Damaged { path, why } => {
+                write!(f, "{} is not in order, and left as it is: {why}", path.display())
             }
             Self::Io { path, doing, why } => write!(f, "cannot {doing} {}: {why}", path.display()),
         }

@@ -33,7 +33,7 @@ pub use restore::{Staging, started};
 use tokio::sync::oneshot;
 
 use self::files::{FromCloud, Place};
-use self::recover::Ready;
+use self::recover::{OnDamage, Ready};
 use self::thread::{Database, Job, Thread};
 use crate::domain::{
     BatchId, Bound, Broken, CodeKey, Dossier, End, Entitlement, EntitlementId, Issued, Mac, Noted, Over,
@@ -46,7 +46,15 @@ use crate::domain::{
 /// Those for which nothing can be served. A damaged database and a medium that can only be read are not
 /// among them: see [`Report::found`].
 pub fn open(state_dir: &Path) -> Result<Opened, OpenError> {
-    open_at(Place::new(state_dir))
+    open_at(Place::new(state_dir), OnDamage::Repair)
+}
+
+/// The same for whoever works on it a while, and could not tell the operator of a repair.
+///
+/// # Errors
+/// As [`open`]; [`OpenError::Damaged`], and nothing was changed.
+pub fn open_sound(state_dir: &Path) -> Result<Opened, OpenError> {
+    open_at(Place::new(state_dir), OnDamage::Refuse)
 }
 
 /// The same where the cloud keeps the key that it is sealed under. One that is not sealed so yet is opened as it is:
@@ -55,11 +63,11 @@ pub fn open(state_dir: &Path) -> Result<Opened, OpenError> {
 /// # Errors
 /// As [`open`]; [`OpenError::OtherKey`] if it is sealed under another one.
 pub fn open_under(state_dir: &Path, key: CloudKey) -> Result<Opened, OpenError> {
-    open_at(Place { from_cloud: FromCloud::Key(key), ..Place::new(state_dir) })
+    open_at(Place { from_cloud: FromCloud::Key(key), ..Place::new(state_dir) }, OnDamage::Repair)
 }
 
-fn open_at(place: Place) -> Result<Opened, OpenError> {
-    let ready = recover::open(&place)?;
+fn open_at(place: Place, on_damage: OnDamage) -> Result<Opened, OpenError> {
+    let ready = recover::open(&place, on_damage)?;
     opened(place, ready)
 }
 

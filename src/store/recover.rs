@@ -112,8 +112,15 @@ pub(super) struct Ready {
     pub(super) medium: Medium,
 }
 
+/// What becomes of a damaged database, and of one that is missing though its copy is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnDamage {
+    Repair,
+    Refuse,
+}
+
 /// Opens what is in `state_dir`, makes what is missing, moves aside what is damaged.
-pub(super) fn open(place: &Place) -> Result<Ready, OpenError> {
+pub(super) fn open(place: &Place, on_damage: OnDamage) -> Result<Ready, OpenError> {
     place.make_dir()?;
     if place.is_read_only()? {
         return open_read_only(place);
@@ -123,6 +130,9 @@ pub(super) fn open(place: &Place) -> Result<Ready, OpenError> {
     let (found, check) = match (exists(&place.db)?, exists(&place.copy())?) {
         (true, _) if exists(&place.wal())? => (Found::Unclosed, Check::Tables),
         (true, _) => (Found::Clean, Check::Opening),
+        (false, true) if on_damage == OnDamage::Refuse => {
+            return Err(damaged(place, "it is missing, and its last good copy is there".to_owned()));
+        }
         (false, true) => {
             place.restore_copy()?;
             (Found::Missing, Check::Tables)
@@ -132,8 +142,13 @@ pub(super) fn open(place: &Place) -> Result<Ready, OpenError> {
     match place.start(found, check) {
         Ok(ready) => Ok(ready),
         Err(Failure::Open(error)) => Err(error),
+        Err(Failure::Damaged(why)) if on_damage == OnDamage::Refuse => Err(damaged(place, why)),
         Err(Failure::Damaged(why)) => replace(place, why),
     }
+}
+
+fn damaged(place: &Place, why: String) -> OpenError {
+    OpenError::Damaged { path: place.db.clone(), why }
 }
 
 /// Opens a database that is to be whole: nothing is repaired, and none is made.
@@ -356,7 +371,7 @@ mod tests {
     #[test]
     fn the_connection_is_set_up_for_flash() {
         let dir = tempfile::tempdir().unwrap();
-        let ready = open(&Place::new(dir.path())).ok().unwrap();
+        let ready = open(&Place::new(dir.path()), OnDamage::Repair).ok().unwrap();
         let said = |name: &str| {
             let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
             ready.conn.query_row(&sql, [], |row| row.get::<_, String>(0)).unwrap()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::daemon::{code, printed, stdout};
+use super::daemon::{code, printed, stderr, stdout};
 use super::place::Place;
 
 /// Five rows: four batches that were made, and one code of the last that was withdrawn.
@@ -53,6 +53,31 @@ fn each_deed_is_a_row_with_who_did_it_and_nothing_that_is_a_guests() {
     // A refusal is no deed.
     assert_eq!(code(&place.offline(&["voucher", "revoke", "0000000000"])), 1);
     assert_eq!(rows_of(&place), rows);
+}
+
+/// Nobody would hear of it: only the daemon repairs, and says what is lost.
+#[test]
+fn a_store_that_is_not_in_order_is_left_as_it_is() {
+    let place = with_rows();
+    let database = place.database();
+    assert_eq!(code(&place.offline(&["forget", "--all"])), 0);
+    let whole = std::fs::read(&database).unwrap();
+    let refused = |why: &str| {
+        for words in [&["audit", "--verify"][..], &["voucher", "list"], &["voucher", "new", "--plan", "hour"]]
+        {
+            let ended = place.offline(words);
+            let said = stderr(&ended);
+            assert!(code(&ended) == 70 && said.contains(why), "{ended:?}");
+            assert!(said.contains("left as it is") && said.contains("start the daemon"), "{said}");
+        }
+    };
+    std::fs::write(&database, [b"no database".as_slice(), &whole[11..]].concat()).unwrap();
+    let before = std::fs::read(&database).unwrap();
+    refused("not a database");
+    assert_eq!(std::fs::read(&database).unwrap(), before);
+    std::fs::remove_file(&database).unwrap();
+    refused("it is missing, and its last good copy is there");
+    assert!(!database.exists());
 }
 
 #[test]

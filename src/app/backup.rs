@@ -20,7 +20,7 @@ use super::{enrolment, limits, on_runtime, owner, roles, trail};
 use crate::backup::{self, BackupError, Manifest};
 use crate::clock::Clock;
 use crate::config::{self, Config, Gateway};
-use crate::domain::{Action, Actor, Input, Wall};
+use crate::domain::{Action, Actor, End, Input, Wall};
 use crate::store::{OpenError, Opened, Staging, Store, StoreError};
 use crate::wire::control::{Answer, BackedUp, Code, Copied, Failure, Restored};
 
@@ -120,9 +120,16 @@ async fn begin_anew(staging: &Staging, config: &Config, from: Manifest) -> Resul
     clock.refresh();
     let boot = clock.boot_id().map_err(|error| Fault::System { what: "boot id", error })?;
     let end = restored.trail.clone();
-    let head: String = end.hash.chars().take(16).collect();
     let (mut ledger, _) = Ledger::open(store, restored, config.plans.clone(), limits(config), &boot, clock);
-    let detail = format!("backup of {}, made by {}, trail {} {head}", from.made, from.version, end.seq);
+    let head = |end: &End| format!("{} {}", end.seq, end.hash.chars().take(16).collect::<String>());
+    let replaced = staging.replaced.as_ref().map(|end| format!(", in place of trail {}", head(end)));
+    let detail = format!(
+        "backup of {}, made by {}, trail {}{}",
+        from.made,
+        from.version,
+        head(&end),
+        replaced.unwrap_or_default()
+    );
     let noted = Input::Noted { by: roles::at_terminal(), action: Action::Restore, detail };
     ledger.transact(vec![Input::StartOver, noted]).await;
     if let Some(why) = ledger.trouble {

@@ -76,7 +76,7 @@ use self::roll::Roll;
 use crate::clock::Clock;
 use crate::config::{self, Config, Parsed};
 use crate::dns::{self, Responder};
-use crate::domain::{Action, Input, Limits, Mac, Record, Reports, View};
+use crate::domain::{Action, Actor, Input, Limits, Mac, Record, Reports, View};
 use crate::nft::{Noticed, Start};
 use crate::ordered::OrdSet;
 use crate::portal::{self, Connections, FormKey, Handshakes, SentBack, Shown, Wardrobe};
@@ -185,9 +185,9 @@ async fn start(path: &Path, mut config: Config, mut enrolled: Option<Enrolled>) 
     let came = locked::open_store(path, &mut config, &mut enrolled, &clock, &mut early).await?;
     let Some((opened, key)) = came else { return Ok(()) };
     let enrolled = enrolled.as_ref();
+    let begins = trail::beginning(path, &opened.report.found);
     let (mut ledger, records, keys, device) = open_ledger(opened, &config, enrolled, &clock)?;
-    move_key(&ledger, key).await;
-    trail::begin(&mut ledger, records, path).await;
+    go_on(&mut ledger, records, key, begins).await;
     keep_out(&mut config, &ledger.gate);
     let (kernel, how) = open_kernel(&config, &mut ledger, ends.clone()).await?;
     let now = clock.now();
@@ -246,6 +246,13 @@ fn refuse_reload(error: &Fault) {
         tracing::error!(event = "reload_refused", "{line}");
     }
     tracing::error!(event = "reload_refused", "the running configuration stays in force");
+}
+
+/// The store goes on from here, sealed as is wished, and the trail says so.
+async fn go_on(ledger: &mut Ledger, records: Vec<Record>, key: Option<CloudKey>, begins: String) {
+    move_key(ledger, key).await;
+    ledger.begin(records).await;
+    trail::note(ledger, &Actor::Gateway, Action::Start, begins).await;
 }
 
 /// Has the store sealed under what the configuration wants, if it is not.

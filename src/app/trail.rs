@@ -11,7 +11,8 @@ use super::ask::Asked;
 use super::desk::Desk;
 use super::ledger::Ledger;
 use super::vouchers::unreadable;
-use crate::domain::{Action, Actor, Input, Noted, Record};
+use crate::domain::{Action, Actor, Input, Noted};
+use crate::store::{Found, Instead};
 use crate::wire::control::{Answer, AuditRow, AuditWhole, Code, Failure};
 
 /// Rows that are shown, the latest: what an answer may hold, several times over.
@@ -42,11 +43,18 @@ pub(super) async fn note(ledger: &mut Ledger, by: &Actor, action: Action, detail
     ledger.transact(vec![Input::Noted { by: by.clone(), action, detail }]).await;
 }
 
-/// Begins as the daemon, with `records` and the configuration at `path`.
-pub(super) async fn begin(ledger: &mut Ledger, records: Vec<Record>, path: &Path) {
-    ledger.begin(records).await;
-    let detail = format!("version {}, {}", env!("CARGO_PKG_VERSION"), fingerprint(path));
-    note(ledger, &Actor::Gateway, Action::Start, detail).await;
+/// What the daemon begins with: the configuration at `path`, and a store that was found so. Rows that went with a
+/// damaged one are missed by nobody else.
+pub(super) fn beginning(path: &Path, found: &Found) -> String {
+    let store = match found {
+        Found::Clean | Found::Unclosed => "",
+        Found::Nothing => ", a new store",
+        Found::Missing => ", the store was missing: its last good copy serves",
+        Found::Damaged { instead: Instead::Copy, .. } => ", the store was damaged: its last good copy serves",
+        Found::Damaged { instead: Instead::Empty, .. } => ", the store was damaged: a new one serves",
+        Found::ReadOnly => ", the store can only be read",
+    };
+    format!("version {}, {}{store}", env!("CARGO_PKG_VERSION"), fingerprint(path))
 }
 
 /// What tells one text of the configuration from another.

@@ -17,8 +17,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::files::{FromCloud, Place, exists, sync_dir};
-use super::{OpenError, Opened, recover};
-use crate::domain::Wall;
+use super::{OpenError, Opened, read, recover};
+use crate::domain::{End, Wall};
 
 /// All that belongs to a state.
 const MOVED: [&str; 5] = ["lango.db-wal", "lango.db.good", "lango.db", "device.key", "enrolment.json"];
@@ -34,6 +34,8 @@ pub struct Staging {
     pub dir: PathBuf,
     /// The latest time that the state in force has reached.
     floor: Wall,
+    /// Where its trail ends, which ends with it.
+    pub replaced: Option<End>,
     /// Holds its lock.
     held: Option<Connection>,
     /// That of the folder: there may be no database that could be locked, and the one there is moves away.
@@ -52,11 +54,11 @@ impl Staging {
                 .to_owned();
             return Err(OpenError::Io { path: state_dir.join(BEFORE), doing: "replace", why });
         }
-        let (held, floor) = hold(&place)?;
+        let (held, floor, replaced) = hold(&place)?;
         let dir = state_dir.join(UNFINISHED);
         remove_dir(&dir)?;
         DirBuilder::new().mode(0o700).create(&dir).map_err(|error| OpenError::io(&dir, "make", &error))?;
-        Ok(Self { state_dir: state_dir.to_owned(), dir, floor, held, _lock: lock })
+        Ok(Self { state_dir: state_dir.to_owned(), dir, floor, replaced, held, _lock: lock })
     }
 
     /// A new file that only its owner can read.
@@ -157,9 +159,10 @@ fn remove_dir(dir: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Takes the lock of the database in force, whatever else is wrong with it, and reads how late it is there.
-fn hold(place: &Place) -> Result<(Option<Connection>, Wall), OpenError> {
-    let tried = || -> rusqlite::Result<(Connection, i64)> {
+/// Takes the lock of the database in force, whatever else is wrong with it, and reads how late it is there, and where
+/// its trail ends.
+fn hold(place: &Place) -> Result<(Option<Connection>, Wall, Option<End>), OpenError> {
+    let tried = || -> rusqlite::Result<(Connection, i64, Option<End>)> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(&place.db, flags)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -167,17 +170,19 @@ fn hold(place: &Place) -> Result<(Option<Connection>, Wall), OpenError> {
         conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         conn.execute_batch("BEGIN IMMEDIATE")?;
         let floor = conn.query_row("SELECT floor FROM meta", [], |row| row.get(0))?;
-        Ok((conn, floor))
+        // Older ones have no trail.
+        let end = read::audit::end(&conn).ok();
+        Ok((conn, floor, end))
     };
     let of_code = |error: &rusqlite::Error| error.sqlite_error_code();
     match tried() {
-        Ok((conn, floor)) => Ok((Some(conn), Wall::from_secs(floor))),
+        Ok((conn, floor, end)) => Ok((Some(conn), Wall::from_secs(floor), end)),
         Err(error)
             if matches!(of_code(&error), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) =>
         {
             Err(OpenError::Busy { path: place.db.clone() })
         }
         // There is none, or it is what a backup is for.
-        Err(_) => Ok((None, Wall::from_secs(0))),
+        Err(_) => Ok((None, Wall::from_secs(0), None)),
     }
 }

@@ -25,8 +25,12 @@ fn a_new_key_ends_no_session_and_a_wrong_one_is_told_with_what_to_do() {
     assert!(row["who"].as_str().unwrap().starts_with("uid 0"), "{row}");
     assert!(lab.phones[0].is_open(&lab.world));
     daemon.kill();
+    fs::remove_file(daemon.state().join("lango.db")).unwrap();
     daemon.run();
-    assert!(lab.phones[0].is_open(&lab.world));
+    assert!(lab.phones[0].is_open(&lab.world), "the copy opens as well");
+    let rows = daemon.json(&["audit"]);
+    let start = rows.as_array().unwrap().iter().rfind(|row| row["action"] == "start").unwrap();
+    assert!(start["detail"].as_str().unwrap().ends_with("missing: its last good copy serves"), "{start}");
     assert_eq!(daemon.sessions().len(), 1);
     assert!(!daemon.log().contains("sealed_unreadable"));
 

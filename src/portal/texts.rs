@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::domain::{LONGEST_WAIT, TermsVersion};
 
 /// The day on which the built-in texts were written.
-const WRITTEN: &str = "2026-11-22";
+const WRITTEN: &str = "2026-11-23";
 /// The kernel counts for so long what a device uses of the garden: its allowance is one of an hour.
 const OF_GARDEN: Duration = Duration::from_secs(60 * 60);
 

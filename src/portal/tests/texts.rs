@@ -78,7 +78,7 @@ fn the_built_in_texts_are_of_the_day_they_say() {
     });
     assert_eq!(
         [terms.as_str(), &privacy],
-        ["Version c67e462c of 2026-11-22", "Version 83849ef0 of 2026-11-22"]
+        ["Version c67e462c of 2026-11-23", "Version 082d3246 of 2026-11-23"]
     );
 }
 
@@ -92,7 +92,7 @@ fn both_pages_say_their_version_and_date_in_every_language() {
                 let body = lab.get(&target).await.body;
                 let (_, small) = body.split_once("<small>").expect("an edition");
                 let (edition, _) = small.split_once("</small>").unwrap();
-                assert!(edition.contains("2026-11-22"), "{target}: {edition}");
+                assert!(edition.contains("2026-11-23"), "{target}: {edition}");
                 let word = |c: char| !c.is_ascii_hexdigit();
                 let version = edition.split(word).find(|word| word.len() == 8).expect("a version");
                 seen.push(version.to_owned());

@@ -180,6 +180,8 @@ fn exported(ledger: &Ledger, found: Dossier) -> Export {
                 mac: claim.mac.to_string(),
                 since: claim.since.to_string(),
                 awaits: claim.awaits.word().to_owned(),
+                terms: claim.accepted.map(|accepted| accepted.version.to_string()),
+                accepted: claim.accepted.map(|accepted| accepted.at.to_string()),
             })
             .collect(),
         audit: found.deeds.into_iter().map(trail::row).collect(),

@@ -140,7 +140,14 @@ pub(super) fn csv(export: &Export, out: &mut dyn Write) -> io::Result<()> {
         row("session", &cells, out)?;
     }
     for claim in &export.claims {
-        row("claim", &[("mac", &claim.mac), ("state", &claim.awaits), ("since", &claim.since)], out)?;
+        let cells = [
+            ("mac", claim.mac.clone()),
+            ("state", claim.awaits.clone()),
+            ("since", claim.since.clone()),
+            ("terms", claim.terms.clone().unwrap_or_default()),
+            ("accepted", claim.accepted.clone().unwrap_or_default()),
+        ];
+        row("claim", &cells, out)?;
     }
     for AuditRow { seq, at, who, action, detail, .. } in &export.audit {
         let seq = seq.to_string();
@@ -211,6 +218,8 @@ mod tests {
                 mac: MAC.to_owned(),
                 since: "2026-11-22T22:17:31Z".to_owned(),
                 awaits: "payment".to_owned(),
+                terms: Some("9f0c51aa".to_owned()),
+                accepted: Some("2026-11-22T22:17:31Z".to_owned()),
             }],
             audit: vec![AuditRow {
                 seq: 12,
@@ -233,7 +242,7 @@ mod tests {
              device,,,02:00:00:00:00:01,true,false,,,,,,,,,,,,,,,\r\n\
              entitlement,e-7,,,,,payment,hour,,'-Q8,0417,active,2026-11-22T22:17:31Z,,60,1,2,,,,\r\n\
              session,s-9,e-7,02:00:00:00:00:01,,,,,,,,open,2026-11-22T22:17:31Z,,,3,4,,,9f0c51aa,2026-11-22T22:17:31Z\r\n\
-             claim,,,02:00:00:00:00:01,,,,,,,,payment,2026-11-22T22:17:31Z,,,,,,,,\r\n\
+             claim,,,02:00:00:00:00:01,,,,,,,,payment,2026-11-22T22:17:31Z,,,,,,,9f0c51aa,2026-11-22T22:17:31Z\r\n\
              audit,12,,,,,,,,,,logout,2026-11-22T22:17:31Z,,,,,uid 0,s-9,,\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -92,6 +92,9 @@ pub struct ExportedClaim {
     pub since: String,
     /// What has to come: `payment`, `room`, `digits`; `nothing`: it is over, and was bridged today.
     pub awaits: String,
+    /// As of a session.
+    pub terms: Option<String>,
+    pub accepted: Option<String>,
 }
 
 /// `lango key rotate`: of how many days the keys are wrapped anew.

@@ -125,7 +125,7 @@ impl Desk {
     /// Has done what an operator asks, who may.
     pub(super) async fn serve_operator(&mut self, call: Call) {
         let Peer { uid, pid, .. } = call.peer;
-        tracing::debug!(event = "asked", uid, pid, request = ?call.request, "an operator asks");
+        tracing::debug!(event = "asked", uid, pid, request = call.request.post().0, "an operator asks");
         let operator = self.roles.operator(&call.peer, call.ubus);
         if let Some(failure) = self.refuse(&operator, &call.request).await {
             // Who does not wait for the answer does not get it.

@@ -231,7 +231,9 @@ fn response(answer: Asked<Answer>) -> Response {
 
 /// Reads an id that came as text.
 pub(super) fn parse<T: FromStr<Err = IdError>>(text: &str) -> Asked<T> {
-    text.parse().map_err(|error: IdError| Failure::new(Code::Usage, error.to_string(), ""))
+    text.parse().map_err(|error: IdError| {
+        Failure::new(Code::Usage, error.to_string(), "lango --help shows how each command is written")
+    })
 }
 
 /// What a refusal is called in the interface.

@@ -181,6 +181,7 @@ impl Site {
         let (online, paused) = (self.session(2400), self.paused());
         add("welcome-typed", welcome(at("/"), None, None, &self.typed));
         add("welcome-outage", welcome(at("/"), None, self.outage(None), ""));
+        add("welcome-locked", welcome(at("/"), None, Some(Outage::locked(self.t())), ""));
         add("welcome-online", welcome(at("/"), Some(self.standing(&online)), None, ""));
         let outage = self.outage(Some(&paused));
         add("welcome-online-outage", welcome(at("/"), Some(self.standing(&paused)), outage, ""));

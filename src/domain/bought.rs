@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Bytes, CodeKey, DataCap, Ending, Entitlement, EntitlementId, Mac, SessionId, Terms};
+use super::{Bytes, CodeKey, DataCap, Ending, Entitlement, EntitlementId, Mac, PlanId, SessionId, Terms};
 
 /// No plan has more time than half of it, and no sum of two overflows the store.
 const LONGEST: Duration = Duration::from_secs(73_000 * 24 * 60 * 60);
@@ -55,12 +55,12 @@ impl fmt::Display for More {
 }
 
 /// What stands in the way of an order, and what the operator can do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hindrance {
     /// It was withdrawn or paid back, or nothing is stored of it any more.
     Withdrawn,
     /// It has ended, or was paid back before.
-    NothingLeft,
+    NothingLeft(EntitlementId),
     /// What is free belongs to its device.
     OfTrial,
     /// Several devices use it, and it is not said which one leaves.
@@ -75,13 +75,25 @@ pub enum Hindrance {
     KeptOut,
     /// Nothing but a session leads to it, and nobody knows of which device.
     NoDevice,
+    /// Both that are to be one are this one.
+    OneAlready(EntitlementId),
+    /// Those that are to be one are of these plans.
+    OtherPlan(Box<(PlanId, PlanId)>),
+    /// They are of one plan, which was changed between the sales.
+    OtherTerms,
+    /// It is free, or bridges the wait for a payment.
+    Unpaid(EntitlementId),
+    /// The one to keep ends with its session, and then the code of the other one would lead nowhere.
+    NoCode,
+    /// Together more devices have used them than may ever use one.
+    TooManyDevices,
 }
 
 impl Hindrance {
-    pub fn remedy(self) -> &'static str {
+    pub fn remedy(&self) -> &'static str {
         match self {
             Self::Withdrawn => "sell another one: lango voucher new, or open the device by lango login",
-            Self::NothingLeft => "lango audit tells what was done to it before",
+            Self::NothingLeft(_) => "lango audit tells what was done to it before",
             Self::OfTrial => "each device may have its own, or open it by lango login",
             Self::WhichDevice => "say which one leaves: --mac MAC, or --session ID of lango sessions",
             Self::NoMeter => "lango extend prolongs its validity, if that is what ends it",
@@ -91,6 +103,13 @@ impl Hindrance {
             Self::OnlineOtherwise(_) => "cut that session first: lango logout --session ID",
             Self::KeptOut => "unblock it: its section of the configuration, or the cloud, says so",
             Self::NoDevice => "name the device: --mac MAC",
+            Self::OneAlready(_) => "nothing is to be done",
+            Self::OtherPlan(_) | Self::OtherTerms => {
+                "lango refund ends one, lango topup adds to the other one"
+            }
+            Self::Unpaid(_) => "lango topup adds to the other one",
+            Self::NoCode => "name the one with a code first",
+            Self::TooManyDevices => "take one off first: lango move --mac MAC TO_MAC",
         }
     }
 }
@@ -99,7 +118,7 @@ impl fmt::Display for Hindrance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Withdrawn => "it was withdrawn or forgotten, and nothing brings it back",
-            Self::NothingLeft => "nothing is left of it",
+            Self::NothingLeft(id) => return write!(f, "nothing is left of {id}"),
             Self::OfTrial => "a free trial belongs to its device",
             Self::WhichDevice => "as many devices use it as may",
             Self::NoMeter => "its time online has no limit, so there is none to add",
@@ -111,6 +130,15 @@ impl fmt::Display for Hindrance {
             }
             Self::KeptOut => "the device is blocked",
             Self::NoDevice => "it belongs to no code, and no device is known to go on with it",
+            Self::OneAlready(id) => return write!(f, "both are {id}"),
+            Self::OtherPlan(plans) => {
+                let (kept, other) = plans.as_ref();
+                return write!(f, "one is of plan {kept}, the other one of plan {other}");
+            }
+            Self::OtherTerms => "their plan promised something else when the other one was sold",
+            Self::Unpaid(id) => return write!(f, "{id} is free, or bridges the wait for a payment"),
+            Self::NoCode => "no code leads to the first, so it would end with its session",
+            Self::TooManyDevices => "together they have more devices than one may ever have",
         })
     }
 }
@@ -133,6 +161,18 @@ impl Terms {
         let metered = span(self.metered, more.metered, Hindrance::NoMeter)?;
         let validity = span(self.validity, more.validity, Hindrance::NoValidity)?;
         Ok(Self { metered, validity, data, ..self.clone() })
+    }
+
+    /// These and the rest of another purchase.
+    ///
+    /// # Errors
+    /// If they do not add up.
+    pub(super) fn with_rest(&self, rest: &Self) -> Result<Self, Hindrance> {
+        let sum = self.with(rest).ok_or(Hindrance::OtherTerms)?;
+        let spans = [sum.metered, sum.validity].into_iter().flatten();
+        let caps = [sum.data.total, sum.data.up, sum.data.down].into_iter().flatten();
+        let is_countable = spans.max() <= Some(LONGEST) && caps.max() <= Some(Bytes(LARGEST));
+        is_countable.then_some(sum).ok_or(Hindrance::TooMuch)
     }
 }
 

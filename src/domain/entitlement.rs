@@ -240,6 +240,16 @@ impl Entitlement {
         self.terms.data.left(self.spent)
     }
 
+    /// What is left, as the terms of something that nobody has begun.
+    pub(super) fn rest(&self, moment: Moment) -> Terms {
+        Terms {
+            metered: self.metered_left(moment),
+            validity: self.validity_left(moment),
+            data: self.terms.data.less(self.spent),
+            ..self.terms.clone()
+        }
+    }
+
     /// Whether it is over, and how.
     pub fn ending(&self, moment: Moment) -> Option<Ending> {
         if self.metered_left(moment) == Some(Duration::ZERO) || self.data_left() == Some(Bytes(0)) {
@@ -307,7 +317,7 @@ impl Entitlement {
     pub(super) fn top_up(&mut self, terms: Terms) {
         let more = terms.validity.unwrap_or_default().saturating_sub(self.terms.validity.unwrap_or_default());
         self.stamp.validity_left = self.stamp.validity_left.map(|left| left + more);
-        self.stamp.expires = self.stamp.expires.map(|end| end.plus(more));
+        self.stamp.expires = self.stamp.expires.map(|end| end.plus(more + ALMOST_A_SECOND));
         self.terms = terms;
     }
 

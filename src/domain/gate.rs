@@ -1,7 +1,7 @@
 //! The Gate: who may pass, until when, and why not.
 //!
 //! Owns: everything that has something left, and the rules over it. Never: time, the store, the kernel.
-//! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs`, `orders.rs`, `moves.rs`, `persons.rs` and `report.rs` decide,
+//! Neighbours: `redeem.rs`, `claims.rs`, `trial.rs`, `ask.rs`, `cloud.rs`, `orders.rs`, `moves.rs`, `merges.rs`, `persons.rs` and `report.rs` decide,
 //! `apply.rs` changes, `facts.rs` says what the cloud is told, `trail.rs` what the trail tells, `retention.rs` what goes; `entitlement.rs` counts.
 //!
 //! `decide` answers an input and changes nothing; `due` is the same for what time alone brings about.
@@ -17,6 +17,7 @@ mod ask;
 mod claims;
 mod cloud;
 mod facts;
+mod merges;
 mod moves;
 mod orders;
 mod persons;
@@ -231,6 +232,7 @@ impl Gate {
             Input::Grow { bought, more } => self.grow(*bought, &more, moment),
             Input::Refund { entitlement, .. } => self.refund(entitlement, moment),
             Input::Move { entitlement, from, to } => self.move_to(entitlement, from, to, moment),
+            Input::Merge { kept, other } => self.merge(kept, other, moment),
             Input::Counted(readings) => self.count(&readings, moment),
             Input::UplinkChanged(to) => self.change_uplink(to, now),
             Input::Seen { mac } => self.see(mac),

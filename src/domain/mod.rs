@@ -32,6 +32,7 @@ mod plan;
 mod reckoning;
 mod record;
 mod reference;
+mod refusal;
 mod retention;
 mod role;
 mod roster;
@@ -72,10 +73,11 @@ pub use person::{
 pub use plan::{Bps, Bytes, DataCap, Plan, PlanSource, Terms};
 pub use reckoning::{Reckoning, Refreshed, Repair, Standing, TimeSource};
 pub use record::{
-    Decision, Effect, Found, Generation, Input, IssuedCode, Moving, PageKind, Reach, Record, Refusal, Reply,
-    Restored, RowsFrom, SerialState, Shown,
+    Decision, Effect, Found, Generation, Input, IssuedCode, Moving, PageKind, Reach, Record, Reply, Restored,
+    RowsFrom, SerialState, Shown,
 };
 pub use reference::{Reference, Sought, seek};
+pub use refusal::Refusal;
 pub use retention::{Bound, Keeping, Limit, Minimum, OldTrail, Overdue};
 pub use role::Role;
 pub use self_verifying::{Issued, IssuingKey, KeyNumber, PlanNumber, Serial, UsedSerials};

@@ -41,6 +41,14 @@ impl Owners {
         self.over.put(code, (VoucherState::Revoked, now));
     }
 
+    /// All codes of `from` lead to `to`.
+    pub(super) fn hand_over(&mut self, from: EntitlementId, to: EntitlementId) {
+        for code in self.codes_of(from).collect::<Vec<_>>() {
+            self.codes.remove(&(from, code));
+            self.give(code, to);
+        }
+    }
+
     /// All codes that lead to `id`.
     pub(super) fn codes_of(&self, id: EntitlementId) -> impl Iterator<Item = CodeKey> {
         let (first, last) = (CodeKey([0; 16]), CodeKey([0xff; 16]));

@@ -64,17 +64,24 @@ impl Terms {
     /// These and as much again; `None` if `more` is something else, or has no limit that could grow, so that
     /// they do not add up.
     pub fn plus(&self, more: &Self) -> Option<Self> {
+        let Self { metered, validity, data, .. } = self.with(more)?;
+        let grows = metered.is_some() || validity.is_some() || data != DataCap::default();
+        // The speed is the plan's as it is now.
+        grows.then(|| Self { metered, validity, data, ..more.clone() })
+    }
+
+    /// These and the amounts of `more`; `None` if there is a limit in one only, or they differ in anything else but
+    /// the speed.
+    pub(super) fn with(&self, more: &Self) -> Option<Self> {
         let (metered, validity) = (span(self.metered, more.metered)?, span(self.validity, more.validity)?);
         let data = DataCap {
             total: bytes(self.data.total, more.data.total)?,
             up: bytes(self.data.up, more.data.up)?,
             down: bytes(self.data.down, more.data.down)?,
         };
-        let alike = Self { metered: self.metered, validity: self.validity, data: self.data, ..more.clone() };
-        // The speed is the plan's as it is now.
-        let same = Self { down: more.down, up: more.up, ..self.clone() } == alike;
-        let grows = metered.is_some() || validity.is_some() || data != DataCap::default();
-        (same && grows).then(|| Self { metered, validity, data, ..more.clone() })
+        let sum = |of: &Self| Self { metered, validity, data, down: self.down, up: self.up, ..of.clone() };
+        let sum_of_both = sum(self);
+        (sum_of_both == sum(more)).then_some(sum_of_both)
     }
 }
 

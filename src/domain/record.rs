@@ -3,13 +3,10 @@
 //! Owns: the words between the Gate and the rest. Never: a rule. Neighbours: `store` writes a [`Record`],
 //! `app` performs an [`Effect`].
 
-use std::fmt;
-use std::time::Duration;
-
 use super::{
     Acceptance, Action, Actor, Alias, Blame, Boot, BootId, Bought, Claim, Closing, CloudCommand, CloudId,
-    CodeKey, Cursor, Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hindrance, Hint, Issued,
-    Mac, More, Noted, Outcome, Overdue, PhoneTail, Plan, PlanId, ReferenceKey, Reported, Row, RowName, Seq,
+    CodeKey, Cursor, Downtime, End, Ending, Entitlement, EntitlementId, Forgotten, Hint, Issued, Mac, More,
+    Noted, Outcome, Overdue, PhoneTail, Plan, PlanId, ReferenceKey, Refusal, Reported, Row, RowName, Seq,
     Session, SessionId, Stamp, Stand, Terms, TermsVersion, Traffic, UplinkState, Usage, Voucher, Wall,
 };
 use crate::ordered::OrdSet;
@@ -64,6 +61,11 @@ pub enum Input {
         entitlement: EntitlementId,
         from: Option<Mac>,
         to: Mac,
+    },
+    /// An operator makes one of two that a person has bought. `other`: the one that is no more.
+    Merge {
+        kept: EntitlementId,
+        other: EntitlementId,
     },
     /// The counters were read.
     Counted(Vec<Usage>),
@@ -357,6 +359,14 @@ pub enum Record {
         code: CodeKey,
         terms: Box<Terms>,
     },
+    /// These codes, which led to `other`, now belong to `kept`, whose terms grew by what was left of that; what is left
+    /// of validity, and its end on the wall, grow as the whole does. The end of `other` follows.
+    Merged {
+        kept: EntitlementId,
+        other: EntitlementId,
+        codes: Vec<CodeKey>,
+        terms: Box<Terms>,
+    },
     /// A command of the cloud was carried out, and never will be again.
     CommandDone(CloudId),
     /// The cloud wants the device kept out.
@@ -416,92 +426,6 @@ pub enum Effect {
     KeepOut,
     /// Read the plans of the configuration anew.
     ReadPlans,
-}
-
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    CodeUnknown,
-    CodeSpent,
-    CodeExpired,
-    CodeRevoked,
-    /// The code has been used on as many devices as it ever may.
-    WrongDevice,
-    /// In use on as many devices as at the same time may; the guest can move it here.
-    InUse,
-    TooManyTries {
-        retry_after: Duration,
-    },
-    /// The hotspot has as many guests as it takes.
-    Full,
-    /// The last digits of the phone that paid are asked for.
-    PhoneNeeded,
-    PhoneWrong,
-    /// The PIN of the account is asked for.
-    PinNeeded,
-    PinWrong,
-    /// A one-time code was sent to the phone, and is asked for.
-    OneTimeCodeNeeded,
-    OneTimeCodeWrong,
-    /// Only the cloud could say, and it cannot be asked.
-    CloudAway,
-    /// The device, or the site, has too many payments under way that nobody has confirmed.
-    TooManyClaims,
-    /// As many codes that prove themselves were redeemed today as may be in a day.
-    EnoughForToday {
-        retry_after: Duration,
-    },
-    /// Nothing is free here.
-    NoTrial,
-    /// The device had what is free, less than a day ago.
-    TrialHad {
-        retry_after: Duration,
-    },
-    /// As many began what is free as may in a minute.
-    TooManyTrials {
-        retry_after: Duration,
-    },
-    /// The device has no session.
-    NotOnline,
-    NoSuchSession,
-    NoSuchPlan(PlanId),
-    /// The record could not be written.
-    NotStored,
-    /// What an operator ordered cannot be.
-    Hindered(Hindrance),
-}
-
-impl fmt::Display for Refusal {
-    /// For operators and the cloud; guests are told in words of the portal.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoSuchPlan(plan) => return write!(f, "there is no plan {plan}"),
-            Self::Hindered(why) => return why.fmt(f),
-            Self::Full => "the hotspot has as many guests as it takes",
-            Self::NotOnline => "the device has no session",
-            Self::NoSuchSession => "there is no such session",
-            Self::NotStored => "it could not be written to flash, so it was not done",
-            Self::CodeUnknown
-            | Self::CodeSpent
-            | Self::CodeExpired
-            | Self::CodeRevoked
-            | Self::WrongDevice
-            | Self::InUse
-            | Self::TooManyTries { .. }
-            | Self::PhoneNeeded
-            | Self::PhoneWrong
-            | Self::PinNeeded
-            | Self::PinWrong
-            | Self::OneTimeCodeNeeded
-            | Self::OneTimeCodeWrong
-            | Self::CloudAway
-            | Self::TooManyClaims
-            | Self::EnoughForToday { .. }
-            | Self::NoTrial
-            | Self::TrialHad { .. }
-            | Self::TooManyTrials { .. } => "it was refused as things stand",
-        })
-    }
 }
 
 /// What is answered to who asked.

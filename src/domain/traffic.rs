@@ -56,11 +56,18 @@ impl Traffic {
 impl DataCap {
     /// What is left after `spent`, the least of all caps; `None` if there is none.
     pub fn left(self, spent: Traffic) -> Option<Bytes> {
+        let Self { total, up, down } = self.less(spent);
+        [total, up, down].into_iter().flatten().min()
+    }
+
+    /// What `spent` leaves of each.
+    pub(super) fn less(self, spent: Traffic) -> Self {
         let left = |cap: Option<Bytes>, spent: Bytes| cap.map(|cap| Bytes(cap.0.saturating_sub(spent.0)));
-        [left(self.total, spent.total()), left(self.up, spent.up), left(self.down, spent.down)]
-            .into_iter()
-            .flatten()
-            .min()
+        Self {
+            total: left(self.total, spent.total()),
+            up: left(self.up, spent.up),
+            down: left(self.down, spent.down),
+        }
     }
 
     /// What of `more` still fits after `spent`. The kernel counts the packets too that it dropped at the

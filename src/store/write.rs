@@ -157,6 +157,11 @@ impl<'c> Writer<'c> {
                 codes.top_up(*code, *entitlement)?;
                 sales.grown(*entitlement, terms)
             }
+            Record::Merged { kept, other, codes: handed_over, terms } => {
+                readings.changed(*kept)?;
+                codes.hand_over(handed_over, *other, *kept)?;
+                sales.grown(*kept, terms)
+            }
             Record::CommandDone(id) => cloud.command_done(id),
             Record::DeviceBlocked(mac) => cloud.device_blocked(*mac),
             Record::Forgotten(gone) => {

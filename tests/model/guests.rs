@@ -45,6 +45,7 @@ impl<F: Flash> World<F> {
             84..88 => self.tries_free(mac),
             88..92 => self.grows(),
             92..94 => self.refunds(),
+            94..96 => self.merges(),
             _ => self.makes_vouchers(),
         }
     }
@@ -262,7 +263,7 @@ fn opened(decision: &Decision) -> Option<EntitlementId> {
         .find_map(|record| if let Record::EntitlementOpened(new) = record { Some(new.id) } else { None })
 }
 
-fn answer_of(decision: &Decision) -> Answer {
+pub(crate) fn answer_of(decision: &Decision) -> Answer {
     match &decision.reply {
         Reply::Online(_) => Answer::Online,
         Reply::Closed(_) => Answer::Closed,

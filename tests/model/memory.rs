@@ -93,10 +93,8 @@ impl Memory {
             Record::EntitlementEnded { stamp, how } => self.ended(stamp, *how),
             Record::EntitlementGrown { entitlement, terms } => self.larger(*entitlement, terms),
             Record::ToppedUp { entitlement, code, terms, .. } => self.grown(*entitlement, *code, terms),
-            Record::DeviceBound { entitlement, mac } => {
-                self.trials.entry(*entitlement).and_modify(|(had, _)| *had = Some(*mac));
-                self.entitlements.get_mut(entitlement).expect("it is there").bound.insert(*mac);
-            }
+            Record::Merged { kept, other, codes, terms } => self.merged(*kept, *other, codes, terms),
+            Record::DeviceBound { entitlement, mac } => self.bound(*entitlement, *mac),
             Record::SessionOpened(new) => {
                 assert!(new.id.0 > self.last_session, "{} was given out before", new.id);
                 assert!(self.sessions.values().all(|s| s.mac != new.mac), "{} is online already", new.mac);
@@ -246,13 +244,27 @@ impl Memory {
         self.larger(id, terms);
     }
 
+    fn merged(&mut self, kept: EntitlementId, other: EntitlementId, codes: &[CodeKey], terms: &Terms) {
+        for code in codes {
+            let voucher = self.voucher(*code);
+            assert_eq!(voucher.entitlement.replace(kept), Some(other), "one code, one entitlement");
+            self.topped_up.insert(*code, kept);
+        }
+        self.larger(kept, terms);
+    }
+
+    fn bound(&mut self, id: EntitlementId, mac: Mac) {
+        self.trials.entry(id).and_modify(|(had, _)| *had = Some(mac));
+        self.entitlements.get_mut(&id).expect("it is there").bound.insert(mac);
+    }
+
     fn larger(&mut self, id: EntitlementId, terms: &Terms) {
         let entitlement = self.entitlements.get_mut(&id).expect("only what is there grows");
         let before = entitlement.terms.validity.unwrap_or_default();
         let more = terms.validity.unwrap_or_default().checked_sub(before).expect("terms grow");
         let last = entitlement.last_stamp().clone();
         let validity_left = last.validity_left.map(|left| left + more);
-        let expires = last.expires.map(|end| end.plus(more));
+        let expires = last.expires.map(|end| end.plus(more + Duration::from_millis(999)));
         entitlement.terms = terms.clone();
         *entitlement = entitlement.clone().with_stamp(Stamp { validity_left, expires, ..last });
     }

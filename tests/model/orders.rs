@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lango::domain::{Bought, Bytes, DataCap, Decision, EntitlementId, Input, More, Reply};
 
+use super::guests::answer_of;
 use super::world::{Flash, World};
 
 impl<F: Flash> World<F> {
@@ -35,6 +36,25 @@ impl<F: Flash> World<F> {
         assert_eq!(decision.reply, Reply::Done);
         self.reference.grow(id, &more, now);
         self.seen.remove(&id);
+        decision
+    }
+
+    /// Makes one of two, of the same plan if there are such.
+    pub(crate) fn merges(&mut self) -> Decision {
+        let Some(kept) = self.something() else { return self.makes_vouchers() };
+        let now = self.now();
+        let plan = self.reference.bought[&kept].plan.id.clone();
+        let alike =
+            self.reference.bought.iter().filter(|(id, bought)| {
+                **id != kept && bought.plan.id == plan && bought.ending(now).is_none()
+            });
+        let alike = alike.map(|(id, _)| *id).collect::<Vec<_>>();
+        let other = if alike.is_empty() { self.something() } else { Some(self.random.pick(&alike)) };
+        let other = other.unwrap_or(kept);
+        self.tell(format!("{other} goes into {kept}"));
+        let decision = self.gate.decide(Input::Merge { kept, other }, now);
+        assert_eq!(answer_of(&decision), self.reference.merge(kept, other, now), "{decision:?}");
+        self.seen.remove(&kept);
         decision
     }
 

@@ -5,10 +5,11 @@
 //! Gate; it answers in the Gate's words, so that the two can be compared.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use lango::domain::{
-    Bytes, CodeKey, DataCap, Ending, EntitlementId, Mac, More, Now, Plan, PlanId, Record, Refusal, Terms,
-    Trust, Uplink, Wall,
+    Bytes, CodeKey, DataCap, Ending, EntitlementId, Hindrance, Mac, More, Now, Plan, PlanId, Record, Refusal,
+    Terms, Trust, Uplink, Wall,
 };
 
 const SECOND: u64 = 1000;
@@ -370,6 +371,64 @@ impl Reference {
         terms.validity = terms.validity.map(|span| span + more.validity);
         for cap in [&mut terms.data.total, &mut terms.data.up, &mut terms.data.down] {
             *cap = cap.map(|Bytes(cap)| Bytes(cap + more.data.0));
+        }
+    }
+
+    /// What is left of `other` goes into `kept`, and whoever is online with it as far as there are places.
+    pub(crate) fn merge(&mut self, kept: EntitlementId, other: EntitlementId, now: Now) -> Answer {
+        if let Some(why) = self.keeps_apart(kept, other) {
+            return Answer::No(Refusal::Hindered(why));
+        }
+        let gone = self.bought[&other].clone();
+        let devices = self.devices(other);
+        let places = usize::from(gone.plan.terms.devices) - self.devices(kept).len();
+        self.end(other, Ending::Revoked);
+        self.codes
+            .values_mut()
+            .filter(|code| code.bought == Some(other))
+            .for_each(|code| code.bought = Some(kept));
+        let bought = self.bought.get_mut(&kept).expect("it was bought");
+        bought.bound.extend(gone.bound.iter().copied());
+        let seconds = |left: u64| i64::try_from(left.div_ceil(SECOND)).unwrap();
+        bought.meter.valid = bought.valid(now);
+        if now.trust == Trust::Trusted && bought.meter.expires.is_none() {
+            bought.meter.expires = bought.meter.valid.map(|left| now.wall.as_secs() + seconds(left));
+        }
+        let more = gone.valid(now).unwrap_or(0);
+        bought.meter.valid = bought.meter.valid.map(|left| left + more);
+        bought.meter.expires = bought.meter.expires.map(|end| end + seconds(more));
+        let terms = &mut bought.plan.terms;
+        terms.validity = terms.validity.map(|span| span + Duration::from_millis(more));
+        terms.metered = terms.metered.map(|span| span + Duration::from_millis(gone.metered().unwrap()));
+        let (caps, (up, down)) = (gone.plan.terms.data, gone.spent.known);
+        let sum = |cap: Option<Bytes>, other: Option<Bytes>, used| {
+            cap.map(|cap| Bytes(cap.0 + other.unwrap().0 - used))
+        };
+        terms.data = DataCap {
+            total: sum(terms.data.total, caps.total, up + down),
+            up: sum(terms.data.up, caps.up, up),
+            down: sum(terms.data.down, caps.down, down),
+        };
+        for mac in devices.into_iter().take(places) {
+            self.join(mac, kept, now);
+        }
+        Answer::Done
+    }
+
+    fn keeps_apart(&self, kept: EntitlementId, other: EntitlementId) -> Option<Hindrance> {
+        let (one, two) = (&self.bought[&kept], &self.bought[&other]);
+        let ever = usize::from(one.plan.terms.bound_devices);
+        if kept == other {
+            Some(Hindrance::OneAlready(kept))
+        } else if let Some((free, _)) = [(kept, one), (other, two)].iter().find(|(_, bought)| bought.is_trial)
+        {
+            Some(Hindrance::Unpaid(*free))
+        } else if one.plan.id != two.plan.id {
+            Some(Hindrance::OtherPlan(Box::new((one.plan.id.clone(), two.plan.id.clone()))))
+        } else if one.by_hand && !two.by_hand {
+            Some(Hindrance::NoCode)
+        } else {
+            (ever > 0 && one.bound.union(&two.bound).count() > ever).then_some(Hindrance::TooManyDevices)
         }
     }
 

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use lango::domain::{
-    Boot, Bytes, Ending, EntitlementId, Forgetter, Forgotten, Record, Stamp, Traces, VoucherState, Wall, Whom,
+    Boot, Bytes, Closing, Ending, EntitlementId, Forgetter, Forgotten, Overdue, Person, Record, SessionId,
+    Stamp, Terms, Traces, Traffic, VoucherState, Wall, Whom,
 };
 
 use lango::ordered::OrdSet;
 
-use super::sales::{NOON, commit, entitlement, key, login, mac, open, stamp, voucher, wait};
+use lango::store::{Store, VoucherCounts};
+
+use super::sales::{NOON, commit, entitlement, key, login, mac, open, session, stamp, voucher, wait};
 
 const ONE: EntitlementId = EntitlementId(1);
 
@@ -157,4 +160,109 @@ fn devices_that_are_bound_instead_are_all_that_are() {
     drop(store);
     let restored = open(dir.path()).restored;
     assert_eq!(restored.entitlements.first().unwrap().bound, bound);
+}
+
+const OTHER: EntitlementId = EntitlementId(2);
+
+/// The second code's purchase, which the third one made larger, goes into the first one's; its device goes along. The
+/// fourth code is unused.
+fn merged(store: &Store) -> Terms {
+    commit(store, [login(1), login(2)].concat()).unwrap();
+    let (terms, mac2) = (Box::new(entitlement(2).terms), mac(2));
+    let added = Record::ToppedUp { entitlement: OTHER, mac: mac2, code: key(3), terms };
+    commit(store, vec![Record::VouchersMade(vec![voucher(3), voucher(4)]), added]).unwrap();
+    let mut terms = entitlement(1).terms;
+    terms.metered = Some(Duration::from_secs(5400));
+    terms.validity = terms.validity.map(|whole| whole + Duration::from_millis(1500));
+    let (at, used) = (Wall::from_secs(NOON + 60), Traffic::default());
+    let records = vec![
+        Record::EntitlementStamped(Stamp { expires: Some(at), ..stamp(1, 77) }),
+        Record::SessionClosed { session: SessionId(2), at, why: Closing::Switched, used },
+        Record::Merged {
+            kept: ONE,
+            other: OTHER,
+            codes: vec![key(2), key(3)],
+            terms: Box::new(terms.clone()),
+        },
+        Record::EntitlementEnded { stamp: stamp(2, 500), how: Ending::Revoked },
+        Record::DeviceBound { entitlement: ONE, mac: mac2 },
+        Record::SessionOpened(lango::domain::Session { mac: mac2, ..session(3, 1) }),
+    ];
+    commit(store, records.clone()).unwrap();
+    assert!(commit(store, records[2..3].to_vec()).is_err(), "the codes are handed over once");
+    terms
+}
+
+fn counts(active: u64, spent: u64) -> Result<VoucherCounts, lango::store::StoreError> {
+    Ok(VoucherCounts { unused: 1, active, spent })
+}
+
+#[test]
+fn what_went_into_another_is_restored_as_one_to_which_all_codes_lead() {
+    let dir = tempfile::tempdir().unwrap();
+    let terms = merged(&open(dir.path()).store);
+    let opened = open(dir.path());
+    let [one] = opened.restored.entitlements.as_slice() else { panic!("{:?}", opened.restored) };
+    assert_eq!((&one.terms, one.online, &one.bound), (&terms, 2, &[mac(1), mac(2)].into()));
+    let left = stamp(1, 77).validity_left.map(|left| left + Duration::from_millis(1500));
+    let last = one.last_stamp();
+    assert_eq!(
+        (last.validity_left, last.expires),
+        (left, Some(Wall::from_secs(NOON + 62))),
+        "nothing is cut off"
+    );
+    assert_eq!(opened.restored.topped_up.iter().map(|(_, of)| *of).collect::<Vec<_>>(), [ONE, ONE]);
+    let store = opened.store;
+    let codes = vec![key(1), key(2), key(3)];
+    let found = wait(store.find(codes.clone())).unwrap();
+    let leads = found.iter().flatten().map(|voucher| (voucher.entitlement, voucher.state));
+    assert_eq!(leads.collect::<Vec<_>>(), [(Some(ONE), VoucherState::Active); 3]);
+    assert_eq!(wait(store.counts()), counts(3, 0), "each code was used once");
+    let [stock] = wait(store.stock(None)).unwrap().try_into().unwrap();
+    assert_eq!((stock.active, stock.revoked, stock.used), (3, 0, 3));
+    assert_eq!(wait(store.over(OTHER)), Ok(None), "it does not go on beside the one that it is in");
+    commit(&store, vec![ended(1)]).unwrap();
+    assert_eq!(wait(store.counts()), counts(0, 3));
+    assert_eq!(wait(store.over(ONE)).unwrap().unwrap().codes.len(), 3, "and all of them would go on again");
+}
+
+#[test]
+fn what_goes_of_the_one_that_is_no_more_leaves_the_other_one_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    merged(&store);
+    let whose = |person: Person| wait(store.traces(Whom::Person(person))).unwrap();
+    let by_code = whose(Person { keys: vec![key(2)], ..Person::default() });
+    assert_eq!(by_code.entitlements, [ONE, OTHER].into(), "who has the code has both");
+    let by_device = whose(Person { mac: Some(mac(2)), ..Person::default() });
+    assert_eq!(by_device.entitlements, [OTHER].into(), "others use the one as well");
+    let before = wait(store.find(vec![key(2), key(3)])).unwrap();
+    commit(&store, vec![Record::Purged(Box::new(Overdue { purchases: vec![OTHER], ..Overdue::default() }))])
+        .unwrap();
+    assert_eq!(wait(store.find(vec![key(2), key(3)])).unwrap(), before);
+    let alias = lango::domain::Alias::new([1; 32]);
+    let gone = Forgotten { traces: by_device, alias, who: Forgetter::Keeper };
+    commit(&store, vec![Record::Forgotten(Box::new(gone))]).unwrap();
+    assert_eq!(wait(store.find(vec![key(2), key(3)])).unwrap(), before);
+    assert_eq!(open_again(store, dir.path()), [ONE]);
+}
+
+#[test]
+fn an_alias_that_went_along_is_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    commit(&store, [login(1), login(2)].concat()).unwrap();
+    let alias = lango::domain::Alias::new([1; 32]);
+    let traces = Traces { devices: [mac(2)].into(), ..Traces::default() };
+    let gone = Forgotten { traces, alias, who: Forgetter::Keeper };
+    let bound = Record::DeviceBound { entitlement: ONE, mac: alias.of(mac(2)) };
+    commit(&store, vec![Record::Forgotten(Box::new(gone)), bound]).unwrap();
+    let person = Person { mac: Some(mac(1)), ..Person::default() };
+    let found = wait(store.traces(Whom::Person(person))).unwrap();
+    assert_eq!(found.entitlements, [ONE].into(), "no other device has used it");
+}
+
+fn open_again(store: Store, dir: &std::path::Path) -> Vec<EntitlementId> {
+    drop(store);
+    open(dir).restored.entitlements.iter().map(|one| one.id).collect()
 }

@@ -381,4 +381,12 @@ fn an_account_under_a_new_id_is_unused_when_what_it_opened_has_ended() {
     assert_eq!(state(), VoucherState::Spent, "the same id again is a repetition");
     commit(&store, vec![Record::VoucherRevoked(key(1)), paid(Some("a-3"))]).unwrap();
     assert_eq!(state(), VoucherState::Unused, "taken back, and sold anew");
+    // Whoever is online with something else adds it to that, each time.
+    for (n, next) in [(4, "a-4"), (5, "a-5")] {
+        let (entitlement, terms) = (EntitlementId(n), Box::new(sales::entitlement(n).terms));
+        commit(&store, sales::login(n)).unwrap();
+        commit(&store, vec![Record::ToppedUp { entitlement, mac: mac(n), code: key(1), terms }]).unwrap();
+        assert_eq!(find(&store, 1).unwrap().entitlement, Some(entitlement));
+        commit(&store, vec![ended(n), paid(Some(next))]).unwrap();
+    }
 }

@@ -37,7 +37,7 @@ impl Gate {
     }
 
     /// The same terms are accepted once in a session.
-    fn accept(&self, session: SessionId, accepted: Acceptance, decision: &mut Decision) {
+    pub(super) fn accept(&self, session: SessionId, accepted: Acceptance, decision: &mut Decision) {
         let known = self.sessions.get(session).and_then(|session| session.accepted);
         if known.is_none_or(|known| known.version != accepted.version) {
             decision.records.push(Record::TermsAccepted { session, accepted });

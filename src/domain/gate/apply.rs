@@ -172,6 +172,7 @@ impl Gate {
                 self.owners.give(*code, *entitlement);
                 self.grown(*entitlement, terms);
             }
+            Record::Merged { kept, other, terms, .. } => self.merged(*kept, *other, terms),
             Record::CommandDone(id) => self.cloud.carry_out(id.clone()),
             Record::DeviceBlocked(mac) => self.cloud.blocked.put(*mac, ()),
             Record::Forgotten(gone) => self.forget_devices(gone),
@@ -209,6 +210,11 @@ impl Gate {
 
     fn grown(&mut self, id: EntitlementId, terms: &Terms) {
         self.entitlements.change(id, |e| e.top_up(terms.clone()));
+    }
+
+    fn merged(&mut self, kept: EntitlementId, other: EntitlementId, terms: &Terms) {
+        self.owners.hand_over(other, kept);
+        self.grown(kept, terms);
     }
 
     fn bound_instead(&mut self, id: EntitlementId, bound: &OrdSet<Mac>) {

@@ -13,8 +13,10 @@ use crate::ordered::OrdSet;
 impl Gate {
     /// `from`: the device that leaves, where the operator says which.
     pub(super) fn move_to(&self, id: EntitlementId, from: Option<Mac>, to: Mac, moment: Moment) -> Decision {
-        let live = self.entitlements.get(id).filter(|live| live.ending(moment).is_none());
-        let Some(live) = live else { return Decision::refused(Refusal::Hindered(Hindrance::NothingLeft)) };
+        let live = match self.not_over(id, moment) {
+            Ok(live) => live,
+            Err(why) => return Decision::refused(Refusal::Hindered(why)),
+        };
         if live.origin == Origin::Trial {
             return Decision::refused(Refusal::Hindered(Hindrance::OfTrial));
         }

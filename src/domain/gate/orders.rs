@@ -76,8 +76,10 @@ impl Gate {
 
     /// Ends what is to be paid back; what was left stays with it, and in the trail.
     pub(super) fn refund(&self, id: EntitlementId, moment: Moment) -> Decision {
-        let live = self.entitlements.get(id).filter(|live| live.ending(moment).is_none());
-        let Some(live) = live else { return hindered(Hindrance::NothingLeft) };
+        let live = match self.not_over(id, moment) {
+            Ok(live) => live,
+            Err(why) => return hindered(why),
+        };
         let mut decision = Decision::done();
         for session in self.sessions.with(id) {
             close(session, Closing::Refunded, moment, &mut decision);
@@ -87,16 +89,22 @@ impl Gate {
         decision
     }
 
+    /// What has something left.
+    pub(super) fn not_over(&self, id: EntitlementId, moment: Moment) -> Result<&Entitlement, Hindrance> {
+        let live = self.entitlements.get(id).filter(|live| live.ending(moment).is_none());
+        live.ok_or(Hindrance::NothingLeft(id))
+    }
+
     /// What is left of it, for the trail.
     pub(super) fn about_left(&self, id: EntitlementId, moment: Moment) -> String {
         let Some(live) = self.entitlements.get(id) else { return id.to_string() };
-        let metered = live.metered_left(moment).map(|left| format!(" {} s online,", left.as_secs()));
-        let validity = live.validity_left(moment).map(|left| format!(" {} s of validity,", left.as_secs()));
-        let data = live.data_left().map(|Bytes(left)| format!(" {left} bytes,"));
-        let left = [metered, validity, data].into_iter().flatten().collect::<String>();
-        let left = if left.is_empty() { " no limit,".to_owned() } else { left };
-        let left = left.trim_end_matches(',');
-        format!("{id} of plan {}, left{left}{}", live.plan, self.about_price(&live.plan))
+        format!("{id} of plan {}, left {}{}", live.plan, left_of(live, moment), self.about_price(&live.plan))
+    }
+
+    /// What is left of both, for the trail.
+    pub(super) fn about_both(&self, kept: EntitlementId, other: EntitlementId, moment: Moment) -> String {
+        let left = |id| self.entitlements.get(id).map(|live| left_of(live, moment)).unwrap_or_default();
+        format!("{other}, left {}, into {kept}, left {}", left(other), left(kept))
     }
 
     /// What the plan costs now, for the trail.
@@ -127,6 +135,14 @@ fn growing(entitlement: &Entitlement, terms: Terms, moment: Moment) -> Decision 
     }
 }
 
-fn hindered(why: Hindrance) -> Decision {
+pub(super) fn hindered(why: Hindrance) -> Decision {
     Decision::refused(Refusal::Hindered(why))
+}
+
+fn left_of(live: &Entitlement, moment: Moment) -> String {
+    let metered = live.metered_left(moment).map(|left| format!("{} s online", left.as_secs()));
+    let validity = live.validity_left(moment).map(|left| format!("{} s of validity", left.as_secs()));
+    let data = live.data_left().map(|Bytes(left)| format!("{left} bytes"));
+    let left = [metered, validity, data].into_iter().flatten().collect::<Vec<_>>();
+    if left.is_empty() { "no limit".to_owned() } else { left.join(", ") }
 }

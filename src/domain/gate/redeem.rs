@@ -285,7 +285,10 @@ impl Gate {
         if is_bound && !entitlement.bound.contains(&mac) {
             decision.records.push(Record::DeviceBound { entitlement: entitlement.id, mac });
         }
-        let session = Session::open(SessionId(self.next_session), entitlement.id, mac, moment.now);
+        let before =
+            decision.records.iter().filter(|record| matches!(record, Record::SessionOpened(_))).count();
+        let id = SessionId(self.next_session + before as u64);
+        let session = Session::open(id, entitlement.id, mac, moment.now);
         decision.reply = Reply::Online(session.id);
         decision.records.push(Record::SessionOpened(session));
         decision.effects.push(Effect::Admit { mac });

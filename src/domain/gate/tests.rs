@@ -11,6 +11,7 @@ mod counting;
 mod facts;
 mod guessing;
 mod issued;
+mod merges;
 mod orders;
 mod outages;
 mod payments;
@@ -186,6 +187,7 @@ impl Desk {
                 self.vouchers.extend(vouchers.iter().map(|voucher| (voucher.key, voucher.clone())));
             }
             Record::ToppedUp { entitlement, code, .. } => self.redeemed(*code, *entitlement),
+            Record::Merged { kept, codes, .. } => self.handed_over(codes, *kept),
             Record::ClaimOpened(claim) => {
                 self.claims.insert((claim.reference, claim.mac), *claim);
             }
@@ -231,6 +233,10 @@ impl Desk {
             | Record::DeviceSeen { .. }
             | Record::TryFailed { .. } => {}
         }
+    }
+
+    fn handed_over(&mut self, codes: &[CodeKey], to: EntitlementId) {
+        codes.iter().for_each(|code| self.vouchers.get_mut(code).unwrap().entitlement = Some(to));
     }
 
     fn set_states(&mut self, of: EntitlementId, state: VoucherState) {

@@ -46,6 +46,9 @@ impl Gate {
         if let Input::Move { entitlement, .. } = input {
             return entitlement.to_string();
         }
+        if let Input::Merge { kept, other } = input {
+            return self.about_both(*kept, *other, self.moment(now));
+        }
         if let Input::Refund { entitlement, reason } = input {
             return with_reason(self.about_left(*entitlement, self.moment(now)), reason);
         }

@@ -126,9 +126,14 @@ pub(in crate::store) fn counts(conn: &Connection) -> Result<VoucherCounts, Store
     let topped_up_active = count(&format!("SELECT count(*) {topped} AND e.ended IS NULL"))?;
     let topped_up_spent = count(&format!("SELECT count(*) {topped} AND e.ended = 'spent'"))?;
     let spent = ended(Ending::Spent)?;
+    // Its code is one of those that topped up what it went into.
+    let merged = count(
+        "SELECT count(*) FROM entitlement e CROSS JOIN top_up t ON t.code = e.code
+         WHERE e.code IS NOT NULL AND e.ended = 'revoked' AND e.origin = 'voucher'",
+    )?;
     let begun = opened + spent + ended(Ending::Expired)? + ended(Ending::Revoked)? + topped_up;
     Ok(VoucherCounts {
-        unused: made.saturating_sub(begun + withdrawn + over),
+        unused: (made + merged).saturating_sub(begun + withdrawn + over),
         active: opened + topped_up_active,
         spent: spent + topped_up_spent,
     })

@@ -51,9 +51,9 @@ struct Tables {
 
 impl Tables {
     fn read(conn: &Connection) -> rusqlite::Result<Self> {
-        let gone: OrdSet<(EntitlementId, Mac)> = conn
-            .prepare("SELECT entitlement, unsealed('session.mac', id, mac) FROM session WHERE forgotten = 1")?
-            .query_map([], |row| Ok((EntitlementId(number(row, 0)?), mac(row, 1)?)))?
+        let gone: OrdSet<Mac> = conn
+            .prepare("SELECT unsealed('session.mac', id, mac) FROM session WHERE forgotten = 1")?
+            .query_map([], |row| mac(row, 0))?
             .collect::<Result<_, _>>()?;
         let bound = conn
             .prepare("SELECT entitlement, unsealed('device.mac', entitlement, mac) FROM device")?
@@ -61,8 +61,8 @@ impl Tables {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             visits: visits(conn)?,
-            // An alias is nobody.
-            bound: bound.into_iter().filter(|row| row.1 != NOBODY && !gone.contains(row)).collect(),
+            // An alias is nobody, also where what it was bound to went into something else.
+            bound: bound.into_iter().filter(|row| row.1 != NOBODY && !gone.contains(&row.1)).collect(),
             claims: cloud::claims(conn)?,
             blocked: cloud::blocked(conn)?.into_iter().collect(),
         })

@@ -39,6 +39,7 @@ pub(super) struct Codes<'c> {
     reinstate: Statement<'c>,
     use_renewal: Statement<'c>,
     top_up: Statement<'c>,
+    hand_over: Statement<'c>,
     revoke: Statement<'c>,
 }
 
@@ -187,7 +188,12 @@ impl<'c> Codes<'c> {
             renew: conn.prepare("INSERT INTO renewed (key) VALUES (?1) ON CONFLICT DO NOTHING")?,
             reinstate: conn.prepare("UPDATE voucher SET revoked = 0 WHERE key = ?1 AND revoked = 1")?,
             use_renewal: conn.prepare("DELETE FROM renewed WHERE key = ?1")?,
-            top_up: conn.prepare("INSERT INTO top_up (code, entitlement) VALUES (?1, ?2)")?,
+            // An account may have topped something up before it was paid for again.
+            top_up: conn.prepare(
+                "INSERT INTO top_up (code, entitlement) VALUES (?1, ?2)
+                 ON CONFLICT (code) DO UPDATE SET entitlement = excluded.entitlement",
+            )?,
+            hand_over: conn.prepare("UPDATE voucher SET entitlement = ?3 WHERE key = ?1 AND entitlement = ?2")?,
             revoke: conn.prepare("UPDATE voucher SET revoked = 1 WHERE key = ?1")?,
         })
     }
@@ -340,6 +346,22 @@ impl<'c> Codes<'c> {
     pub(super) fn top_up(&mut self, code: CodeKey, of: EntitlementId) -> Result<(), StoreError> {
         self.redeem(code, of)?;
         self.top_up.execute(params![code.0, int(of.0)])?;
+        Ok(())
+    }
+
+    /// The codes belong to another entitlement than until now, which none of them opened.
+    pub(super) fn hand_over(
+        &mut self,
+        codes: &[CodeKey],
+        from: EntitlementId,
+        to: EntitlementId,
+    ) -> Result<(), StoreError> {
+        for code in codes {
+            if self.hand_over.execute(params![code.0, int(from.0), int(to.0)])? == 0 {
+                return Err(StoreError::Contradiction(format!("a code of {from} does not belong to it")));
+            }
+            self.top_up.execute(params![code.0, int(to.0)])?;
+        }
         Ok(())
     }
 

@@ -160,7 +160,7 @@ impl<'c> Sales<'c> {
         };
         self.set_terms.execute(params_with_terms![int(id.0); terms;])?;
         let more = (terms.validity.map_or(0, millis) - before.unwrap_or(0)).max(0);
-        self.prolong.execute([int(id.0), more, more / 1000])?;
+        self.prolong.execute([int(id.0), more, (more + 999) / 1000])?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// An hour online within a day, a thousand bytes.
-fn all() -> Plan {
+pub(super) fn all() -> Plan {
     with(metered("all", HOUR), |terms| {
         (terms.validity, terms.data.total) = (Some(DAY), Some(Bytes(1000)));
     })
@@ -21,7 +21,7 @@ fn later(validity: Duration) -> More {
     More { validity, ..More::default() }
 }
 
-fn hindered(why: Hindrance) -> Reply {
+pub(super) fn hindered(why: Hindrance) -> Reply {
     refused(Refusal::Hindered(why))
 }
 
@@ -39,13 +39,13 @@ impl Desk {
     }
 
     /// Time online, validity and data left.
-    fn all_left(&self, code: CodeKey) -> (Option<Duration>, Option<Duration>, Option<Bytes>) {
+    pub(super) fn all_left(&self, code: CodeKey) -> (Option<Duration>, Option<Duration>, Option<Bytes>) {
         let (bought, moment) = (self.entitlement_of(code), self.gate.moment(self.now));
         (bought.metered_left(moment), bought.validity_left(moment), bought.data_left())
     }
 
     /// What the trail was told last.
-    fn noted(&self) -> (String, String) {
+    pub(super) fn noted(&self) -> (String, String) {
         let noted = self.facts.iter().rev().find_map(|fact| {
             let Fact::Noted(row) = fact else { return None };
             Some((row.action.clone(), row.detail.clone()))
@@ -53,7 +53,7 @@ impl Desk {
         noted.expect("something was noted")
     }
 
-    fn uses(&mut self, session: u64, down: u64) {
+    pub(super) fn uses(&mut self, session: u64, down: u64) {
         let usage = Usage { session: SessionId(session), up: Bytes(0), down: Bytes(down) };
         self.ask(Input::Counted(vec![usage]));
     }
@@ -318,14 +318,14 @@ fn nothing_is_paid_back_twice_nor_of_what_is_over() {
     let (mut desk, code) = Desk::using(all());
     desk.ask(Input::Logout { mac: mac(1) });
     assert_eq!(refund(&mut desk, code, ""), Reply::Done, "nobody has to be online");
-    assert_eq!(refund(&mut desk, code, ""), hindered(Hindrance::NothingLeft));
+    assert_eq!(refund(&mut desk, code, ""), hindered(Hindrance::NothingLeft(EntitlementId(1))));
     let rows = desk.facts.iter().filter(|fact| matches!(fact, Fact::Noted(_))).count();
     assert_eq!(rows, 1, "what was refused leaves none");
     let (mut desk, code) = Desk::using(all());
     desk.pass(2 * HOUR);
     assert_eq!(
         refund(&mut desk, code, ""),
-        hindered(Hindrance::NothingLeft),
+        hindered(Hindrance::NothingLeft(EntitlementId(1))),
         "over, though nobody wrote it down"
     );
 }
@@ -429,7 +429,7 @@ fn a_move_is_refused_where_the_other_device_is_taken_kept_out_or_nothing_is_left
     assert_eq!(desk.move_to(code, None, mac(3)), hindered(Hindrance::KeptOut));
     assert!(desk.is_open(mac(1)), "what is refused cuts nobody");
     desk.pass(2 * HOUR);
-    assert_eq!(desk.move_to(code, None, mac(4)), hindered(Hindrance::NothingLeft));
+    assert_eq!(desk.move_to(code, None, mac(4)), hindered(Hindrance::NothingLeft(EntitlementId(1))));
 }
 
 #[test]

@@ -138,6 +138,7 @@ const USAGE: &[&str] = &[
     "forget --all --mac 02:00:00:00:00:01",
     "forget --phone 41",
     "forget --code=",
+    "merge e-1",
 ];
 
 /// Exit code 1: understood, and refused.
@@ -151,7 +152,6 @@ const REFUSED: &[&str] = &[
     "voucher import /nonexistent",
     "voucher import VOUCHERS",
     "voucher import VOUCHERS --dry-run",
-    "merge e-1",
     "enrol https://127.0.0.1:1 c",
     "enrol https://bos.example.net c --ca /nonexistent",
     "export --all",

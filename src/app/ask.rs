@@ -65,6 +65,7 @@ impl Desk {
             }
             Request::Refund { of, reason } => self.pay_back(&of, reason.unwrap_or_default(), by).await?,
             Request::Move { of, to } => self.move_to(&of, parse(&to)?, by).await?,
+            Request::Merge { kept, other } => self.merge(&kept, &other, by).await?,
             Request::Doctor { mac: Some(mac) } => {
                 let checks = doctor::of_device(self, parse(&mac)?);
                 Answer::Doctor(Box::new(Examined { checks, surroundings: None }))

@@ -1,5 +1,5 @@
 //! What operators do to what was bought: add to it, put off its end, pay it back, give it to another
-//! device.
+//! device, make one of two.
 //!
 //! Owns: which purchase a request means, and what is said of it afterwards. Never: a rule; the Gate decides.
 //! Neighbours: `ask` has the other commands, `persons` whom a text may mean.
@@ -105,6 +105,19 @@ impl Desk {
         let order = trail::ordered(by, Action::Move, Input::Move { entitlement: id, from, to });
         accepted(self.transact(vec![order]).await.into_iter().next())?;
         Ok(Answer::Held(self.held(id).await?))
+    }
+
+    /// Answers with the one that there is then.
+    pub(super) async fn merge(&mut self, kept: &Meant, other: &Meant, by: &Actor) -> Asked<Answer> {
+        self.count().await;
+        self.end_what_is_over().await;
+        let (kept, other) = (self.named(kept).await?, self.named(other).await?);
+        if [kept.by, other.by].into_iter().flatten().any(|mac| self.is_blocked(mac)) {
+            return Err(blocked_device());
+        }
+        let order = trail::ordered(by, Action::Merge, Input::Merge { kept: kept.id, other: other.id });
+        accepted(self.transact(vec![order]).await.into_iter().next())?;
+        Ok(Answer::Held(self.held(kept.id).await?))
     }
 
     /// The only device that used it, if it is here and may be let in: nobody's time runs while the guest is away.
@@ -231,15 +244,27 @@ async fn used_last(ledger: &Ledger, mac: Mac) -> Asked<Option<EntitlementId>> {
     let last = found.visits.iter().filter(|visit| visit.mac == mac).max_by_key(|visit| visit.session);
     // Nor is it the one before that.
     let own = last.filter(|visit| visit.why.as_deref() != Some(Closing::Moved.word()));
-    Ok(own.map(|visit| visit.entitlement))
+    match own.map(|visit| visit.entitlement) {
+        Some(id) => Ok(Some(went_into(ledger, id).await?)),
+        None => Ok(None),
+    }
+}
+
+/// What the code leads to that opened it: where two were made one, that is the other one.
+async fn went_into(ledger: &Ledger, id: EntitlementId) -> Asked<EntitlementId> {
+    let known = ledger.store.entitlement(id).await.map_err(unreadable)?;
+    let Some(code) = known.and_then(|(bought, _)| bought.code) else { return Ok(id) };
+    let found = ledger.store.find(vec![code]).await.map_err(unreadable)?;
+    Ok(found.into_iter().flatten().find_map(|voucher| voucher.entitlement).unwrap_or(id))
 }
 
 fn nobody_began(state: VoucherState) -> Failure {
     let (why, remedy) = match state {
         VoucherState::Revoked => ("it was withdrawn", "sell another one: lango voucher new"),
-        VoucherState::Unused | VoucherState::Active | VoucherState::Spent | VoucherState::Expired => {
-            ("nobody has used it yet", "let the guest type it at the portal first")
-        }
+        VoucherState::Unused | VoucherState::Active | VoucherState::Spent | VoucherState::Expired => (
+            "nobody has used it yet",
+            "let the guest type it at the portal first; it is added there to what is in use of the same plan",
+        ),
     };
     Failure::new(Code::Refused, why, remedy)
 }

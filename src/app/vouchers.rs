@@ -73,6 +73,7 @@ pub(super) async fn answer(
         | Request::Extend { .. }
         | Request::Refund { .. }
         | Request::Move { .. }
+        | Request::Merge { .. }
         | Request::Doctor { .. }
         | Request::Clock
         | Request::ClockReset

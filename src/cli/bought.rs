@@ -56,14 +56,36 @@ pub(super) fn move_to(given: &Given) -> Result<Invocation, Failure> {
     one(given, Request::Move { of: meant(given, code)?, to })
 }
 
+/// Each word is what the options of the others are.
+pub(super) fn merge(given: &Given) -> Result<Invocation, Failure> {
+    let mut words = given.words().map(|word| named(given, word));
+    match (words.next(), words.next()) {
+        (Some(kept), Some(other)) => one(given, Request::Merge { kept: kept?, other: other? }),
+        _ => Err(given.usage("two are made one")),
+    }
+}
+
+fn named(given: &Given, word: &str) -> Result<Meant, Failure> {
+    let session = || word.parse::<SessionId>().ok().filter(|_| word.starts_with("s-"));
+    match (word.parse::<Mac>(), session()) {
+        (Ok(mac), _) => Ok(Meant::Mac { mac: mac.to_string() }),
+        (Err(_), Some(session)) => Ok(Meant::Session { session: session.to_string() }),
+        (Err(_), None) => by_code(given, word),
+    }
+}
+
 /// No error repeats a code.
+fn by_code(given: &Given, code: &str) -> Result<Meant, Failure> {
+    if code.is_empty() || code.len() > LONGEST_CODE {
+        return Err(given.usage("the code is empty, or longer than any code"));
+    }
+    Ok(Meant::Code { code: TypedCode::new(code.to_owned()) })
+}
+
 fn meant(given: &Given, code: Option<&str>) -> Result<Meant, Failure> {
     let (session, mac) = (given.id::<SessionId>(Opt::Session)?, given.id::<Mac>(Opt::Mac)?);
     match (code, session, mac) {
-        (Some(code), None, None) if code.is_empty() || code.len() > LONGEST_CODE => {
-            Err(given.usage("the code is empty, or longer than any code"))
-        }
-        (Some(code), None, None) => Ok(Meant::Code { code: TypedCode::new(code.to_owned()) }),
+        (Some(code), None, None) => by_code(given, code),
         (None, Some(session), None) => Ok(Meant::Session { session }),
         (None, None, Some(mac)) => Ok(Meant::Mac { mac }),
         (None, None, None) => Err(given.usage("a code, --session or --mac is missing")),

@@ -5,12 +5,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::bought::{extend, move_to, refund, topup};
+use super::bought::{extend, merge, move_to, refund, topup};
 use super::invocations::{
     clock, code, completion, enrol, import, login, logout, mac, metrics, one, reprint, run, sessions, setup,
     voucher_new,
 };
-use super::options::{Opt, REPRINT};
+use super::options::{Opt, REPRINT, VOUCHER_NEW};
 use super::parse::Given;
 use super::top::Top;
 use super::{Failure, Invocation, Request, backup, man, persons};
@@ -168,22 +168,20 @@ pub(super) const COMMANDS: &[Command] = &[
         build: move_to,
     },
     Command {
+        words: "merge",
+        usage: "KEPT OTHER",
+        takes: 2..=2,
+        options: LIVE,
+        about: "make one of two purchases of a plan, each a code, a MAC or a session ID; both codes lead to it",
+        example: "lango merge 02:00:00:00:00:01 02:00:00:00:00:02",
+        refused: "nothing is known of whoever is meant, nothing is left of one, or they are not of the same plan",
+        build: merge,
+    },
+    Command {
         words: "voucher new",
         usage: "--plan PLAN [--count N] [--prefix S] [--form digits|letters] [--weak] [--self-verifying] [--print]",
         takes: 0..=0,
-        options: &[
-            Opt::Plan,
-            Opt::Count,
-            Opt::Prefix,
-            Opt::Form,
-            Opt::Weak,
-            Opt::SelfVerifying,
-            Opt::Print,
-            Opt::Json,
-            Opt::Socket,
-            Opt::Offline,
-            Opt::Config,
-        ],
+        options: VOUCHER_NEW,
         about: "make vouchers; prints CSV",
         example: "lango voucher new --plan hour --count 24 --print > vouchers.html",
         refused: "no such plan",
@@ -409,6 +407,3 @@ pub(super) const COMMANDS: &[Command] = &[
         build: |_| Ok(Invocation::Say(man::page())),
     },
 ];
-
-/// Commands that Lango will have, and does not have yet.
-pub(super) const LATER: &[&str] = &["merge"];

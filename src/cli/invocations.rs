@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use super::options::Opt;
 use super::order::{Key, Order};
-use super::parse::{Given, usage};
+use super::parse::Given;
 use super::setup::{Setup, Wish};
 use super::{Ask, Errand, Failure, Invocation, Place, Request, Run, Style};
 use crate::domain::{BatchId, CodeForm, Mac, PlanId, SessionId, make_code};
 use crate::telemetry;
-use crate::wire::control::{Code, Form, NewVouchers, Reprint, Target, TypedCode, VOUCHERS_MAX};
+use crate::wire::control::{Form, NewVouchers, Reprint, Target, TypedCode, VOUCHERS_MAX};
 
 const DEFAULT_CONFIG: &str = "/etc/config/lango";
 const DEFAULT_SOCKET: &str = "/var/run/lango/lango.sock";
@@ -208,10 +208,6 @@ pub(super) fn errand_of(given: &Given, errand: Errand) -> Result<Invocation, Fai
         (false, _, false) => Place::Socket(given.socket()?),
     };
     Ok(Invocation::Ask(Ask { errand, place, style: given.style() }))
-}
-
-pub(super) fn not_yet(what: &str) -> Failure {
-    Failure::new(Code::Unsupported, format!("{what} is not in this version of Lango"), usage(""))
 }
 
 impl Given {

@@ -44,6 +44,21 @@ pub(super) enum Opt {
     Force,
 }
 
+/// Of `voucher new`.
+pub(super) const VOUCHER_NEW: &[Opt] = &[
+    Opt::Plan,
+    Opt::Count,
+    Opt::Prefix,
+    Opt::Form,
+    Opt::Weak,
+    Opt::SelfVerifying,
+    Opt::Print,
+    Opt::Json,
+    Opt::Socket,
+    Opt::Offline,
+    Opt::Config,
+];
+
 /// Of `voucher reprint`.
 pub(super) const REPRINT: &[Opt] = &[
     Opt::Batch,

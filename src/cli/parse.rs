@@ -7,14 +7,13 @@ use std::str::FromStr;
 
 use lexopt::Arg;
 
-use super::commands::{COMMANDS, Command, LATER};
-use super::invocations::not_yet;
+use super::commands::{COMMANDS, Command};
 use super::options::Opt;
 use super::{Failure, Invocation, Style, help};
 use crate::telemetry::clean;
 use crate::wire::control::Code;
 
-/// A command line that makes no sense, or asks for what this version does not have.
+/// A command line that makes no sense.
 #[derive(Debug)]
 pub struct Refused {
     pub(super) failure: Failure,
@@ -164,15 +163,7 @@ fn value_of(parser: &mut lexopt::Parser, given: &Given, opt: Opt, what: &str) ->
 }
 
 fn unknown(given: &Given, option: &str) -> Failure {
-    // Commands of later versions have options that this one does not know.
-    match later(given) {
-        Some(command) => not_yet(&format!("'lango {command}'")),
-        None => given.usage(&format!("unknown option {}", clean(option))),
-    }
-}
-
-fn later(given: &Given) -> Option<&'static str> {
-    LATER.iter().find(|later| given.word() == Some(later)).copied()
+    given.usage(&format!("unknown option {}", clean(option)))
 }
 
 /// Finds the command and lets it read its arguments and options.
@@ -203,9 +194,6 @@ fn resolve((wish, mut given): (Wish, Given)) -> Result<Invocation, Failure> {
 
 /// The help for a group of commands or for all of them, or why there is no such command.
 fn no_command(wish: Wish, given: &Given) -> Result<Invocation, Failure> {
-    if let Some(command) = later(given) {
-        return Err(not_yet(&format!("'lango {command}'")));
-    }
     let names = COMMANDS.iter().filter_map(|command| command.words.split_once(' '));
     let members = names.filter(|(group, _)| given.word() == Some(group)).map(|(_, name)| name);
     let members = members.collect::<Vec<_>>().join(", ");
@@ -292,6 +280,30 @@ mod tests {
             ("voucher --json revoke 4821_9937_05", Request::VoucherRevoke { code: code() }),
             ("voucher list", Request::VoucherList { batch: None }),
             ("voucher list --batch B12", Request::VoucherList { batch: Some("B12".to_owned()) }),
+            ("plan list", Request::PlanList),
+            ("metrics", Request::Metrics),
+            ("sync", Request::Sync),
+            ("sync --now", Request::SyncNow),
+            ("export --mac 02-00-00-00-00-01", Request::Export { whose: Whose::Mac { mac: MAC.to_owned() } }),
+            (
+                "export --code 4821_9937_05 --format csv",
+                Request::Export { whose: Whose::Code { code: code() } },
+            ),
+            ("forget --code 4821_9937_05", Request::Forget { whose: Whose::Code { code: code() } }),
+            ("forget --phone +255_700_000417", Request::Forget { whose: phone.clone() }),
+            ("forget --phone=0417 --json", Request::Forget { whose: phone }),
+            ("forget --all", Request::Forget { whose: Whose::All }),
+            ("doctor", Request::Doctor { mac: None }),
+            ("doctor 02:00:00:00:00:01", Request::Doctor { mac: Some(MAC.to_owned()) }),
+        ] {
+            assert_eq!(request(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_was_bought_is_named_by_whatever_is_at_hand() {
+        let code = || TypedCode::new("4821 9937 05".to_owned());
+        for (line, expected) in [
             (
                 "topup 4821_9937_05 --time 1h --data 500MB",
                 Request::Topup { of: Meant::Code { code: code() }, seconds: 3600, bytes: 500_000_000 },
@@ -316,21 +328,20 @@ mod tests {
                 "move 02:00:00:00:00:01 --session 310",
                 Request::Move { of: Meant::Session { session: "s-310".to_owned() }, to: MAC.to_owned() },
             ),
-            ("plan list", Request::PlanList),
-            ("metrics", Request::Metrics),
-            ("sync", Request::Sync),
-            ("sync --now", Request::SyncNow),
-            ("export --mac 02-00-00-00-00-01", Request::Export { whose: Whose::Mac { mac: MAC.to_owned() } }),
             (
-                "export --code 4821_9937_05 --format csv",
-                Request::Export { whose: Whose::Code { code: code() } },
+                "merge 4821_9937_05 02-00-00-00-00-01",
+                Request::Merge {
+                    kept: Meant::Code { code: code() },
+                    other: Meant::Mac { mac: MAC.to_owned() },
+                },
             ),
-            ("forget --code 4821_9937_05", Request::Forget { whose: Whose::Code { code: code() } }),
-            ("forget --phone +255_700_000417", Request::Forget { whose: phone.clone() }),
-            ("forget --phone=0417 --json", Request::Forget { whose: phone }),
-            ("forget --all", Request::Forget { whose: Whose::All }),
-            ("doctor", Request::Doctor { mac: None }),
-            ("doctor 02:00:00:00:00:01", Request::Doctor { mac: Some(MAC.to_owned()) }),
+            (
+                "merge s-310 310",
+                Request::Merge {
+                    kept: Meant::Session { session: "s-310".to_owned() },
+                    other: Meant::Code { code: TypedCode::new("310".to_owned()) },
+                },
+            ),
         ] {
             assert_eq!(request(line), expected, "{line}");
         }
@@ -470,16 +481,6 @@ mod tests {
     }
 
     #[test]
-    fn commands_of_later_versions_are_told_from_wrong_ones() {
-        for line in ["merge e-1", "merge --json"] {
-            let refused = parse(args(line)).unwrap_err();
-            assert_eq!(refused.failure.code, Code::Unsupported, "{line}");
-            assert!(refused.failure.message.contains("not in this version"), "{line}");
-            assert_eq!(refused.style == Style::Json, line.contains("--json"), "{line}");
-        }
-    }
-
-    #[test]
     fn a_code_is_never_repeated_by_an_error() {
         for line in [
             "voucher show 4821 9937 05",
@@ -521,6 +522,5 @@ mod tests {
             assert!(parse(args(example)).is_ok(), "{example}");
         }
         assert!(said("voucher --help").contains("voucher import"));
-        assert!(LATER.iter().all(|later| !general.contains(&format!("  {later} "))), "{general}");
     }
 }

@@ -69,6 +69,11 @@ pub enum Request {
         of: Meant,
         to: String,
     },
+    /// Two become one: `kept`.
+    Merge {
+        kept: Meant,
+        other: Meant,
+    },
     VoucherNew(NewVouchers),
     VoucherShow {
         code: TypedCode,

@@ -71,6 +71,7 @@ fn answer(request: Request) -> Response {
         | Request::Extend { .. }
         | Request::Refund { .. }
         | Request::Move { .. }
+        | Request::Merge { .. }
         | Request::VoucherRevoke { .. }
         | Request::VoucherReprint(_)
         | Request::VoucherReport { .. }
@@ -183,7 +184,6 @@ fn with_json_a_failure_is_an_object_on_stdout() {
     assert_eq!((code(&output), printed(&output), stderr(&output)), (1, expected, ""));
     for (args, exit, word) in [
         (["status", "--json", "--frob"].as_slice(), 2, "usage"),
-        (&["merge", "--json"], 1, "unsupported"),
         (&["status", "--json", "--socket", "/nonexistent/lango.sock"], 69, "unreachable"),
         (&["check", "--json", "--config", "/nonexistent"], 78, "configuration"),
         (&["voucher", "import", "/nonexistent", "--json", "--offline"], 1, "bad_file"),

@@ -36,6 +36,7 @@ fn every_request() -> Vec<Request> {
         Request::Login { mac: mac(), plan: plan() },
         Request::Logout(Target::Mac { mac: mac() }),
         Request::Move { of: Meant::Code { code: code() }, to: mac() },
+        Request::Merge { kept: Meant::Code { code: code() }, other: Meant::Code { code: code() } },
         Request::VoucherImport { rows: Vec::new(), dry_run: false },
         Request::SyncNow,
         Request::ClockReset,

@@ -87,6 +87,7 @@ fn answer(request: Request) -> Response {
         | Request::Extend { .. }
         | Request::Refund { .. }
         | Request::Move { .. }
+        | Request::Merge { .. }
         | Request::VoucherImport { .. }
         | Request::Clock
         | Request::ClockReset

@@ -68,10 +68,12 @@ def prepared(command):
     if command.words == "voucher reprint":
         batch = told("voucher", "new", "--plan", "hour")[0]["batch"]
         args = [batch if arg.startswith("B2") else arg for arg in args]
-    if command.words in ("export", "forget", "doctor", "topup", "extend", "refund", "move"):
+    if command.words in ("export", "forget", "doctor", "topup", "extend", "refund", "move", "merge"):
         online()
     if command.words == "move":
         live("logout", "02:00:00:00:00:02")
+    if command.words == "merge":
+        told("login", "02:00:00:00:00:02", "--plan", "hour")
     if command.words == "enrol":
         args = ["enrol", "https://localhost:8443", cloud("claim"), "--ca", HOTSPOT / "cloud" / "keys" / "ca.pem"]
     if command.words == "restore":
@@ -186,6 +188,7 @@ def errors(found):
         ("no such session", ["extend", "--session", "s-999999", "--by", "1h"], "no_such_session"),
         ("nobody there", ["refund", "--mac", "02:00:00:00:00:99"], "not_online"),
         ("nobody there", ["move", "--mac", "02:00:00:00:00:99", DEVICE], "not_online"),
+        ("nobody there", ["merge", DEVICE, "02:00:00:00:00:99"], "not_online"),
         ("not written", ["backup", "/nonexistent/a.backup"], "bad_file"),
         ("no such file", ["voucher", "import", "/nonexistent.csv"], "bad_file"),
         ("nothing stored", ["export", "--mac", "02:00:00:00:00:99"], "no_such_person"),

@@ -153,7 +153,7 @@ fn who_is_paid_back_is_cut_and_stays_so() {
     let answer = Browser::of(counter.phone(0)).login(&code);
     assert_eq!(answer.status, 403, "{answer:?}");
     assert_eq!(counter.daemon.json(&["voucher", "show", &code])["state"], "revoked");
-    counter.is_refused(&["refund", &code], "nothing is left of it");
+    counter.is_refused(&["refund", &code], "nothing is left of e-1");
     counter.is_refused(&["topup", &code, "--data", "1MB"], "withdrawn");
 
     let unused = counter.daemon.voucher("hour");
@@ -192,4 +192,51 @@ fn what_opened_the_wrong_phone_opens_the_right_one_and_the_wrong_one_is_cut() {
     counter.is_refused(&["move", &code, &right], "online with something else");
     counter.is_refused(&["move", "--mac", away, &right], "nothing is stored of what it used");
     assert_eq!(counter.noted("move").len(), 4);
+}
+
+#[test]
+fn what_was_bought_twice_becomes_one_and_who_is_online_stays_so() {
+    let mut counter = Counter::new(2);
+    let macs = [0, 1].map(|number| counter.phone(number).mac.clone());
+    let first = counter.sold(0, "small");
+    counter.daemon.json(&["logout", &macs[0]]);
+    let second = counter.sold(1, "small");
+    counter.assert_open(1);
+    let held = counter.daemon.json(&["merge", &first, &macs[1]]);
+    assert!(counter.phone(1).is_open(&counter.lab.world), "it goes on");
+    assert_eq!((&held["entitlement"], &held["devices"]), (&json!("e-1"), &json!([macs[1]])));
+    assert!((172_770..=172_800).contains(&seconds(&held, "validity_left_s")), "{held}");
+    assert!((4 * MB - PACKET..=4 * MB).contains(&seconds(&held, "bytes_left")), "{held}");
+    let vouchers = counter.daemon.json(&["status"])["vouchers"].clone();
+    assert_eq!(vouchers, json!({"unused": 0, "active": 2, "spent": 0}));
+    counter.is_refused(&["merge", &first, &second], "both are e-1");
+
+    counter.killed();
+    counter.assert_open(1);
+    counter.daemon.json(&["logout", &macs[1]]);
+    counter.phone(1).assert_held(&counter.lab.world);
+    let hour = counter.sold(1, "hour");
+    counter.is_refused(&["merge", &first, &macs[1]], "one is of plan small, the other one of plan hour");
+    Browser::of(counter.phone(0)).must_login(&second);
+    let others = counter.meter.passed(counter.phone(1), &counter.lab.world.addresses()).total();
+    let passed = counter.uses_up(0) + others;
+    assert!((4 * MB - 2 * PACKET..=4 * MB).contains(&passed), "{passed} of 4 MB");
+    for code in [&first, &second] {
+        assert_eq!(counter.daemon.json(&["voucher", "show", code])["state"], "spent");
+    }
+    let unused = counter.daemon.voucher("hour");
+    counter.is_refused(&["merge", &hour, &unused], "nobody has used it yet");
+    counter.is_refused(&["merge", &hour, &first], "nothing is left of e-1");
+    // By a phone whose last purchase went into an earlier one.
+    counter.daemon.json(&["logout", &macs[1]]);
+    let later = counter.sold(1, "hour");
+    counter.daemon.json(&["logout", &macs[1]]);
+    let held = counter.daemon.json(&["merge", &hour, &later]);
+    assert!((7170..7200).contains(&seconds(&held, "metered_left_s")), "{held}");
+    let more = counter.daemon.json(&["topup", "--mac", &macs[1], "--time", "1h"]);
+    assert_eq!(more["entitlement"], held["entitlement"]);
+
+    let noted = counter.noted("merge");
+    assert!(noted.len() == 2 && noted[0].starts_with("e-2, left 86"), "{noted:?}");
+    assert!(noted[0].contains(" bytes, into e-1, left 86"), "{noted:?}");
 }

@@ -38,7 +38,12 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ),
     (
         "support",
-        &["login 02:00:00:00:00:01 --plan hour", "logout 02:00:00:00:00:01", "move 1 02:00:00:00:00:02"],
+        &[
+            "login 02:00:00:00:00:01 --plan hour",
+            "logout 02:00:00:00:00:01",
+            "move 1 02:00:00:00:00:02",
+            "merge 1 2",
+        ],
     ),
     (
         "admin",

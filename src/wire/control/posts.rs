@@ -30,6 +30,7 @@ impl Request {
             Self::Login { .. } => ("login", Role::Support),
             Self::Logout(_) => ("logout", Role::Support),
             Self::Move { .. } => ("move", Role::Support),
+            Self::Merge { .. } => ("merge", Role::Support),
             Self::VoucherImport { .. } => ("voucher import", Role::Admin),
             Self::SyncNow => ("sync --now", Role::Admin),
             Self::ClockReset => ("clock reset", Role::Admin),

@@ -85,11 +85,12 @@ pub fn seek(text: &str) -> Option<Sought> {
 /// 8, 10 or 16 digits, or 8 letters with the right check symbol. Codes with a batch's prefix are left
 /// out: they cannot be told from what providers send.
 fn looks_like_ours(reference: &Reference) -> bool {
-    let text = reference.as_str();
+    let Some(code) = Normal::of(reference.as_str()) else { return false };
+    let text = code.as_str();
     if text.bytes().all(|symbol| symbol.is_ascii_digit()) {
         return matches!(text.len(), 8 | 10 | 16);
     }
-    Normal::of(text).is_some_and(|code| code::has_right_check(&code))
+    code::has_right_check(&code)
 }
 
 /// Where a provider writes the reference, and of what it is made.
@@ -279,8 +280,7 @@ mod tests {
     #[test]
     fn the_shape_of_our_codes_is_never_claimed() {
         for ours in ["48219937", "4821 9937 05", "0415 2075 7979 1602", "4821-9937-05"] {
-            let text = ours.replace('-', "");
-            assert!(matches!(seek(&text), Some(Sought::LikeOurs(_))), "{ours}");
+            assert!(matches!(seek(ours), Some(Sought::LikeOurs(_))), "{ours}");
         }
         let letters = code::make_code(code::CodeForm::Letters, "", [7; 16]).unwrap();
         assert!(matches!(seek(&letters), Some(Sought::LikeOurs(_))), "{letters}");

@@ -113,14 +113,15 @@ impl Gate {
         if self.claims.is_open(reference, mac) {
             return Decision { reply: Reply::Waiting, ..Decision::done() };
         }
+        // Until it is confirmed it may as well be a guess, also where it is not even awaited.
+        let guess = Record::TryFailed { mac, blame: self.lane(mac, moment.now) };
         if !self.claims.have_room_for(mac) {
-            return Decision::refused(Refusal::TooManyClaims);
+            return Decision { records: vec![guess], ..Decision::refused(Refusal::TooManyClaims) };
         }
         let bridge = self.bridge(mac, reach, moment);
         let bridged = if bridge.is_some() { Bridged::Provisionally } else { Bridged::No };
         let mut decision = bridge.unwrap_or(Decision { reply: Reply::Waiting, ..Decision::done() });
-        // Until it is confirmed it may as well be a guess.
-        decision.records.push(Record::TryFailed { mac, blame: self.lane(mac, moment.now) });
+        decision.records.push(guess);
         let (since, awaits) = (moment.now.wall, Awaits::Payment);
         decision.records.push(Record::ClaimOpened(Claim {
             reference,

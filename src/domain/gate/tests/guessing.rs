@@ -31,6 +31,22 @@ fn a_device_that_guesses_has_to_wait_even_with_a_right_code() {
     assert!(is_online(&desk.redeem(mac(1), code)));
 }
 
+/// Claims are few, and what is no claim any more would cost nothing.
+#[test]
+fn a_device_that_waits_for_payments_has_to_wait_when_it_types_on() {
+    let mut desk = Desk::new(vec![metered("hour", HOUR)]);
+    let code = desk.sell("hour");
+    let says = |desk: &mut Desk, n| {
+        let code = Found::Reference(ReferenceKey([n; 16]), Reach::Unknown);
+        desk.ask(Input::Redeem { mac: mac(1), code, moving: Moving::Ask })
+    };
+    assert_eq!([101, 102, 103].map(|n| says(&mut desk, n)), [Reply::Waiting, Reply::Waiting, Reply::Waiting]);
+    assert_eq!([104, 105].map(|n| says(&mut desk, n)), [(); 2].map(|()| refused(Refusal::TooManyClaims)));
+    assert!(must_wait(&says(&mut desk, 106)));
+    assert!(must_wait(&desk.redeem(mac(1), code)), "a right one is not told from a wrong one");
+    assert_eq!(desk.claims.len(), 3, "what is awaited is awaited on");
+}
+
 #[test]
 fn right_codes_never_count() {
     let mut desk = Desk::new(vec![metered("hour", HOUR)]);

@@ -148,7 +148,7 @@ impl Desk {
         };
         match (sought, typed.cloud) {
             // Or each guess at a code would be one at a reference.
-            (Sought::LikeOurs(_), _) => Ok(Found::Nothing(*blame)),
+            (Sought::NotAsked(_), _) => Ok(Found::Nothing(*blame)),
             (Sought::InMessage(_) | Sought::Typed(_), Some(reach)) => Ok(Found::Reference(*key, reach)),
             (Sought::InMessage(reference) | Sought::Typed(reference), None) => {
                 Err(Errand::LookUp { reference: reference.clone() })

@@ -24,6 +24,7 @@ mod holdings;
 mod idle;
 mod ids;
 mod money;
+mod number;
 mod outbox;
 mod owners;
 mod pace;
@@ -66,6 +67,7 @@ pub use ids::{
     SessionId,
 };
 pub use money::Money;
+pub use number::{holds_card, phone};
 pub use outbox::{Fact, Outcome, Reported, Seq};
 pub use person::{
     Alias, Dossier, Forgetter, Forgotten, KnownDevice, Permission, Person, Purchase, Traces, Visit, Whom,

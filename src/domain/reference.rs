@@ -8,6 +8,7 @@
 use std::fmt;
 
 use super::code::{self, Normal};
+use super::number::holds_card;
 
 const SHORTEST: usize = 8;
 const LONGEST: usize = 24;
@@ -59,27 +60,30 @@ pub enum Sought {
     /// The text as a whole could be a reference.
     Typed(Reference),
     /// It could be one, but looks like a code of ours: a payment that is known may be found by it, but it
-    /// is neither claimed nor asked for, or every guess at a code would become one. Numbers of payment
-    /// cards, should someone type one, end here too.
-    LikeOurs(Reference),
+    /// is neither claimed nor asked for, or every guess at a code would become one. So is the number of a
+    /// payment card, should someone type one.
+    NotAsked(Reference),
 }
 
 impl Sought {
     /// The reference.
     pub fn reference(&self) -> &Reference {
         match self {
-            Self::InMessage(reference) | Self::Typed(reference) | Self::LikeOurs(reference) => reference,
+            Self::InMessage(reference) | Self::Typed(reference) | Self::NotAsked(reference) => reference,
         }
     }
 }
 
 /// The reference that a guest means by `text`, typed or pasted.
 pub fn seek(text: &str) -> Option<Sought> {
-    match Reference::of(text) {
-        Some(reference) if looks_like_ours(&reference) => Some(Sought::LikeOurs(reference)),
-        Some(reference) => Some(Sought::Typed(reference)),
-        None => Message::new(text).reference().map(Sought::InMessage),
-    }
+    let whole = Reference::of(text);
+    let is_ours = whole.as_ref().is_some_and(looks_like_ours);
+    let sought = match whole {
+        Some(reference) => Sought::Typed(reference),
+        None => Sought::InMessage(Message::new(text).reference()?),
+    };
+    let is_kept_here = is_ours || holds_card(sought.reference().as_str());
+    Some(if is_kept_here { Sought::NotAsked(sought.reference().clone()) } else { sought })
 }
 
 /// 8, 10 or 16 digits, or 8 letters with the right check symbol. Codes with a batch's prefix are left
@@ -249,7 +253,7 @@ mod tests {
     fn found(text: &str) -> Option<String> {
         match seek(text) {
             Some(Sought::InMessage(reference)) => Some(reference.0),
-            Some(Sought::Typed(_) | Sought::LikeOurs(_)) | None => None,
+            Some(Sought::Typed(_) | Sought::NotAsked(_)) | None => None,
         }
     }
 
@@ -280,12 +284,27 @@ mod tests {
     #[test]
     fn the_shape_of_our_codes_is_never_claimed() {
         for ours in ["48219937", "4821 9937 05", "0415 2075 7979 1602", "4821-9937-05"] {
-            assert!(matches!(seek(ours), Some(Sought::LikeOurs(_))), "{ours}");
+            assert!(matches!(seek(ours), Some(Sought::NotAsked(_))), "{ours}");
         }
         let letters = code::make_code(code::CodeForm::Letters, "", [7; 16]).unwrap();
-        assert!(matches!(seek(&letters), Some(Sought::LikeOurs(_))), "{letters}");
+        assert!(matches!(seek(&letters), Some(Sought::NotAsked(_))), "{letters}");
         for theirs in ["DFJ9B1FPQ8", "25693126312543", "889912038", "CI250517.2058.Y29364", "0426JXCX"] {
             assert!(matches!(seek(theirs), Some(Sought::Typed(_))), "{theirs}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_a_card_is_never_claimed() {
+        for card in [
+            "4111-1111-1111-1111",
+            "378282246310005",
+            "6304000000000000000",
+            "visa 4111.1111.1111.1111",
+            "Tnx 4111111111111111 and more",
+            "Kumb: 5555555555554444. TZS 500",
+            "4222222222222 Confirmed. You have paid",
+        ] {
+            assert!(matches!(seek(card), Some(Sought::NotAsked(_))), "{card}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::Given;
 use crate::captive::{Pairs, clipped};
-use crate::domain::{Moving, TermsVersion};
+use crate::domain::{Moving, TermsVersion, holds_card, phone};
 
 /// Characters of a code or of pasted messages; a longer text is cut.
 const LONGEST_TYPED: usize = 2000;
@@ -37,8 +37,9 @@ impl Entry {
             given: Given {
                 phone_last4: field("phone_last4", LONGEST_GIVEN),
                 pin: field("pin", LONGEST_GIVEN),
-                phone: field("phone", LONGEST_GIVEN),
-                one_time_code: field("otp", LONGEST_GIVEN),
+                phone: field("phone", LONGEST_GIVEN).as_deref().and_then(phone),
+                // It goes to the cloud as it is.
+                one_time_code: field("otp", LONGEST_GIVEN).filter(|code| !holds_card(code)),
             },
             moving: if fields.get("move") == Some("1") { Moving::Agreed } else { Moving::Ask },
             terms: fields.get("terms").and_then(|version| version.parse().ok()),

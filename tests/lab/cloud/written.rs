@@ -13,6 +13,9 @@ use crate::harness::{GATEWAY_V4, HTTP, Over, Phone, ask, pin_hash};
 const PHONE: &str = "+255712345678";
 const PAID: &str = "DFJ9B1FPQ8";
 const CLAIMED: &str = "NLJ7RT61SV";
+/// What the page never asks for and somebody types all the same; without its dashes.
+const CARD: &str = "3782-822463-10005";
+const CARD_DIGITS: &str = "378282246310005";
 /// What a phone calls itself, and where its guest goes.
 const HOST_NAME: &str = "simu-ya-mwanaidi";
 const NAME: &str = "clinic.example";
@@ -24,6 +27,10 @@ fn busy(site: &mut Site, code: &str) -> Vec<String> {
     site.browser(1).must_login(PAID);
     assert_eq!(site.browser(2).submit(&[("code", "mwanaidi"), ("pin", "86420")]).status, 303);
     assert_eq!(site.browser(2).login(CLAIMED).status, 202);
+    let asked = site.cloud.requests("/lookup").len();
+    assert_eq!(site.browser(2).login(CARD).status, 403, "it is not waited for");
+    assert_eq!(site.browser(2).submit(&[("phone", CARD)]).status, 403);
+    assert_eq!(site.cloud.requests("/lookup").len(), asked, "the cloud does not hear of a card");
     assert_eq!(site.browser(2).submit(&[("phone", PHONE)]).status, 403);
     let otp = site.cloud.tell("otp", json!([PHONE]), json!({})).as_str().unwrap().to_owned();
     assert_eq!(site.browser(2).submit(&[("phone", PHONE), ("otp", &otp)]).status, 303);
@@ -40,6 +47,8 @@ fn busy(site: &mut Site, code: &str) -> Vec<String> {
         &run_together,
         PAID,
         CLAIMED,
+        CARD,
+        CARD_DIGITS,
         "mwanaidi",
         "Mwanaidi",
         "86420",

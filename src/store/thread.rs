@@ -223,7 +223,7 @@ impl<'c> Database<'c> {
         if self.medium == Medium::ReadOnly || self.was_copied_within(apart, now)? {
             return Ok(Overdue::default());
         }
-        read::overdue::overdue(self.conn, bound)
+        read::overdue::overdue(self.conn, bound, now)
     }
 
     fn copied(&self) -> Result<Option<i64>, StoreError> {

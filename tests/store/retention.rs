@@ -191,6 +191,29 @@ fn the_trail_goes_from_its_beginning_and_stays_whole() {
     assert_eq!(wait(store.verify_trail()).unwrap().unwrap().0, 4);
 }
 
+/// Or a gateway that loses its power every day, and learns the time seldom, would fill its flash.
+#[test]
+fn however_many_rows_nobody_could_date_they_go_with_the_old_one_after_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, mut end) = (open(dir.path()).store, End::default());
+    for _ in 0..64 {
+        note(&store, &mut end, 1, Trust::Floor);
+    }
+    assert_eq!(overdue(&store, by_age(64)).trail, None, "nobody knows how old they are");
+    note(&store, &mut end, 5000, Trust::Trusted);
+    assert_eq!(overdue(&store, by_age(64)).trail, None, "nor does a clock that is far ahead");
+    note(&store, &mut end, 70, Trust::Trusted);
+    note(&store, &mut end, 71, Trust::Floor);
+    note(&store, &mut end, 90, Trust::Trusted);
+    note(&store, &mut end, 75, Trust::Trusted);
+    let first = overdue(&store, by_age(64)).trail.unwrap();
+    assert_eq!((first.rows, first.until.seq), (64, 64), "no more than that at once");
+    assert_eq!(purge(&store, by_age(64)), 2);
+    let kept: Vec<u64> = wait(store.trail(100)).unwrap().iter().map(|row| row.seq).collect();
+    assert_eq!(kept, [67, 68, 69], "what is after it may be young");
+    assert_eq!(wait(store.verify_trail()).unwrap().unwrap(), (3, end));
+}
+
 #[test]
 fn without_a_clock_the_oldest_beyond_a_bound_go() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,7 +3,8 @@
 //! Owns: which rows are over. Never: from when on one is (`domain/retention.rs`), or what goes of it
 //! (`write/purge.rs`).
 //!
-//! Sessions are found by an index. For what was bought whole tables are read, once a day or so.
+//! Sessions are found by an index. For what was bought whole tables are read, once a day or so; of the trail what is
+//! before the first row that is surely old.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -15,13 +16,13 @@ use crate::store::write::{FORGOTTEN, int};
 /// Whoever had it for free within a day is not to have it again.
 const A_DAY: i64 = 24 * 60 * 60;
 
-/// The next of what is over.
-pub(in crate::store) fn overdue(conn: &Connection, bound: Bound) -> Result<Overdue, StoreError> {
+/// The next of what is over at `now`.
+pub(in crate::store) fn overdue(conn: &Connection, bound: Bound, now: Wall) -> Result<Overdue, StoreError> {
     Ok(match bound.limit {
         Limit::Age { sessions, trail, claims } => Overdue {
             sessions: sessions_before(conn, sessions, bound.at_once)?,
             purchases: purchases_before(conn, sessions, bound.at_once)?,
-            trail: trail_before(conn, trail, bound.at_once)?,
+            trail: trail_before(conn, trail, now, bound.at_once)?,
             claims: claims_before(conn, claims, bound.at_once)?,
         },
         Limit::Count { sessions, trail } => {
@@ -114,21 +115,32 @@ fn purchases_until(conn: &Connection, kept: Kept, most: u64) -> rusqlite::Result
 }
 
 /// A clock that nobody trusted may have said too early a time, so what it has dated is as old as the next row that a
-/// trusted one has.
-fn trail_before(conn: &Connection, before: Wall, most: u64) -> Result<Option<OldTrail>, StoreError> {
+/// trusted one has, however far that is; what is dated after `now` was dated by a clock that was wrong, and says
+/// nothing. Rows go from the beginning, so that what stays is a chain.
+fn trail_before(
+    conn: &Connection,
+    before: Wall,
+    now: Wall,
+    most: u64,
+) -> Result<Option<OldTrail>, StoreError> {
     let base = audit::base(conn)?;
-    let mut rows =
-        conn.prepare("SELECT seq, at, clock, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
-    let mut rows = rows.query([int(base.seq), int(most)])?;
-    let (mut read, mut found) = (0, None);
+    let mut rows = conn.prepare("SELECT seq, at, clock, hash FROM audit WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = rows.query([int(base.seq)])?;
+    let (mut read, mut at_once, mut found) = (0, None, None);
     while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(1)? >= before.as_secs() {
+        let at = row.get::<_, i64>(1)?;
+        if (before.as_secs()..=now.as_secs()).contains(&at) {
             break;
         }
         read += 1;
-        if row.get::<_, String>(2)? == "trusted" {
-            let until = End { seq: number(row, 0)?, hash: row.get(3)? };
-            found = Some(OldTrail { rows: read, until });
+        if read <= most {
+            at_once = Some(OldTrail { rows: read, until: End { seq: number(row, 0)?, hash: row.get(3)? } });
+        }
+        if at < before.as_secs() && row.get::<_, String>(2)? == "trusted" {
+            found.clone_from(&at_once);
+            if read >= most {
+                break;
+            }
         }
     }
     Ok(found)

@@ -98,6 +98,11 @@ fn after_five_wrong_codes_a_device_waits_and_others_do_not() {
     assert_eq!(answer.status, 429, "{answer:?}");
     let wait: u64 = answer.header("retry-after").and_then(|wait| wait.parse().ok()).unwrap();
     assert!((5..=10).contains(&wait), "{wait}");
+    let [state, message, remedy] = daemon.doctor_of(&lab.phones[0].mac);
+    assert!(state == "warn" && message.contains("too many wrong codes"), "{message}");
+    assert!(remedy.contains("a right one opens it after that"), "{remedy}");
+    let [_, message, remedy] = daemon.doctor_of(&lab.phones[1].mac);
+    assert!(message.contains("has no session") && remedy.contains("a voucher typed"), "{message}: {remedy}");
     guest.must_login(&daemon.voucher("hour"));
 }
 

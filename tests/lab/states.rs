@@ -147,6 +147,9 @@ fn a_blocked_device_gets_an_address_and_the_portal_that_says_so() {
     let mut daemon = Daemon::prepare(&stage.lab, &policy(settings(), &blocked.mac, "blocked"));
     daemon.run_for(first);
     assert_column(&stage, State::Blocked, "blocked");
+    let [state, message, remedy] = daemon.doctor_of(&blocked.mac);
+    assert!(state == "warn" && message.contains("the configuration keeps this device out"), "{message}");
+    assert!(remedy.contains("take its section device out"), "{remedy}");
     assert_eq!(first.get((GATEWAY_V4, 2080).into(), "10.77.0.1:2080", "/").unwrap().status, 200);
 }
 
@@ -155,5 +158,7 @@ fn a_trusted_device_is_let_out_and_not_counted() {
     let stage = Stage::set(1);
     let daemon = Daemon::start(&stage.lab, &policy(settings(), &stage.lab.phones[0].mac, "trusted"));
     assert_column(&stage, State::Trusted, "trusted");
+    let [state, message, _] = daemon.doctor_of(&stage.lab.phones[0].mac);
+    assert!(state == "ok" && message.starts_with("open: trusted"), "{message}");
     assert!(daemon.sessions().is_empty());
 }

@@ -25,6 +25,9 @@ fn commands_are_carried_out_once_each_and_answered() {
         phone.get(portal_v4(), "wifi.lango:2080", "/").is_ok_and(|page| page.status == 403)
     });
     assert!(phone.try_tcp(site.lab.world.both(ECHO)[0]).result.is_err());
+    let [_, message, remedy] = site.daemon.doctor_of(&mac(2));
+    assert!(message.contains("the cloud keeps this device out"), "{message}");
+    assert!(remedy.contains("ask who runs the cloud"), "{remedy}");
     let reload = site.cloud.command("reload_plans", json!({}));
     let done = site.cloud.hears("done", 4);
     let told: Vec<_> = done.iter().map(|fact| (field(fact, "command"), field(fact, "result"))).collect();

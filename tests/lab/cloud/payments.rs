@@ -49,6 +49,9 @@ fn a_payment_that_the_feed_does_not_have_is_asked_for() {
     assert_eq!(waits.status, 202, "{waits:?}");
     site.lab.phones[1].assert_held(&site.lab.world);
     site.cloud.hears("claimed", 1);
+    let [_, message, remedy] = site.daemon.doctor_of(&site.lab.phones[1].mac);
+    assert!(message.contains("nobody has confirmed the payment"), "{message}");
+    assert!(remedy.contains("compare the reference"), "{remedy}");
     // The cloud is asked without a pause from now on.
     let paid = Instant::now();
     site.cloud.paid("DFJ9B1FPQ9", "hour", json!({}));

@@ -369,6 +369,26 @@ impl Daemon {
             .unwrap_or_else(|error| panic!("lango {arguments:?}: {error}: {ended:?}"))
     }
 
+    /// State, message and remedy of what `lango doctor` says of `name`. Where something is wrong it says what to do.
+    pub(crate) fn doctor(&self, name: &str) -> [String; 3] {
+        self.diagnosis(&["doctor", "--json"], name)
+    }
+
+    /// The same of why the device `mac` is held or open.
+    pub(crate) fn doctor_of(&self, mac: &str) -> [String; 3] {
+        self.diagnosis(&["doctor", mac, "--json"], "session")
+    }
+
+    fn diagnosis(&self, asked: &[&str], name: &str) -> [String; 3] {
+        let ended = self.cli(asked);
+        let checks: Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"));
+        let check = checks.as_array().unwrap().iter().find(|check| check["check"] == name);
+        let said = ["state", "message", "remedy"]
+            .map(|field| check.expect(name)[field].as_str().unwrap().to_owned());
+        assert!(said[0] == "ok" || !said[2].is_empty(), "{said:?}");
+        said
+    }
+
     /// `count` fresh codes of `plan`.
     pub(crate) fn vouchers(&self, plan: &str, count: usize) -> Vec<String> {
         let made = self.json(&["voucher", "new", "--plan", plan, "--count", &count.to_string()]);

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use super::desk::Desk;
+use super::errands::Return;
 use super::{doctor, persons, plans, trail, vouchers};
 use crate::domain::{
     self, Action, Actor, AnomalyCounts, Bytes, IdError, Input, Mac, More, PlanId, Refusal, Reply, SessionId,
@@ -28,21 +29,55 @@ pub(super) type Asked<T> = Result<T, Failure>;
 /// An answer that is found beside the loop, which goes on meanwhile.
 pub(super) type Later = Pin<Box<dyn Future<Output = Asked<Answer>>>>;
 
-enum Answered {
+pub(super) enum Answered {
     Now(Box<Answer>),
     Later(Later),
+    /// As well later, and noted in the trail if it was done.
+    Noted(Later, Box<Input>),
+}
+
+impl Answered {
+    pub(super) fn noted(later: Later, by: &Actor, action: Action, detail: String) -> Self {
+        Self::Noted(later, Box::new(trail::noted(by, action, detail)))
+    }
+}
+
+/// What was done beside the loop, and who waits to be told.
+pub(super) struct Deed {
+    noted: Box<Input>,
+    answer: Answer,
+    reply: oneshot::Sender<Response>,
 }
 
 impl Desk {
     /// Does what `request` asks, and tells `reply` what came of it, now or later.
     pub(super) async fn ask(&mut self, request: Request, by: &Actor, reply: oneshot::Sender<Response>) {
         // Who does not wait for the answer does not get it.
-        let tell = |answer| drop(reply.send(response(answer)));
+        let tell = |reply: oneshot::Sender<_>, answer| drop(reply.send(response(answer)));
         match self.answer_to(request, by).await {
-            Ok(Answered::Now(answer)) => tell(Ok(*answer)),
-            Ok(Answered::Later(later)) => drop(spawn_local(async move { tell(later.await) })),
-            Err(failure) => tell(Err(failure)),
+            Ok(Answered::Now(answer)) => tell(reply, Ok(*answer)),
+            Ok(Answered::Later(later)) => drop(spawn_local(async move { tell(reply, later.await) })),
+            Ok(Answered::Noted(later, noted)) => {
+                let back = self.errands.way_back();
+                spawn_local(async move {
+                    match later.await {
+                        // The loop may have ended, and with it whoever waits.
+                        Ok(answer) => {
+                            let deed = Box::new(Deed { noted, answer, reply });
+                            drop(back.send(Return::Deed(deed)).await);
+                        }
+                        Err(failure) => tell(reply, Err(failure)),
+                    }
+                });
+            }
+            Err(failure) => tell(reply, Err(failure)),
         }
+    }
+
+    /// Notes what was done, and tells who waits.
+    pub(super) async fn done(&mut self, deed: Deed) {
+        self.transact(vec![*deed.noted]).await;
+        let _ = deed.reply.send(response(Ok(deed.answer)));
     }
 
     async fn answer_to(&mut self, request: Request, by: &Actor) -> Asked<Answered> {
@@ -73,13 +108,13 @@ impl Desk {
             Request::Doctor { mac: None } => Answer::Doctor(Box::new(doctor::of_gateway(self).await)),
             Request::Clock => Answer::Clock(self.clock_shown()),
             Request::ClockReset => Answer::ClockReset(self.reset_clock(by).await?),
-            Request::KeyRotate => return Ok(Answered::Later(self.rotate_key(by).await)),
+            Request::KeyRotate => return Ok(self.rotate_key(by)),
             Request::Metrics => {
                 let link = self.link_counts().await?;
                 Answer::Metrics(exposition(&self.status().await?, link.as_ref()))
             }
             Request::SyncNow => return Ok(Answered::Later(self.sync_now()?)),
-            Request::Enrol(wish) => return Ok(Answered::Later(self.enrol(wish, by).await?)),
+            Request::Enrol(wish) => return self.enrol(wish, by).await,
             Request::Sync => Answer::Sync(self.sync_shown().await?),
             Request::PlanList => Answer::PlanList(plans::list(&self.ledger)),
             Request::Export { whose } => {
@@ -87,6 +122,7 @@ impl Desk {
                 let found = persons::export(&mut self.ledger, &self.keys, &whose, by);
                 self.kernel.guard_while(found).await?
             }
+            // Noted before, so that the copy knows of it.
             Request::Backup => return Ok(Answered::Later(self.back_up(by).await)),
             Request::Forget { whose } => return Ok(Answered::Later(self.forget(&whose, by).await?)),
             Request::VoucherRevoke { code } => {
@@ -127,10 +163,9 @@ impl Desk {
     }
 
     /// Seals the store under a new key, beside the loop. Nobody goes offline by it.
-    async fn rotate_key(&mut self, by: &Actor) -> Later {
-        self.note(by, Action::KeyRotate, String::new()).await;
+    fn rotate_key(&self, by: &Actor) -> Answered {
         let (store, now) = (self.ledger.store.clone(), self.ledger.clock.now());
-        Box::pin(async move {
+        let rotated = async move {
             let days = store.rotate_key(now.wall).await.map_err(|error| {
                 let message = format!("the key is not renewed, or not in all files yet: {error}");
                 Failure::new(
@@ -140,7 +175,8 @@ impl Desk {
                 )
             })?;
             Ok(Answer::KeyRotate(Rotated { days }))
-        })
+        };
+        Answered::noted(Box::pin(rotated), by, Action::KeyRotate, String::new())
     }
 
     async fn status(&self) -> Asked<Status> {

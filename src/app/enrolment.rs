@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::spawn_blocking;
 
-use super::ask::{Asked, Later};
+use super::ask::{Answered, Asked};
 use super::desk::Desk;
 use super::fault::Fault;
 use super::keys::{self, Keys};
@@ -20,7 +20,7 @@ use super::link::{busy, failure_of};
 use super::trail;
 use super::vouchers::unreadable;
 use crate::clock::Clock;
-use crate::config::{self, Cloud, ConfigError, Parsed};
+use crate::config::{self, Cloud, Config, ConfigError, Parsed};
 use crate::domain::{Action, Actor, Normal, SiteKey};
 use crate::portal;
 use crate::store;
@@ -131,22 +131,43 @@ pub(super) fn token(cloud: &Cloud, enrolled: Option<&Enrolled>) -> Result<Token,
 
 impl Desk {
     /// Joins a cloud. The loop does not wait for it.
-    pub(super) async fn enrol(&mut self, wish: Wish, by: &Actor) -> Asked<Later> {
+    pub(super) async fn enrol(&mut self, wish: Wish, by: &Actor) -> Asked<Answered> {
         let place = self.waiters.clone().try_acquire_owned().map_err(|_| busy())?;
         let (path, state_dir) = (self.path.clone(), self.config.borrow().gateway.state_dir.clone());
-        let joiner = Joiner::of(path, state_dir, self.device.clone(), &self.keys, &self.ledger).await?;
-        trail::note(&mut self.ledger, by, Action::Enrol, wish.url.clone()).await;
-        Ok(Box::pin(async move {
+        let joiner = Joiner::of(path, state_dir, self.device.clone(), &self.keys, &self.ledger, wish).await?;
+        let origin = joiner.url.origin();
+        let joining = async move {
             let _place = place;
-            joiner.join(wish).await
-        }))
+            joiner.join().await
+        };
+        Ok(Answered::noted(Box::pin(joining), by, Action::Enrol, origin))
     }
 }
 
-/// What has to be known of ourselves to join a cloud.
-pub(super) struct Joiner {
-    /// The configuration file.
-    path: PathBuf,
+/// Does the same without a daemon. `path`: of the configuration, with what is in `config`.
+pub(super) async fn enrol_now(
+    path: &Path,
+    config: &Config,
+    device: String,
+    keys: &Keys,
+    ledger: &mut Ledger,
+    wish: Wish,
+    by: &Actor,
+) -> Asked<Answer> {
+    let state_dir = config.gateway.state_dir.clone();
+    let joiner = Joiner::of(path.to_owned(), state_dir, device, keys, ledger, wish).await?;
+    let origin = joiner.url.origin();
+    let joined = joiner.join().await?;
+    trail::note(ledger, by, Action::Enrol, origin).await;
+    Ok(joined)
+}
+
+/// What has to be known to join a cloud.
+struct Joiner {
+    parsed: Parsed,
+    wish: Wish,
+    /// Of the cloud.
+    url: Url,
     state_dir: PathBuf,
     device: String,
     /// Under which codes are hashed now.
@@ -157,28 +178,29 @@ pub(super) struct Joiner {
 }
 
 impl Joiner {
-    pub(super) async fn of(
+    /// `path`: of the configuration.
+    async fn of(
         path: PathBuf,
         state_dir: PathBuf,
         device: String,
         keys: &Keys,
         ledger: &Ledger,
+        wish: Wish,
     ) -> Asked<Self> {
+        let parsed = config::load(&path).map_err(|error| failure(&Fault::Load(error)))?;
+        let url = Url::read(wish.address(), clear(parsed.cloud_options())).map_err(|error| {
+            Failure::new(Code::Usage, format!("the url is {error}"), "see 'lango enrol --help'")
+        })?;
         let counts = ledger.store.counts().await.map_err(unreadable)?;
         let (site_key, clock) = (keys.site.clone(), ledger.clock.clone());
-        Ok(Self { path, state_dir, device, site_key, vouchers: counts.unused + counts.active, clock })
+        let vouchers = counts.unused + counts.active;
+        Ok(Self { parsed, wish, url, state_dir, device, site_key, vouchers, clock })
     }
 
     /// Has this gateway join, and keeps what the cloud answers for the next start.
-    pub(super) async fn join(self, wish: Wish) -> Asked<Answer> {
-        let parsed = config::load(&self.path).map_err(|error| failure(&Fault::Load(error)))?;
-        let cloud = parsed.cloud_options();
-        let text = wish.url.trim_end_matches('/');
-        let url = Url::read(text, clear(cloud)).map_err(|error| {
-            Failure::new(Code::Usage, format!("the url is {error}"), "see 'lango enrol --help'")
-        })?;
-        let roots = match (wish.ca, &cloud.ca_file) {
-            (Some(pem), _) => Some(pem.into_bytes()),
+    async fn join(self) -> Asked<Answer> {
+        let roots = match (&self.wish.ca, &self.parsed.cloud_options().ca_file) {
+            (Some(pem), _) => Some(pem.clone().into_bytes()),
             (None, Some(path)) => Some(std::fs::read(path).map_err(|error| {
                 Failure::new(
                     Code::Configuration,
@@ -189,11 +211,11 @@ impl Joiner {
             (None, None) => None,
         };
         let public_key = keys::public_key(&self.state_dir).map_err(|fault| failure(&fault))?;
-        let claim = wish.claim.reveal();
+        let (url, claim) = (self.url.clone(), self.wish.claim.reveal());
         let answer = sync::enrol(url, claim, &self.device, &public_key, roots.as_deref(), self.clock.clone());
         let joining = answer.await.map_err(|trouble| refused(&trouble))?;
-        let warnings = self.warnings(&parsed, &joining, text);
-        let enrolled = Enrolled { url: text.to_owned(), joining };
+        let warnings = self.warnings(&joining);
+        let enrolled = Enrolled { url: self.wish.address().to_owned(), joining };
         keep(self.state_dir, enrolled.write()).await?;
         let site = enrolled.joining.site;
         tracing::info!(
@@ -205,8 +227,8 @@ impl Joiner {
     }
 
     /// What an operator may not expect to follow.
-    fn warnings(&self, parsed: &Parsed, joining: &Joining, url: &str) -> Vec<String> {
-        let (gateway, cloud) = (&parsed.config.gateway, parsed.cloud_options());
+    fn warnings(&self, joining: &Joining) -> Vec<String> {
+        let (gateway, cloud) = (&self.parsed.config.gateway, self.parsed.cloud_options());
         let mut warnings = Vec::new();
         let probe = Normal::of("LANGO").expect("letters have a normal form");
         let brought = joining.site_key.as_ref().map(|secret| SiteKey::new(secret.reveal()));
@@ -224,13 +246,13 @@ impl Joiner {
             )),
             (true | false, _) => {}
         }
-        if parsed.names("gateway", "site") && gateway.site != joining.site {
+        if self.parsed.names("gateway", "site") && gateway.site != joining.site {
             warnings.push(format!(
                 "option site is '{}', and the cloud calls this site '{}': leave the option out",
                 gateway.site, joining.site
             ));
         }
-        if !cloud.url.is_empty() && cloud.url != url {
+        if !cloud.url.is_empty() && cloud.url != self.wish.address() {
             warnings.push(format!(
                 "option url names {}, so another cloud is used: leave the option out",
                 cloud.url

@@ -1,14 +1,15 @@
 //! What takes time for one guest and must not keep the others waiting: the cloud is asked, a PIN is checked.
 //!
 //! Owns: the errands under way, and the guest's way back to the desk. Never: decides. Neighbours: `guests`
-//! sends on errands, `cloud` applies what a lookup found. The desk goes on meanwhile; each errand ends by
-//! itself, the cloud's in three seconds.
+//! sends on errands, `cloud` applies what a lookup found; what `ask` has done beside the loop comes back the same
+//! way. The desk goes on meanwhile; each errand ends by itself, the cloud's in three seconds.
 
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{spawn_blocking, spawn_local};
 
+use super::ask::Deed;
 use super::desk::Desk;
 use super::guests::{Asked, Wish, answer};
 use super::pin;
@@ -17,7 +18,7 @@ use crate::sync::Trouble;
 use crate::wire::feed::Ops;
 use crate::wire::lookup::Wanted;
 
-/// Guests who come back and wait for the loop, at most.
+/// Those who come back and wait for the loop, at most.
 const RETURNS: usize = 64;
 /// PINs checked at the same time: each takes as much memory as its hash says.
 const PINS: usize = 1;
@@ -38,13 +39,17 @@ pub(super) enum Outcome {
     Pin(Shown),
 }
 
-/// A guest who comes back.
-pub(super) struct Return {
-    asked: Asked,
-    outcome: Outcome,
+/// Who comes back.
+pub(super) enum Return {
+    Guest {
+        asked: Asked,
+        outcome: Outcome,
+    },
+    /// What an operator had done beside the loop.
+    Deed(Box<Deed>),
 }
 
-/// Where guests come back from.
+/// Where they come back from.
 pub(super) struct Errands {
     back: mpsc::Sender<Return>,
     pins: Arc<Semaphore>,
@@ -54,6 +59,11 @@ impl Errands {
     pub(super) fn new() -> (Self, mpsc::Receiver<Return>) {
         let (back, returns) = mpsc::channel(RETURNS);
         (Self { back, pins: Arc::new(Semaphore::new(PINS)) }, returns)
+    }
+
+    /// The way back to the desk, also for others.
+    pub(super) fn way_back(&self) -> mpsc::Sender<Return> {
+        self.back.clone()
     }
 }
 
@@ -71,7 +81,7 @@ impl Desk {
                 let pins = Arc::clone(&self.errands.pins);
                 spawn_local(async move {
                     let shown = check(pins, hash, pin).await;
-                    let _ = back.send(Return { asked, outcome: Outcome::Pin(shown) }).await;
+                    let _ = back.send(Return::Guest { asked, outcome: Outcome::Pin(shown) }).await;
                 });
                 return;
             }
@@ -90,13 +100,20 @@ impl Desk {
                     Outcome::Away
                 }
             };
-            let _ = back.send(Return { asked, outcome }).await;
+            let _ = back.send(Return::Guest { asked, outcome }).await;
         });
     }
 
-    /// A guest is back from an errand.
+    /// Somebody is back from an errand.
     pub(super) async fn welcome_back(&mut self, back: Return) {
-        let Return { asked: Asked { mac, wish, accepted, reply }, outcome } = back;
+        match back {
+            Return::Guest { asked, outcome } => self.go_on(asked, outcome).await,
+            Return::Deed(deed) => self.done(*deed).await,
+        }
+    }
+
+    async fn go_on(&mut self, asked: Asked, outcome: Outcome) {
+        let Asked { mac, wish, accepted, reply } = asked;
         match wish {
             Wish::Redeem(mut typed) => {
                 match outcome {

@@ -59,7 +59,6 @@ pub use self::backup::{pack, restore};
 use self::base::keep_out;
 use self::certificate::Secured;
 use self::desk::{Desk, Inlets};
-use self::enrolment::Joiner;
 pub use self::enrolment::look_beyond;
 use self::errands::Errands;
 use self::fault::Fault;
@@ -134,12 +133,7 @@ pub fn offline(path: &Path, request: Request) -> Response {
             let (mut ledger, records, keys, device) =
                 open_ledger(opened, &config, enrolled.as_ref(), &Clock::new())?;
             let answer = if let Request::Enrol(wish) = request {
-                trail::note(&mut ledger, &by, Action::Enrol, wish.url.clone()).await;
-                let state_dir = config.gateway.state_dir.clone();
-                match Joiner::of(path.to_owned(), state_dir, device, &keys, &ledger).await {
-                    Ok(joiner) => joiner.join(wish).await,
-                    Err(failure) => Err(failure),
-                }
+                enrolment::enrol_now(path, &config, device, &keys, &mut ledger, wish, &by).await
             } else {
                 if matches!(request, Request::Forget { .. }) {
                     // What others go on using is stamped with this boot.

@@ -28,7 +28,7 @@ impl Desk {
 
     /// Notes what was done beside the Gate. A store that takes nothing says so itself.
     pub(super) async fn note(&mut self, by: &Actor, action: Action, detail: String) {
-        self.transact(vec![Input::Noted { by: by.clone(), action, detail }]).await;
+        self.transact(vec![noted(by, action, detail)]).await;
     }
 }
 
@@ -37,10 +37,15 @@ pub(super) fn ordered(by: &Actor, action: Action, input: Input) -> Input {
     Input::Ordered { by: by.clone(), action, input: Box::new(input) }
 }
 
+/// That somebody has done what is done beside the Gate.
+pub(super) fn noted(by: &Actor, action: Action, detail: String) -> Input {
+    Input::Noted { by: by.clone(), action, detail }
+}
+
 /// Notes what is done beside the Gate. It is done without a row as well: a store that takes nothing says so itself,
 /// and nobody has to wait for better flash to be told what is stored of him.
 pub(super) async fn note(ledger: &mut Ledger, by: &Actor, action: Action, detail: String) {
-    ledger.transact(vec![Input::Noted { by: by.clone(), action, detail }]).await;
+    ledger.transact(vec![noted(by, action, detail)]).await;
 }
 
 /// What the daemon begins with: the configuration at `path`, and a store that was found so. Rows that went with a

@@ -76,6 +76,15 @@ impl Url {
         Ok(url)
     }
 
+    /// Scheme, host, and the port if it is not the usual one.
+    pub fn origin(&self) -> String {
+        let scheme = match self.scheme {
+            Scheme::Https => "https",
+            Scheme::Http => "http",
+        };
+        format!("{scheme}://{}", self.authority())
+    }
+
     /// Host, and the port if it is not the usual one: the header `Host`.
     pub(super) fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };

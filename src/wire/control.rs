@@ -146,6 +146,13 @@ pub struct Joining {
     pub ca: Option<String>,
 }
 
+impl Joining {
+    /// Of the cloud, as it is kept.
+    pub fn address(&self) -> &str {
+        self.url.trim_end_matches('/')
+    }
+}
+
 /// Whose session is cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]

@@ -74,6 +74,13 @@ impl Place {
         self.lango(&[&["voucher", "new", "--offline"], args].concat())
     }
 
+    /// What the trail says of enrolments.
+    pub(crate) fn enrolments(&self) -> Vec<String> {
+        let (_, rows) = self.lango(&["audit", "--offline"]);
+        let rows = rows.as_array().unwrap().iter().filter(|row| row["action"] == "enrol");
+        rows.map(|row| row["detail"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// The errors of `lango check`.
     fn wrong(&self) -> String {
         let (code, said) = self.lango(&["check"]);
@@ -101,6 +108,7 @@ fn what_a_claim_brings_is_kept_and_used() {
     assert_eq!(kept["token"].as_str(), Some(token.trim()));
     assert_eq!(place.wrong(), "", "the token is that of the enrolment");
 
+    assert_eq!(place.enrolments(), [cloud.url()]);
     assert_eq!(place.enrol(&cloud, &claim), (0, joined), "the answer may have been lost");
     let other = Place::new();
     let (code, said) = other.enrol(&cloud, &claim);
@@ -186,10 +194,12 @@ fn who_cannot_join_is_told_why() {
     for (url, exit, word) in [
         ("ftp://bos.example.net", 2, "usage"),
         ("http://bos.example.net", 2, "usage"),
+        ("https://user:geheim@127.0.0.1:1/?t=x", 2, "usage"),
         ("https://127.0.0.1:1", 1, "refused"),
     ] {
         let (code, said) = place.lango(&["enrol", url, "c"]);
         assert_eq!((code, said["error"]["code"].as_str()), (exit, Some(word)), "{url}: {said}");
     }
+    assert_eq!(place.enrolments(), [""; 0], "nobody has joined anything");
     assert!(!place.state().join("enrolment.json").exists());
 }

@@ -107,10 +107,14 @@ fn the_commands_say_how_it_stands_with_the_cloud_and_since_when() {
     }
     assert_eq!((&daemon.cloud()["configured"], &daemon.doctor()["state"]), (&json!(false), &json!("ok")));
 
+    assert_eq!(place.ask(&["enrol", "https://user:geheim@127.0.0.1:1/?t=x", "c"]).0, 2);
+    let (code, said) = place.ask(&["enrol", &cloud.url(), "made-up", "--ca", &place.ca(&cloud)]);
+    assert_eq!((code, said["error"]["code"].as_str()), (1, Some("refused")), "{said}");
     let (code, said) = place.ask(&["enrol", &cloud.url(), &claim(&cloud), "--ca", &place.ca(&cloud)]);
     assert_eq!((code, &said["site"]), (0, &json!(SITE)), "{said}");
     assert_eq!(daemon.cloud()["configured"], false, "from the next start on");
     drop(daemon);
+    assert_eq!(place.enrolments(), [cloud.url()], "who was refused has not joined");
     let daemon = Daemon::start(&place);
     let (code, sync) = place.ask(&["sync", "--now"]);
     assert_eq!((code, &sync["configured"], &sync["last_error"]), (0, &json!(true), &Value::Null), "{sync}");

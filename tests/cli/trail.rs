@@ -21,6 +21,12 @@ fn rows_of(place: &Place) -> Vec<Value> {
     printed(&place.offline(&["audit", "--json"])).as_array().unwrap().clone()
 }
 
+/// The failures that programs are told to expect.
+fn failures() -> Vec<Value> {
+    let schema: Value = serde_json::from_str(include_str!("../golden/schemas/error.json")).unwrap();
+    schema["properties"]["error"]["properties"]["code"]["enum"].as_array().unwrap().clone()
+}
+
 fn tamper(database: &Path, sql: &str) {
     let conn = rusqlite::Connection::open(database).unwrap();
     conn.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -126,6 +132,7 @@ fn whoever_writes_into_the_trail_is_found_out() {
             (1, &json!("trail_broken"), &json!(said)),
             "{sql}"
         );
+        assert!(failures().contains(&error["code"]), "{error}");
         assert!(
             error["remedy"].as_str().unwrap().contains("compare with what the cloud was told"),
             "{error}"

@@ -180,3 +180,36 @@ fn a_line_may_not_be_longer_than_said() {
     endless.feed(b"abcd");
     assert!(endless.take_line().is_err());
 }
+
+/// Every failure; a new one is added here, or it does not compile.
+fn codes() -> Vec<Code> {
+    use Code as C;
+    let next = |code| match code {
+        C::Usage => Some(C::Unsupported),
+        C::Unsupported => Some(C::NoSuchPlan),
+        C::NoSuchPlan => Some(C::NoSuchVoucher),
+        C::NoSuchVoucher => Some(C::NoSuchSession),
+        C::NoSuchSession => Some(C::NoSuchPerson),
+        C::NoSuchPerson => Some(C::NotOnline),
+        C::NotOnline => Some(C::Full),
+        C::Full => Some(C::Refused),
+        C::Refused => Some(C::BadFile),
+        C::BadFile => Some(C::NotStored),
+        C::NotStored => Some(C::TrailBroken),
+        C::TrailBroken => Some(C::TooLarge),
+        C::TooLarge => Some(C::Unreachable),
+        C::Unreachable => Some(C::Internal),
+        C::Internal => Some(C::NoPermission),
+        C::NoPermission => Some(C::Configuration),
+        C::Configuration => None,
+    };
+    std::iter::successors(Some(C::Usage), |code| next(*code)).collect()
+}
+
+#[test]
+fn the_schema_of_failures_knows_each_of_them() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../tests/golden/schemas/error.json")).unwrap();
+    let words: Vec<Value> = codes().iter().map(value).collect();
+    assert_eq!(schema["properties"]["error"]["properties"]["code"]["enum"], Value::from(words));
+}

@@ -231,10 +231,16 @@ fn settings_go_wrong(patient: &Patient<'_>) {
     daemon.json(&["logout", "02:50:00:00:00:02"]);
     patient.well();
 
-    let key = daemon.state().join("device.key");
-    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
-    patient.ill("permissions", "warn", "device.key", &format!("chmod 600 {}", key.display()));
-    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    let aside = daemon.state().join("lango.db.corrupt-1");
+    fs::write(&aside, "").unwrap();
+    fs::set_permissions(&aside, Permissions::from_mode(0o600)).unwrap();
+    for name in ["device.key", "lango.db-wal", "lango.db.corrupt-1"] {
+        let file = daemon.state().join(name);
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        patient.ill("permissions", "warn", name, &format!("chmod 600 {}", file.display()));
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::remove_file(aside).unwrap();
     patient.well();
 }
 

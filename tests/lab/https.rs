@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -67,10 +68,8 @@ impl Site {
 
     /// What `lango doctor` says of the certificate: state and message.
     fn doctor(&self) -> [String; 2] {
-        let checks: Value = serde_json::from_str(&self.daemon.cli(&["doctor", "--json"]).out).unwrap();
-        let check = checks.as_array().unwrap().iter().find(|check| check["check"] == "certificate").unwrap();
-        assert!(check["state"] == "ok" || !check["remedy"].as_str().unwrap().is_empty(), "{check}");
-        ["state", "message"].map(|field| check[field].as_str().unwrap().to_owned())
+        let [state, message, _] = self.daemon.doctor("certificate");
+        [state, message]
     }
 
     fn api(&self) -> Value {
@@ -129,6 +128,10 @@ fn with_a_certificate_guests_are_led_to_https_and_log_in_there() {
         let site = Site::new(1, key);
         site.assert_in_force("with a certificate");
         assert_eq!(site.doctor()[0], "ok");
+        let [_, key_file] = site.authority.files();
+        fs::set_permissions(&key_file, fs::Permissions::from_mode(0o644)).unwrap();
+        let [state, message, _] = site.daemon.doctor("permissions");
+        assert!(state == "warn" && message.contains(&key_file), "{message}");
         for options in ["--tlsv1.2 --tls-max 1.2", "--tlsv1.3", "-4", "-6", "--no-alpn --http1.0"] {
             let page = site.fetch(options, PORTAL).unwrap_or_else(|code| panic!("{options}: {code}"));
             assert_eq!(page.status, 200, "{options}");

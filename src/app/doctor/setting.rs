@@ -2,6 +2,7 @@
 //!
 //! Never: puts it in force; a SIGHUP does.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,8 @@ use super::{Finding, Seen};
 use crate::app::base::keep_out;
 use crate::app::enrolment;
 use crate::portal;
+use crate::store::is_of_store;
 
-/// Who reads such a file can be the gateway, or sell in its name.
-const SECRET: &[&str] = &["key", "token", "db"];
 const BY_OTHERS: u32 = 0o007;
 
 /// Whether what is in force is what the file says.
@@ -45,27 +45,28 @@ pub(super) fn configuration(seen: &Seen<'_>) -> Vec<Finding> {
 pub(super) fn permissions(seen: &Seen<'_>) -> Vec<Finding> {
     let config = &seen.config;
     let of_the_cloud = config.cloud.as_ref().and_then(|cloud| cloud.token_file.clone());
-    let given = [config.gateway.site_key_file.clone(), of_the_cloud];
+    let of_https = config.gateway.tls.as_ref().map(|tls| tls.key.clone());
+    let given = [config.gateway.site_key_file.clone(), of_https, of_the_cloud];
     let open: Vec<_> = secrets(&config.gateway.state_dir)
         .chain(given.into_iter().flatten())
         .filter(|path| mode(path).is_some_and(|mode| mode & BY_OTHERS != 0))
         .map(|path| path.display().to_string())
         .collect();
-    vec![match open.first() {
-        None => Finding::ok("nobody else can read keys, tokens and the database"),
-        Some(first) => Finding::warn(
+    vec![if open.is_empty() {
+        Finding::ok("nobody else can read keys, tokens and the database")
+    } else {
+        Finding::warn(
             format!("every user of this machine can read {}", open.join(", ")),
-            format!("chmod 600 {first}"),
-        ),
+            format!("chmod 600 {}", open.join(" ")),
+        )
     }]
 }
 
+/// What the store has written. Who reads it can be the gateway, sell in its name, or see who its guests are.
 fn secrets(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let secret = |path: &PathBuf| {
-        path.extension().is_some_and(|ending| SECRET.iter().any(|it| ending.to_str() == Some(it)))
-    };
-    entries.map(|entry| entry.path()).filter(secret)
+    let is_ours = |name: &OsStr| name.to_str().is_some_and(is_of_store);
+    entries.filter(move |entry| is_ours(&entry.file_name())).map(|entry| entry.path())
 }
 
 fn mode(path: &Path) -> Option<u32> {

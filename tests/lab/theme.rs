@@ -5,18 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
 use crate::harness::{Browser, Daemon, Lab, Settings, wait_until};
 
 const SOON: Duration = Duration::from_secs(5);
-
-/// What `lango doctor` says of the theme: state and message.
-fn doctor(daemon: &Daemon) -> [String; 2] {
-    let checks: Value = serde_json::from_str(&daemon.cli(&["doctor", "--json"]).out).unwrap();
-    let check = checks.as_array().unwrap().iter().find(|check| check["check"] == "theme").unwrap();
-    ["state", "message"].map(|field| check[field].as_str().unwrap().to_owned())
-}
 
 #[test]
 fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_built_in() {
@@ -48,7 +40,7 @@ fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_b
         assert!(page(path, own), "{own}");
     }
     assert!(page("/terms?lang=en", "<h2>What you buy</h2>") && !page("/terms?lang=sw", "What you buy"));
-    assert_eq!(doctor(&daemon)[0], "ok");
+    assert_eq!(daemon.doctor("theme")[0], "ok");
     let checked = daemon.check();
     assert!(checked.code == 0 && !checked.out.contains("portal_dir"), "{checked:?}");
 
@@ -58,10 +50,11 @@ fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_b
     daemon.signal(Signal::SIGHUP);
     wait_until("the words", SOON, || page("/?lang=en", "Your &#60;b&#62;coffee&#60;/b&#62; code</label>"));
     assert!(page("/?lang=en", "<h1>Get online</h1>") && page("/?lang=sw", "<h1>Kahawa na Wi-Fi</h1>"));
-    let [state, message] = doctor(&daemon);
+    let [state, message, remedy] = daemon.doctor("theme");
     let said =
         format!("{}:1: portal_dir: there is no string welcom", folder.join("strings.en.txt").display());
     assert!(state == "warn" && message.starts_with(&said) && message.contains(", and 1 more"), "{message}");
+    assert!(remedy.contains("lango check tells all"), "{remedy}");
     let told = "strings.en.txt:3: portal_dir: plan_metered has no placeholder {times}; it has {time}";
     let checked = daemon.check();
     assert!(checked.code == 0 && checked.out.contains(told), "{checked:?}");
@@ -79,8 +72,8 @@ fn an_operator_s_parts_are_shown_at_a_reload_and_a_broken_one_gives_way_to_the_b
     for kept in ["name=\"code\"", "7:00–22:00", built_in_style] {
         assert!(start.body.contains(kept), "{kept}");
     }
-    let [state, message] = doctor(&daemon);
-    assert_eq!(state, "warn", "{message}");
+    let [state, message, remedy] = daemon.doctor("theme");
+    assert!(state == "warn" && remedy.contains("mend the files"), "{message}: {remedy}");
     let said =
         format!("{}:2: portal_dir: <textarea> may not be in a part", folder.join("header.html").display());
     let checked = daemon.check();

@@ -318,9 +318,7 @@ const DAY: i64 = 86_400;
 
 /// What `lango doctor` says of the clock: state, message, remedy.
 fn doctor(daemon: &Daemon) -> [String; 3] {
-    let checks = daemon.json(&["doctor"]);
-    let clock = checks.as_array().unwrap().iter().find(|check| check["check"] == "clock").unwrap();
-    ["state", "message", "remedy"].map(|field| clock[field].as_str().unwrap().to_owned())
+    daemon.doctor("clock")
 }
 
 /// Seconds by which the daemon's clock is ahead of this machine's.

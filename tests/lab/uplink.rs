@@ -45,11 +45,8 @@ fn status(daemon: &Daemon) -> String {
 
 /// What `lango doctor` says is wrong with the uplink.
 fn complaint(daemon: &Daemon) -> String {
-    let ended = daemon.cli(&["doctor", "--json"]);
-    let checks: serde_json::Value = serde_json::from_str(&ended.out).expect("json");
-    let check = checks.as_array().expect("an array").iter().find(|check| check["check"] == "uplink");
-    let check = check.expect("a check of the uplink");
-    if check["state"] == "fail" { check["message"].to_string() } else { String::new() }
+    let [state, message, _] = daemon.doctor("uplink");
+    if state == "fail" { message } else { String::new() }
 }
 
 /// How often the log tells of `event`.

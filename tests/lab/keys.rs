@@ -98,6 +98,7 @@ fn a_store_whose_key_the_cloud_keeps_lets_nobody_in_before_it_comes() {
     assert!(found.code != 0 && found.err.contains("under a key that the cloud keeps"), "{found:?}");
     // Somebody takes the table away.
     lab.gateway.nft("table inet lango\ndelete table inet lango");
+    wait_until("a closed table", Duration::from_secs(10), || !stranger.is_open(&lab.world));
     stranger.assert_held(&lab.world);
 
     cloud.mend();

@@ -9,7 +9,7 @@ from ledger import check, same
 
 # Of an ELF file: the machine, by how OpenWrt's architecture begins.
 MACHINES = {"aarch64": 183, "arm": 40, "x86_64": 62}
-INSTALLED_MOST = 3_600_000  # the aim is 3.2 MB on the flash of an access point, which compresses it again
+INSTALLED_MOST = 3_660_000  # the aim is 3.2 MB on the flash of an access point, which compresses it again
 
 
 def run(out: Path) -> None:

@@ -167,9 +167,13 @@ impl Nft {
         self.moved_in(&homes)
     }
 
-    /// Installs the table of `base` for nobody, unless there is one: whoever passes there goes on passing.
+    /// Installs the table of `base` for nobody, unless there is one: whoever passes there goes on passing. Called
+    /// again, the table has to be as it was then.
     pub fn hold(&mut self, base: &Base, now: Boot) -> Result<Start, NftError> {
-        if !self.read_back()?.shape.chains.is_empty() {
+        let shape = self.read_back()?.shape;
+        let is_as_it_was = self.expected.as_ref().is_none_or(|expected| *expected == shape);
+        if is_as_it_was && !shape.chains.is_empty() {
+            self.expected = Some(shape);
             return Ok(Start::Adopted);
         }
         self.install(base, &Desired::default(), now)?;

@@ -74,7 +74,7 @@ const RARE: &[Call] = calls! {
     // The folder of the operator's pages is read, and what a failed start left beside the store.
     SYS_getdents64
     // The store is opened late: its key had to come from the cloud.
-    SYS_flock
+    SYS_fchmod SYS_flock
     // A connection is closed one way.
     SYS_shutdown
     // A fault of the program: it ends itself.
@@ -118,6 +118,7 @@ const NAMED: &[Call] = {
         libc::SYS_lstat64,
         libc::SYS_mkdir,
         libc::SYS_open,
+        libc::SYS_openat,
         libc::SYS_poll,
         libc::SYS_readlink,
         libc::SYS_rename,

@@ -66,6 +66,14 @@ pub fn open_under(state_dir: &Path, key: CloudKey) -> Result<Opened, OpenError> 
     open_at(Place { from_cloud: FromCloud::Key(key), ..Place::new(state_dir) }, OnDamage::Repair)
 }
 
+/// The same, where nothing of what is sealed is wanted: the key that the cloud keeps, if it keeps one, is not.
+///
+/// # Errors
+/// As [`open_sound`].
+pub fn open_without_key(state_dir: &Path) -> Result<Opened, OpenError> {
+    open_at(Place { from_cloud: FromCloud::Later, ..Place::new(state_dir) }, OnDamage::Refuse)
+}
+
 fn open_at(place: Place, on_damage: OnDamage) -> Result<Opened, OpenError> {
     let ready = recover::open(&place, on_damage)?;
     opened(place, ready)
@@ -139,6 +147,15 @@ pub struct Outbox {
     pub events: Vec<(Seq, String)>,
     /// The highest number that was ever given out.
     pub newest: Seq,
+}
+
+/// Where the key is that a store is sealed under, besides the device's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    Flash,
+    Cloud,
+    /// Not all days, or not all files, are under the one key yet.
+    Moving,
 }
 
 /// What became of a wish for a good copy.
@@ -267,9 +284,9 @@ impl Store {
         self.ask(|database| Ok(database.unreadable())).await
     }
 
-    /// Whether it is sealed under a key that the cloud keeps.
-    pub async fn is_under_cloud(&self) -> Result<bool, StoreError> {
-        self.ask(|database| Ok(database.is_under_cloud())).await
+    /// Where the key is that it is sealed under.
+    pub async fn key_place(&self) -> Result<KeyPlace, StoreError> {
+        self.ask(|database| database.key_place()).await
     }
 
     /// Renews the secret under which the keys of days are wrapped, and makes the copy anew. How many days it were.

@@ -127,6 +127,10 @@ pub(super) fn open(place: &Place, on_damage: OnDamage) -> Result<Ready, OpenErro
     }
     let _lock = place.lock()?;
     restore::finish(place)?;
+    if keys::has_device_key(&place.secrets) {
+        // Nothing is repaired by who cannot open it.
+        cloud_key(place, &keys::secrets(&place.secrets).map_err(OpenError::Key)?)?;
+    }
     let (found, check) = match (exists(&place.db)?, exists(&place.copy())?) {
         (true, _) if exists(&place.wal())? => (Found::Unclosed, Check::Tables),
         (true, _) => (Found::Clean, Check::Opening),

@@ -23,7 +23,7 @@ use super::read::codes::Finder;
 use super::recover::Medium;
 use super::vault::{self, Vault};
 use super::write::{COPY_DUE, Since, Sweep, Writer, drop_trials_of_forgotten};
-use super::{Kept, OutboxSize, StoreError, keys, leftovers, read};
+use super::{Kept, KeyPlace, OutboxSize, StoreError, keys, leftovers, read};
 use crate::clock;
 use crate::domain::{Bound, CodeKey, Overdue, Record, Voucher, Wall};
 
@@ -156,8 +156,14 @@ impl<'c> Database<'c> {
         self.vault.unreadable() + self.vault.foreign()
     }
 
-    pub(super) fn is_under_cloud(&self) -> bool {
-        self.vault.cloud().is_some()
+    pub(super) fn key_place(&self) -> Result<KeyPlace, StoreError> {
+        let cloud = self.vault.cloud();
+        let is_whole = self.vault.is_under(cloud) && self.unsettled()?.is_none();
+        Ok(match cloud {
+            _ if !is_whole => KeyPlace::Moving,
+            Some(_) => KeyPlace::Cloud,
+            None => KeyPlace::Flash,
+        })
     }
 
     pub(super) fn rotate_key(&mut self, now: Wall) -> Result<u64, StoreError> {
@@ -166,7 +172,14 @@ impl<'c> Database<'c> {
 
     /// The same if it is not sealed under that key of the cloud, or none, already.
     pub(super) fn seal_under(&mut self, cloud: Option<CloudKey>, now: Wall) -> Result<u64, StoreError> {
-        if self.vault.is_under(cloud) { Ok(0) } else { self.rewrap(cloud, now) }
+        if !self.vault.is_under(cloud) {
+            return self.rewrap(cloud, now);
+        }
+        // What an earlier one left undone.
+        if self.unsettled()?.is_some() {
+            self.keep_copy(now)?;
+        }
+        Ok(0)
     }
 
     /// Seals the keys of days under a new secret, and has no file need the old one. At every moment what is kept opens
@@ -177,7 +190,8 @@ impl<'c> Database<'c> {
         }
         let next = self.next_secret(now)?;
         let before = self.vault.secrets();
-        let mark = before.cloud.or(cloud.map(|key| key.mark()));
+        // A commit that failed may be on flash all the same, under the key that was to be.
+        let mark = self.kept_secrets()?.cloud.or(before.cloud).or(cloud.map(|key| key.mark()));
         self.keep_secrets(&Secrets { next: Some(next), cloud: mark, ..before })?;
         let (conn, vault) = (self.conn, self.vault.clone());
         let days = self.transaction(|writer| {
@@ -202,8 +216,11 @@ impl<'c> Database<'c> {
     }
 
     fn unsettled(&self) -> Result<Option<Secret>, StoreError> {
-        let secrets = keys::secrets(&self.place.secrets);
-        Ok(secrets.map_err(|error| StoreError::Io(error.to_string()))?.next)
+        Ok(self.kept_secrets()?.next)
+    }
+
+    fn kept_secrets(&self) -> Result<Secrets, StoreError> {
+        keys::secrets(&self.place.secrets).map_err(|error| StoreError::Io(error.to_string()))
     }
 
     /// No file is sealed under another secret any more.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use lango::domain::{Record, Wall};
-use lango::store::{CloudKey, OpenError, Opened, Staging, Store, open_under};
+use lango::store::{CloudKey, KeyPlace, OpenError, Opened, Staging, Store, open_under};
 
 use super::outbox::redeemed;
 use super::sales::{NOON, commit, open, wait};
@@ -43,9 +43,9 @@ fn what_lies_on_the_flash_does_not_open_a_store_whose_key_the_cloud_keeps() {
     let dir = tempfile::tempdir().unwrap();
     busy(dir.path());
     let store = known(open_under(dir.path(), KEY).unwrap(), "not moved yet");
-    assert!(!wait(store.is_under_cloud()).unwrap());
+    assert_eq!(wait(store.key_place()), Ok(KeyPlace::Flash));
     assert_eq!((moved(&store, Some(KEY)), moved(&store, Some(KEY))), (1, 0));
-    assert!(wait(store.is_under_cloud()).unwrap());
+    assert_eq!(wait(store.key_place()), Ok(KeyPlace::Cloud));
     drop(store);
     for file in [&secret(dir.path()), &fs::read(dir.path().join("lango.db")).unwrap()] {
         assert!(!file.windows(32).any(|bytes| bytes == [7; 32]), "the key itself is on the flash");

@@ -21,7 +21,7 @@ use super::{certificate, link, time, trail};
 use crate::config::Config;
 use crate::domain::{Now, Uplink};
 use crate::nft::{NftError, Stranger};
-use crate::store::{OutboxSize, StoreError, VoucherCounts};
+use crate::store::{KeyPlace, OutboxSize, StoreError, VoucherCounts};
 use crate::wire::control::{Answer, Check, Examined, Health, Surroundings};
 
 /// Looks at one thing, which may be there more than once or not at all.
@@ -62,7 +62,7 @@ struct Seen<'a> {
     counts: Result<VoucherCounts, StoreError>,
     /// Sealed fields that could not be opened.
     unreadable: u64,
-    is_under_cloud: Result<bool, StoreError>,
+    key_place: Result<KeyPlace, StoreError>,
     outbox: Option<OutboxSize>,
     trail: Asked<Answer>,
     /// Tables of the kernel that are not ours.
@@ -105,13 +105,13 @@ pub(super) async fn of_gateway(desk: &mut Desk) -> Examined {
     let asked = async {
         let store = &ledger.store;
         let (counts, outbox) = (store.counts().await, store.outbox_size().await.ok());
-        let sealing = (store.unreadable().await.unwrap_or(0), store.is_under_cloud().await);
+        let sealing = (store.unreadable().await.unwrap_or(0), store.key_place().await);
         (counts, outbox, sealing, trail::verified(ledger).await)
     };
     // The trail may be long.
-    let (counts, outbox, (unreadable, is_under_cloud), trail) = desk.kernel.guard_while(asked).await;
+    let (counts, outbox, (unreadable, key_place), trail) = desk.kernel.guard_while(asked).await;
     let (config, now) = (Arc::clone(&desk.config.borrow()), desk.ledger.clock.now());
-    let seen = Seen { desk, config, now, counts, unreadable, is_under_cloud, outbox, trail, strangers };
+    let seen = Seen { desk, config, now, counts, unreadable, key_place, outbox, trail, strangers };
     let found = CHECKS.iter().flat_map(|(name, look)| look(&seen).into_iter().map(|one| one.of(name)));
     let online = desk.uplink.state.uplink == Uplink::Up;
     Examined { checks: found.collect(), surroundings: Some(surroundings(&desk.config.borrow(), online)) }

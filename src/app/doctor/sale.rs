@@ -1,6 +1,7 @@
 //! What is sold, how it is kept, and whether there is room for who buys.
 
 use super::{Finding, Seen};
+use crate::store::KeyPlace;
 use crate::wire::control::{Answer, AuditWhole, Failure};
 
 pub(super) fn storage(seen: &Seen<'_>) -> Vec<Finding> {
@@ -25,13 +26,17 @@ pub(super) fn storage(seen: &Seen<'_>) -> Vec<Finding> {
 /// Where the key is that the store is sealed under.
 pub(super) fn key(seen: &Seen<'_>) -> Vec<Finding> {
     let is_wanted = seen.config.gateway.key_from_cloud;
-    vec![match &seen.is_under_cloud {
-        Ok(true) if is_wanted => Finding::ok("kept by the cloud, and not on this flash"),
-        Ok(false) if !is_wanted => Finding::ok("kept on this flash, in device.key"),
-        Ok(true) => Finding::warn("still kept by the cloud", "restart the daemon"),
-        Ok(false) => Finding::warn(
+    vec![match &seen.key_place {
+        Ok(KeyPlace::Cloud) if is_wanted => Finding::ok("kept by the cloud, and not on this flash"),
+        Ok(KeyPlace::Flash) if !is_wanted => Finding::ok("kept on this flash, in device.key"),
+        Ok(KeyPlace::Cloud) => Finding::warn("still kept by the cloud", "restart the daemon"),
+        Ok(KeyPlace::Flash) => Finding::warn(
             "still kept on this flash, though option key_from_cloud is set",
             "restart the daemon while the cloud can be reached, and the flash be written",
+        ),
+        Ok(KeyPlace::Moving) => Finding::warn(
+            "not all files are sealed under the one key yet",
+            "make room on the flash: it is tried again every hour, and at a restart",
         ),
         Err(error) => Finding::fail(error.to_string(), "restart the daemon; it repairs what it can at start"),
     }]

@@ -4,17 +4,21 @@
 //! Owns: what a number of either kind looks like. Never: whose it is.
 
 use super::code::ascii_digit;
+use super::reference::is_invisible;
 
 const PHONE_DIGITS: usize = 15;
 
 /// A phone's number without its accidents; `None`: it is none. Up to 15 digits, with a plus before them or not,
 /// and not the number of a card.
 pub fn phone(typed: &str) -> Option<String> {
-    let kept = typed.chars().filter(|symbol| !symbol.is_whitespace() && !"-.()\u{2013}".contains(*symbol));
-    let text: String = kept.map(ascii_digit).collect();
+    let is_accident = |symbol: char| {
+        symbol.is_whitespace() || is_invisible(symbol) || "-.()/\u{2010}\u{2011}\u{2013}".contains(symbol)
+    };
+    let text: String = typed.chars().filter(|symbol| !is_accident(*symbol)).map(ascii_digit).collect();
     let digits = text.strip_prefix('+').unwrap_or(&text);
     let is_number = (1..=PHONE_DIGITS).contains(&digits.len()) && digits.bytes().all(|d| d.is_ascii_digit());
-    (is_number && !is_card(text.as_bytes())).then_some(text)
+    // No card in use is so short as a number of a phone with its country.
+    (is_number && (digits.len() < 14 || !is_card(text.as_bytes()))).then_some(text)
 }
 
 /// Whether the number of a payment card stands in `text`, whatever is between its digits.

@@ -240,7 +240,7 @@ fn is_symbol(c: char) -> bool {
 }
 
 /// What phones add unseen when text is copied: marks of direction, soft hyphens, spaces without width.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 

@@ -242,20 +242,13 @@ async fn used_last(ledger: &Ledger, mac: Mac) -> Asked<Option<EntitlementId>> {
     let traces = ledger.store.traces(whom).await.map_err(unreadable)?;
     let found = ledger.store.dossier(traces).await.map_err(unreadable)?;
     let last = found.visits.iter().filter(|visit| visit.mac == mac).max_by_key(|visit| visit.session);
-    // Nor is it the one before that.
-    let own = last.filter(|visit| visit.why.as_deref() != Some(Closing::Moved.word()));
-    match own.map(|visit| visit.entitlement) {
-        Some(id) => Ok(Some(went_into(ledger, id).await?)),
-        None => Ok(None),
+    let Some(last) = last else { return Ok(None) };
+    if let Some(kept) = ledger.store.went_into(last.entitlement).await.map_err(unreadable)? {
+        return Ok(Some(kept));
     }
-}
-
-/// What the code leads to that opened it: where two were made one, that is the other one.
-async fn went_into(ledger: &Ledger, id: EntitlementId) -> Asked<EntitlementId> {
-    let known = ledger.store.entitlement(id).await.map_err(unreadable)?;
-    let Some(code) = known.and_then(|(bought, _)| bought.code) else { return Ok(id) };
-    let found = ledger.store.find(vec![code]).await.map_err(unreadable)?;
-    Ok(found.into_iter().flatten().find_map(|voucher| voucher.entitlement).unwrap_or(id))
+    // Nor is it the one before that.
+    let was_lost = last.why.as_deref() == Some(Closing::Moved.word());
+    Ok((!was_lost).then_some(last.entitlement))
 }
 
 fn nobody_began(state: VoucherState) -> Failure {

@@ -245,6 +245,11 @@ impl Store {
         self.ask(move |database| read::over(database.conn(), id)).await
     }
 
+    /// Into which one this one went, if two were made one.
+    pub async fn went_into(&self, id: EntitlementId) -> Result<Option<EntitlementId>, StoreError> {
+        self.ask(move |database| read::persons::went_into(database.conn(), id)).await
+    }
+
     /// Where somebody left something.
     pub async fn traces(&self, whom: Whom) -> Result<Traces, StoreError> {
         self.ask(move |database| read::persons::traces(database.conn(), &whom)).await

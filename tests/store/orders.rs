@@ -234,6 +234,13 @@ fn what_goes_of_the_one_that_is_no_more_leaves_the_other_one_as_it_is() {
     let whose = |person: Person| wait(store.traces(Whom::Person(person))).unwrap();
     let by_code = whose(Person { keys: vec![key(2)], ..Person::default() });
     assert_eq!(by_code.entitlements, [ONE, OTHER].into(), "who has the code has both");
+    let by_other_code = whose(Person { keys: vec![key(1)], ..Person::default() });
+    assert_eq!(
+        by_other_code.entitlements,
+        [ONE, OTHER].into(),
+        "and who has the code of the one that is kept"
+    );
+    assert_eq!((wait(store.went_into(OTHER)), wait(store.went_into(ONE))), (Ok(Some(ONE)), Ok(None)));
     let by_device = whose(Person { mac: Some(mac(2)), ..Person::default() });
     assert_eq!(by_device.entitlements, [OTHER].into(), "others use the one as well");
     let before = wait(store.find(vec![key(2), key(3)])).unwrap();

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
     NOBODY, acceptance, audit, cloud, codes, ending, mac, mac_and_time, number, origin, phone, text, wall,
@@ -20,7 +20,7 @@ use crate::domain::{
 use crate::ordered::{OrdMap, OrdSet};
 use crate::store::StoreError;
 use crate::store::reading::Reading;
-use crate::store::write::FORGOTTEN;
+use crate::store::write::{self, FORGOTTEN};
 
 /// Where `whom` left something.
 pub(in crate::store) fn traces(conn: &Connection, whom: &Whom) -> Result<Traces, StoreError> {
@@ -185,10 +185,32 @@ fn by_keys(conn: &Connection, person: &Person) -> rusqlite::Result<Traces> {
         let is_begun = row.as_ref().is_none_or(|row| row.entitlement.is_some() || row.kind == Kind::Voucher);
         found.rows.extend((!is_begun).then_some(*key));
     }
-    match person.phone_last4 {
-        Some(tail) if person.is_vague() => by_phone(conn, tail),
-        Some(_) | None => Ok(found),
+    if let Some(tail) = person.phone_last4.filter(|_| person.is_vague()) {
+        found = by_phone(conn, tail)?;
     }
+    let mut went_in = conn.prepare(WENT_IN)?;
+    for id in found.entitlements.clone() {
+        let went_in =
+            went_in.query_map((write::int(id.0), FORGOTTEN), |row| Ok(EntitlementId(number(row, 0)?)))?;
+        found.entitlements.extend(went_in.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(found)
+}
+
+/// What went into an entitlement, which is to be forgotten with it.
+const WENT_IN: &str = "
+    SELECT e.id FROM top_up t JOIN entitlement e ON e.code = t.code
+    WHERE t.entitlement = ?1 AND e.id <> t.entitlement AND e.ended = 'revoked' AND e.opened <> ?2";
+
+/// Into which entitlement this one went: where two were made one.
+pub(in crate::store) fn went_into(
+    conn: &Connection,
+    id: EntitlementId,
+) -> Result<Option<EntitlementId>, StoreError> {
+    let sql = "SELECT t.entitlement FROM entitlement e JOIN top_up t ON t.code = e.code
+               WHERE e.id = ?1 AND e.id <> t.entitlement AND e.ended = 'revoked'";
+    let into = conn.query_row(sql, [write::int(id.0)], |row| Ok(EntitlementId(number(row, 0)?)));
+    Ok(into.optional()?)
 }
 
 fn by_phone(conn: &Connection, tail: PhoneTail) -> rusqlite::Result<Traces> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{Finding, Seen};
 use crate::app::base::keep_out;
 use crate::app::enrolment;
+use crate::config::Cloud;
 use crate::portal;
 use crate::store::is_of_store;
 
@@ -44,7 +45,8 @@ pub(super) fn configuration(seen: &Seen<'_>) -> Vec<Finding> {
 /// Whether secrets can be read by whoever has a shell here.
 pub(super) fn permissions(seen: &Seen<'_>) -> Vec<Finding> {
     let config = &seen.config;
-    let of_the_cloud = config.cloud.as_ref().and_then(|cloud| cloud.token_file.clone());
+    let token = |cloud: &Cloud| cloud.token_file.clone().unwrap_or_else(|| Cloud::TOKEN_FILE.into());
+    let of_the_cloud = config.cloud.as_ref().map(token);
     let of_https = config.gateway.tls.as_ref().map(|tls| tls.key.clone());
     let given = [config.gateway.site_key_file.clone(), of_https, of_the_cloud];
     let open: Vec<_> = secrets(&config.gateway.state_dir)

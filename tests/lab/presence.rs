@@ -38,6 +38,8 @@ fn who_is_quiet_stays_and_who_has_left_is_closed_with_its_rest() {
     assert_eq!(left(), rest, "nobody uses it");
 
     come_back(leaving);
+    // Its first packets may be lost while the link comes up.
+    assert_eq!(Browser::of(leaving).get("/").status, 200);
     leaving.assert_held(&lab.world);
     Browser::of(leaving).must_login(&codes[3]);
     assert!(leaving.is_open(&lab.world));

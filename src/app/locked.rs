@@ -86,7 +86,7 @@ enum Came {
 }
 
 /// What is waited for, and what can be done about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Wanting {
     what: String,
     remedy: &'static str,
@@ -108,12 +108,29 @@ pub(super) async fn open_store(
             Came::Reload => match enrolment::load(path) {
                 Ok((parsed, joined)) => {
                     mention(&parsed);
-                    (*config, *enrolled) = (parsed.config, joined);
+                    take_over(config, parsed.config);
+                    *enrolled = joined;
                 }
                 Err(error) => refuse_reload(&error),
             },
         }
     }
+}
+
+/// What the process rests upon stays as it was at its start.
+fn take_over(config: &mut Config, new: Config) {
+    let (old, gateway) = (std::mem::replace(config, new).gateway, &mut config.gateway);
+    let stays = |option, differs: bool| {
+        if differs {
+            tracing::warn!(event = "restart_needed", option, "a change of this option waits for a restart");
+        }
+    };
+    stays("enabled", old.enabled != gateway.enabled);
+    stays("state_dir", old.state_dir != gateway.state_dir);
+    stays("run_dir", old.run_dir != gateway.run_dir);
+    stays("user", old.user != gateway.user);
+    gateway.enabled = old.enabled;
+    (gateway.state_dir, gateway.run_dir, gateway.user) = (old.state_dir, old.run_dir, old.user);
 }
 
 async fn try_open(
@@ -131,14 +148,16 @@ async fn try_open(
     let (_nobody, news) = mpsc::channel(1);
     let mut kernel = Kernel::open(config, clock.clone(), news)?;
     kernel.hold()?;
-    let wanting = RefCell::default();
+    let wanting = RefCell::new(None);
     let mut coming = pin!(key_comes(config, enrolled, clock, &wanting));
-    if let Ok(came) = tokio::time::timeout(AT_ONCE, &mut coming).await {
-        return came;
-    }
-    early.seal_off();
-    let came = receive(config, clock, &mut kernel, early, &wanting, coming).await?;
-    if let Came::Open(..) = &came {
+    let came = match tokio::time::timeout(AT_ONCE, &mut coming).await {
+        Ok(came) => came?,
+        Err(_) => {
+            early.seal_off();
+            receive(config, clock, &mut kernel, early, &wanting, coming).await?
+        }
+    };
+    if matches!(came, Came::Open(..)) && wanting.borrow().is_some() {
         tracing::info!(event = "key_came", "the cloud has handed out the key of the store");
     }
     Ok(came)
@@ -150,7 +169,7 @@ async fn receive(
     clock: &Clock,
     kernel: &mut Kernel,
     early: &mut Early,
-    wanting: &RefCell<Wanting>,
+    wanting: &RefCell<Option<Wanting>>,
     mut coming: Pin<&mut impl Future<Output = Result<Came, Fault>>>,
 ) -> Result<Came, Fault> {
     let mut touched = kernel.watch()?;
@@ -167,7 +186,7 @@ async fn receive(
         tokio::select! {
             came = &mut coming => break came,
             Some(call) = guests.recv() => refuse(call),
-            Some(call) = early.control.recv() => tell(config, &roles, &wanting.borrow(), call),
+            Some(call) = early.control.recv() => tell(config, &roles, wanting.borrow().as_ref(), call),
             Some(learn) = learns.recv() => kernel.learn(learn),
             change = touched.changed() => {
                 change.map_err(Fault::Nft)?;
@@ -189,7 +208,7 @@ async fn key_comes(
     config: &Config,
     enrolled: Option<&Enrolled>,
     clock: &Clock,
-    wanting: &RefCell<Wanting>,
+    wanting: &RefCell<Option<Wanting>>,
 ) -> Result<Came, Fault> {
     let mut backoff = Backoff::default();
     loop {
@@ -200,21 +219,21 @@ async fn key_comes(
                     let stays = Some(key).filter(|_| config.gateway.key_from_cloud);
                     return Ok(Came::Open(Box::new(opened), stays));
                 }
-                Err(error @ OpenError::OtherKey { .. }) => {
+                Err(error @ (OpenError::OtherKey { .. } | OpenError::Busy { .. })) => {
                     Wanting { what: error.to_string(), remedy: error.remedy() }
                 }
                 Err(error) => return Err(Fault::of_open(error)),
             },
             Err(lack) => lack,
         };
-        if *wanting.borrow() != lack {
+        if wanting.borrow().as_ref() != Some(&lack) {
             tracing::warn!(
                 event = "key_awaited",
                 why = lack.what,
                 remedy = lack.remedy,
                 "guests are held until the cloud hands out the key of the store"
             );
-            wanting.replace(lack);
+            wanting.replace(Some(lack));
         }
         tokio::time::sleep(backoff.failed(Chance::new(u32::from_ne_bytes(random()))).min(LONGEST)).await;
     }
@@ -222,7 +241,8 @@ async fn key_comes(
 
 async fn ask(config: &Config, enrolled: Option<&Enrolled>, clock: &Clock) -> Result<CloudKey, Wanting> {
     let Some(section) = &config.cloud else {
-        let remedy = "take option key_from_cloud out, join a cloud with lango enrol, then set it again";
+        let remedy =
+            "take option key_from_cloud out, or join a cloud with lango enrol --offline; then restart";
         return Err(Wanting { what: "no cloud is configured".to_owned(), remedy });
     };
     let enrolled = enrolled.filter(|enrolled| enrolment::is_of(section, enrolled));
@@ -249,19 +269,24 @@ fn refuse(call: portal::Call) {
 }
 
 /// What an operator may hear: why nothing can be done yet.
-fn tell(config: &Config, roles: &Roles, wanting: &Wanting, call: control::Call) {
-    let what = match &*wanting.what {
-        "" => "the cloud is asked for the key of the store".to_owned(),
-        lack => format!("guests are held until the cloud hands out the key of the store: {lack}"),
+fn tell(config: &Config, roles: &Roles, wanting: Option<&Wanting>, call: control::Call) {
+    let held = "guests are held until the cloud hands out the key of the store";
+    let (what, remedy) = match wanting {
+        None => (held.to_owned(), "it is asked for: wait a moment"),
+        Some(Wanting { what, remedy }) => (format!("{held}: {what}"), *remedy),
     };
     let operator = roles.operator(&call.peer, call.ubus);
     let response = match not_permitted(&operator, &call.request) {
         Some(failure) => Response::Error(failure),
         None if matches!(call.request, Request::Doctor { mac: None }) => {
-            let examined = doctor::of_locked(config, &what, wanting.remedy);
+            let examined = doctor::of_locked(config, &what, remedy);
             Response::Ok(Answer::Doctor(Box::new(examined)))
         }
-        None => Response::Error(Failure::new(Code::Refused, what, wanting.remedy)),
+        None if matches!(call.request, Request::Enrol(_)) => {
+            let remedy = "give the same command with --offline, then restart the daemon";
+            Response::Error(Failure::new(Code::Refused, what, remedy))
+        }
+        None => Response::Error(Failure::new(Code::Refused, what, remedy)),
     };
     // Who does not wait for the answer does not get it.
     drop(call.reply.send(response));

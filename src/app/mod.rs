@@ -129,7 +129,13 @@ pub fn offline(path: &Path, request: Request) -> Response {
             owner::step_down(&config.gateway)?;
         }
         on_runtime(async {
-            let opened = store::open_sound(&config.gateway.state_dir).map_err(Fault::of_open)?;
+            // Who cannot reach the cloud that has the key may have to join it anew.
+            let open = if matches!(request, Request::Enrol(_)) {
+                store::open_without_key
+            } else {
+                store::open_sound
+            };
+            let opened = open(&config.gateway.state_dir).map_err(Fault::of_open)?;
             let (mut ledger, records, keys, device) =
                 open_ledger(opened, &config, enrolled.as_ref(), &Clock::new())?;
             let answer = if let Request::Enrol(wish) = request {

@@ -117,6 +117,21 @@ fn what_a_claim_brings_is_kept_and_used() {
     assert!(!other.state().join("enrolment.json").exists());
 }
 
+/// Its token may not count any more: then nobody hands out the key before it has joined anew.
+#[test]
+fn a_store_whose_key_the_cloud_keeps_may_join_without_it() {
+    let (cloud, place) = (Cloud::start(), Place::new());
+    let key = lango::store::CloudKey::new([7; 32]);
+    let store = lango::store::open_under(&place.state(), key).unwrap().store;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.seal_under(Some(key), lango::domain::Wall::from_secs(0))).unwrap();
+    drop(store);
+    assert_eq!(place.vouchers(&["--plan", "hour"]).0, 70, "it is shut for everything else");
+    let (code, said) = place.enrol(&cloud, &claim(&cloud));
+    assert_eq!((code, &said["site"]), (0, &json!(SITE)), "{said}");
+    assert!(lango::store::open_under(&place.state(), key).is_ok(), "and sealed as it was");
+}
+
 #[test]
 fn codes_that_prove_themselves_are_made_under_the_key_of_the_enrolment() {
     let (cloud, place) = (Cloud::start(), Place::new());

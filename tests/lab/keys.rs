@@ -100,6 +100,9 @@ fn a_store_whose_key_the_cloud_keeps_lets_nobody_in_before_it_comes() {
     lab.gateway.nft("table inet lango\ndelete table inet lango");
     wait_until("a closed table", Duration::from_secs(10), || !stranger.is_open(&lab.world));
     stranger.assert_held(&lab.world);
+    lab.gateway.nft("flush table inet lango");
+    wait_until("a closed table", Duration::from_secs(10), || !stranger.is_open(&lab.world));
+    stranger.assert_held(&lab.world);
 
     cloud.mend();
     cloud.fault("other_key", json!(true), "key");
@@ -110,6 +113,18 @@ fn a_store_whose_key_the_cloud_keeps_lets_nobody_in_before_it_comes() {
     is_told(&daemon, "ok", "kept by the cloud", "");
     Browser::of(stranger).must_login(&codes[1]);
     assert!(stranger.is_open(&lab.world));
+    assert_eq!(daemon.sessions().len(), 2);
+
+    // The copy opens as well, however late.
+    daemon.json(&["key", "rotate"]);
+    cloud.fault("refuse", json!(true), "all");
+    daemon.kill();
+    fs::remove_file(daemon.state().join("lango.db")).unwrap();
+    daemon.run();
+    assert!(guest.is_open(&lab.world), "who was online stays so without the daemon");
+    is_told(&daemon, "fail", "until the cloud hands out the key", "");
+    cloud.mend();
+    is_told(&daemon, "ok", "kept by the cloud", "");
     assert_eq!(daemon.sessions().len(), 2);
 
     // And home again.

@@ -340,9 +340,7 @@ impl Desk {
         let mut new = parsed.config;
         keep_out(&mut new, &self.ledger.gate);
         let (old, new) = (Arc::clone(&self.config.borrow()), Arc::new(new));
-        for option in needs_restart(&old, &new) {
-            tracing::warn!(event = "restart_needed", option, "a change of this option waits for a restart");
-        }
+        needs_restart(&old, &new).into_iter().for_each(super::wait_for_restart);
         self.ledger.gate.configure(new.plans.clone(), limits(&new));
         self.next_offer = self.ledger.clock.now().boot;
         if old.retention != new.retention {
@@ -392,7 +390,7 @@ fn closed(replies: &[Reply]) -> usize {
 }
 
 /// Options that are read at start only, and differ.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let cloud = old.cloud != new.cloud;
     let (old, new) = (&old.gateway, &new.gateway);
     [

@@ -14,13 +14,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
 use super::cloud;
+use super::desk::needs_restart;
 use super::doctor;
 use super::enrolment;
 use super::fault::Fault;
 use super::kernel::Kernel;
-use super::listen::{Doors, Servers};
+use super::listen::Doors;
 use super::roles::{Roles, not_permitted};
-use super::{CALLS, mention, refuse_reload, servers};
+use super::{CALLS, mention, refuse_reload, servers, wait_for_restart};
 use crate::backoff::{Backoff, Chance};
 use crate::clock::{Clock, random};
 use crate::config::Config;
@@ -119,16 +120,10 @@ pub(super) async fn open_store(
 
 /// What the process rests upon stays as it was at its start.
 fn take_over(config: &mut Config, new: Config) {
+    let stays = ["enabled", "state_dir", "run_dir", "user"];
+    let late = needs_restart(config, &new).into_iter().filter(|option| stays.contains(option));
+    late.for_each(wait_for_restart);
     let (old, gateway) = (std::mem::replace(config, new).gateway, &mut config.gateway);
-    let stays = |option, differs: bool| {
-        if differs {
-            tracing::warn!(event = "restart_needed", option, "a change of this option waits for a restart");
-        }
-    };
-    stays("enabled", old.enabled != gateway.enabled);
-    stays("state_dir", old.state_dir != gateway.state_dir);
-    stays("run_dir", old.run_dir != gateway.run_dir);
-    stays("user", old.user != gateway.user);
     gateway.enabled = old.enabled;
     (gateway.state_dir, gateway.run_dir, gateway.user) = (old.state_dir, old.run_dir, old.user);
 }
@@ -177,10 +172,9 @@ async fn receive(
     let (_config, config_from) = watch::channel(Arc::new(config.clone()));
     let (_view, view) = watch::channel(Arc::new(View { is_locked: true, ..View::default() }));
     let (_shown, shown) = watch::channel(None);
-    // Forms made now are for nobody who decides; the ones made then are.
+    // Whoever decides later does not take what is sent by forms of now.
     let form = FormKey::new(&random());
-    let (servers, mut guests, mut learns): (Servers, _, mpsc::Receiver<_>) =
-        servers(config_from, view, shown, kernel, form, clock.clone());
+    let (servers, mut guests, mut learns) = servers(config_from, view, shown, kernel, form, clock.clone());
     let mut doors = Doors::of(&config.gateway, &servers);
     let came = loop {
         tokio::select! {

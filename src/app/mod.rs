@@ -6,8 +6,8 @@
 //! `listen` keeps a portal and a responder on every guest interface, and with `certificate` one over TLS;
 //! `lookout` watches the guest network and `roll` asks who is quiet; `uplink` passes on news of the uplink,
 //! `time` follows the sources of the wall clock, `cloud` does what the cloud brings and `link` says how it stands
-//! with it, `locked` waits for a key that it keeps, `offers` brings again what found no room, `enrolment` joins one; `clues`, `errands` and `pin` find out
-//! what guests mean; `owner` says who runs all this, `hold` closes before; `fault` says what each failure means.
+//! with it, `locked` waits for a key that it keeps, `offers` brings again what found no room, `enrolment` joins one;
+//! `clues`, `errands` and `pin` find out what guests mean; `owner` says who runs all this, `hold` closes before; `fault` says what each failure means.
 
 mod ask;
 mod backup;
@@ -238,6 +238,10 @@ async fn start(path: &Path, mut config: Config, mut enrolled: Option<Enrolled>) 
     };
     desk.run(Inlets { early, portal, learns, suspects, found, homes, uplink, cloud: cloud_calls, returns })
         .await
+}
+
+fn wait_for_restart(option: &str) {
+    tracing::warn!(event = "restart_needed", option, "a change of this option waits for a restart");
 }
 
 fn refuse_reload(error: &Fault) {

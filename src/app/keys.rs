@@ -6,14 +6,13 @@
 
 use std::path::Path;
 
-use ring::hmac;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use super::fault::Fault;
 use crate::config::Config;
 use crate::domain::{IssuingKey, SiteKey};
 use crate::portal::FormKey;
-use crate::store::{self, Found, Report};
+use crate::store::{self, Found, Report, derive};
 use crate::wire::enrolment::Enrolled;
 
 /// The keys a running gateway needs.
@@ -70,12 +69,4 @@ pub(super) fn read_site_key(path: &Path) -> Result<[u8; 32], Fault> {
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let length = bytes.len();
     bytes.try_into().map_err(|_| wrong(format!("has {length} bytes; a site key has exactly 32")))
-}
-
-/// HMAC-SHA256 of the purpose under the device key.
-fn derive(device: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, device), purpose);
-    let mut key = [0; 32];
-    key.copy_from_slice(tag.as_ref());
-    key
 }

@@ -107,7 +107,7 @@ impl CloudKey {
 
     /// What tells it from others, and nothing of it.
     pub(super) fn mark(&self) -> Secret {
-        hmac_sha256(&self.0, b"lango cloud key mark 1")
+        derive(&self.0, b"lango cloud key mark 1")
     }
 }
 
@@ -117,8 +117,9 @@ impl fmt::Debug for CloudKey {
     }
 }
 
-pub(super) fn hmac_sha256(key: &Secret, text: &[u8]) -> Secret {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
+/// Another secret from `key`, for one purpose: HMAC-SHA256.
+pub fn derive(key: &[u8; LENGTH], purpose: &[u8]) -> [u8; LENGTH] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), purpose);
     let mut bytes = [0; LENGTH];
     bytes.copy_from_slice(tag.as_ref());
     bytes

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 pub use error::{OpenError, StoreError};
 pub use files::is_of_store;
-pub use keys::{CloudKey, KeyError, device_key, enrolment, has_device_key, keep_enrolment};
+pub use keys::{CloudKey, KeyError, derive, device_key, enrolment, has_device_key, keep_enrolment};
 pub use recover::{Found, Instead, Report};
 pub use restore::{Staging, started};
 use tokio::sync::oneshot;

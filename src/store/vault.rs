@@ -17,7 +17,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
-use super::keys::{CloudKey, Secret, Secrets, hmac_sha256};
+use super::keys::{CloudKey, Secret, Secrets, derive};
 use super::leftovers::Mark;
 use crate::clock;
 
@@ -310,8 +310,8 @@ pub(super) fn mark(field: &[u8]) -> Option<Mark> {
 
 fn wrapping(device: &Secret, under: &Under) -> LessSafeKey {
     let purpose = [PURPOSE, under.store.as_ref().map_or(&[][..], |secret| secret)].concat();
-    let here = hmac_sha256(device, &purpose);
-    cipher(&under.cloud.map_or(here, |key| hmac_sha256(key.reveal(), &here)))
+    let here = derive(device, &purpose);
+    cipher(&under.cloud.map_or(here, |key| derive(key.reveal(), &here)))
 }
 
 fn cipher(key: &[u8; KEY]) -> LessSafeKey {
